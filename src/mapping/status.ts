@@ -115,3 +115,28 @@ export interface UnsupportedStatus extends Status {
  * What is known of the external address of a listener
  */
 export type MappingStatus = AcquiringStatus | MappedStatus | DirectStatus | EndpointDependentStatus | LostStatus | UnsupportedStatus
+
+/**
+ * The address that peers can be told, if there is one
+ */
+export function externalOf (status: MappingStatus): Multiaddr | undefined {
+  return 'external' in status ? status.external : undefined
+}
+
+/**
+ * Whether a user would see no difference: times do not count
+ */
+export function isSameStatus (a: MappingStatus, b: MappingStatus): boolean {
+  return summary(a) === summary(b)
+}
+
+function summary (status: MappingStatus): string {
+  return JSON.stringify([
+    status.state,
+    status.listener,
+    status.failures.map(({ server, error }) => [server, error.name, error.message]),
+    'external' in status ? [status.external, status.local, status.behaviour, [...status.servers].sort()] : null,
+    'addresses' in status ? status.addresses.map(({ server, external }) => [server, external]) : null,
+    'reason' in status ? [status.reason.name, status.reason.message] : null
+  ])
+}

@@ -42,9 +42,10 @@ export interface BindOptions {
   signal?: AbortSignal
 }
 
-export interface ConnectOptions extends net.TcpSocketConnectOpts {
-  allowHalfOpen?: boolean
-}
+/**
+ * As for `net.connect`
+ */
+export type ConnectOptions = net.TcpNetConnectOpts
 
 /**
  * A TCP socket that has a local port and neither connects nor listens yet. It

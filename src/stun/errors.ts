@@ -1,3 +1,5 @@
+import type { Endpoint } from './message.ts'
+
 /**
  * The server did not answer in time
  */
@@ -31,11 +33,38 @@ export class STUNErrorResponseError extends Error {
    */
   readonly reason: string
 
-  constructor (code: number, reason: string, message = `STUN server answered ${code} ${reason}`) {
-    super(message)
+  /**
+   * Where to ask instead, with code 300 (RFC 8489, section 14.15)
+   */
+  readonly alternateServer?: Endpoint
+
+  /**
+   * The name in the certificate of the alternate server (RFC 8489, section 14.16)
+   */
+  readonly alternateDomain?: string
+
+  constructor (code: number, reason: string, detail: ErrorResponseDetail = {}) {
+    super(`${detail.server ?? 'STUN server'} answered ${code} ${reason}`)
     this.code = code
     this.reason = reason
+    this.alternateServer = detail.alternateServer
+    this.alternateDomain = detail.alternateDomain
   }
+}
+
+interface ErrorResponseDetail {
+  server?: string
+  alternateServer?: Endpoint
+  alternateDomain?: string
+}
+
+/**
+ * Servers refer to each other by ALTERNATE-SERVER without end, or to where a
+ * client must not follow (RFC 8489, section 10)
+ */
+export class STUNAlternateServerError extends Error {
+  static name = 'STUNAlternateServerError'
+  name = 'STUNAlternateServerError'
 }
 
 /**

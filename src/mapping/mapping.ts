@@ -1,0 +1,473 @@
+import { NotStartedError } from '@libp2p/interface'
+import { getNetConfig } from '@libp2p/utils'
+import { multiaddr } from '@multiformats/multiaddr'
+import { TypedEventEmitter, setMaxListeners } from 'main-event'
+import { raceSignal } from 'race-signal'
+import { portSharing } from '../net/bound-socket.ts'
+import { systemClock } from '../runtime/clock.ts'
+import { formatEndpoint } from '../stun/binding.ts'
+import { STUNConnectionError, STUNTimeoutError } from '../stun/errors.ts'
+import { parseSTUNURI } from '../stun/uri.ts'
+import { findConsensus } from './consensus.ts'
+import { DisagreeingServerError, NoSTUNServersError, PortSharingUnsupportedError } from './errors.ts'
+import { toExternalAddress } from './external-address.ts'
+import { Failures } from './failures.ts'
+import { HeldBinding } from './held-binding.ts'
+import { Observations } from './observations.ts'
+import { validateMappingOptions } from './options.ts'
+import { ServerPool } from './server-pool.ts'
+import { externalOf, isSameStatus } from './status.ts'
+import type { Consensus, Observation } from './consensus.ts'
+import type { MappingOptions, PublicMappingComponents, PublicMappingInit } from './options.ts'
+import type { Outcome } from './server-pool.ts'
+import type { MappingStatus } from './status.ts'
+import type { Clock, Timer } from '../runtime/clock.ts'
+import type { Random } from '../runtime/random.ts'
+import type { BindingResult } from '../stun/binding.ts'
+import type { Endpoint } from '../stun/message.ts'
+import type { STUNURI } from '../stun/uri.ts'
+import type { Logger } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+export interface PublicMappingEvents {
+  /**
+   * There is an external address where there was none
+   */
+  mapped: CustomEvent<MappingStatus>
+
+  /**
+   * There is another external address than before
+   */
+  changed: CustomEvent<MappingStatus>
+
+  /**
+   * There is no external address that peers could use
+   */
+  lost: CustomEvent<MappingStatus>
+
+  /**
+   * Anything of the status changed: one of the above, or a server failed or recovered
+   */
+  status: CustomEvent<MappingStatus>
+}
+
+/**
+ * Holds the external address of one local TCP port: asks STUN servers from that
+ * port, keeps the connections so that the NAT keeps its mapping, replaces those
+ * that end, and tells what the address is.
+ *
+ * The port is one that a listener has, bound so that it can be shared: by
+ * `tcpSTUN()`, or in any Node program by `server.listen({ port, reusePort: true })`.
+ *
+ * @example
+ *
+ * ```TypeScript
+ * import net from 'node:net'
+ * import { multiaddr } from '@multiformats/multiaddr'
+ * import { PublicMapping } from 'libp2p-tcp-stun/mapping'
+ *
+ * const server = net.createServer()
+ * server.listen({ host: '0.0.0.0', port: 4001, reusePort: true })
+ *
+ * const mapping = new PublicMapping({}, {
+ *   listener: multiaddr('/ip4/0.0.0.0/tcp/4001'),
+ *   stunServers: ['stun:stun.example.org', 'stun:stun.example.net']
+ * })
+ * mapping.addEventListener('status', ({ detail }) => { console.info(detail.state) })
+ * await mapping.start(AbortSignal.timeout(5_000))
+ * ```
+ */
+export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
+  /**
+   * What is known now
+   */
+  public status: MappingStatus
+
+  private readonly init: PublicMappingInit
+  private readonly options: Required<MappingOptions>
+  private readonly local: Endpoint
+  private readonly log: Logger | undefined
+  private readonly clock: Clock
+  private readonly random: Random
+  private readonly pool: ServerPool
+  private readonly bindings = new Map<HeldBinding, Promise<void>>()
+  private readonly observations: Observations
+  private readonly failures: Failures
+  private readonly shutdown = new AbortController()
+  private readonly settled = Promise.withResolvers<MappingStatus>()
+  private started = false
+  private contestedSince?: number
+  private maintainTimer?: Timer
+  private evaluateTimer?: Timer
+
+  /**
+   * @throws {InvalidParametersError} an option makes no sense. An invalid server
+   * URI does not throw: it is in the status, and the other servers are used.
+   */
+  constructor (components: PublicMappingComponents, init: PublicMappingInit) {
+    super()
+
+    this.init = init
+    this.options = validateMappingOptions(init)
+    const { host, port } = getNetConfig(init.listener)
+    this.local = { host, port: port ?? 0 }
+    this.log = components.logger?.forComponent('libp2p:tcp-stun:mapping')
+    this.clock = init.clock ?? systemClock
+    this.random = init.random ?? Math.random
+    this.failures = new Failures(this.clock, this.log)
+    this.observations = new Observations(2 * this.options.keepAliveInterval)
+    this.status = { state: 'acquiring', listener: init.listener, failures: [] }
+    this.pool = new ServerPool({
+      servers: this.parseServers(init.stunServers),
+      serverInterval: this.options.serverInterval,
+      keepAliveInterval: this.options.keepAliveInterval,
+      random: this.random
+    })
+    setMaxListeners(Infinity, this.shutdown.signal)
+  }
+
+  /**
+   * Begin the search, and wait for the first status that is not `acquiring`.
+   * When the signal is aborted only the wait ends: the search goes on until
+   * `close()`.
+   *
+   * @throws {AbortError} the signal was aborted
+   */
+  async start (signal?: AbortSignal): Promise<MappingStatus> {
+    this.shutdown.signal.throwIfAborted()
+
+    if (!this.started) {
+      this.started = true
+
+      if (portSharing() === 'unsupported') {
+        this.setStatus({
+          ...this.base(),
+          state: 'unsupported',
+          reason: new PortSharingUnsupportedError(`${process.platform} can not share a TCP port between a listener and a STUN connection`)
+        })
+      } else {
+        this.maintain()
+        this.evaluate()
+      }
+    }
+
+    return raceSignal(this.settled.promise, signal)
+  }
+
+  /**
+   * Give the mapping up: all connections are reset, nothing is left behind
+   */
+  async close (): Promise<void> {
+    this.shutdown.abort(new NotStartedError('The mapping was closed'))
+    this.settled.promise.catch(() => {})
+    this.settled.reject(this.shutdown.signal.reason)
+    this.maintainTimer?.clear()
+    this.evaluateTimer?.clear()
+    await Promise.all(this.bindings.values())
+  }
+
+  /**
+   * Ask as many servers as are wanted and may be asked, and come back when the
+   * next one may be
+   */
+  private maintain (): void {
+    if (this.shutdown.signal.aborted) {
+      return
+    }
+
+    this.maintainTimer?.clear()
+
+    while (this.bindings.size < this.wanted()) {
+      const uri = this.pool.take(this.clock.now())
+
+      if (uri == null) {
+        const next = this.pool.nextAvailable()
+
+        if (next != null) {
+          this.maintainTimer = this.clock.setTimeout(() => { this.maintain() }, Math.max(1, next - this.clock.now()))
+        }
+
+        return
+      }
+
+      const held = new HeldBinding({
+        uri,
+        local: this.local,
+        tls: this.init.tls,
+        dns: this.init.dns,
+        clock: this.clock,
+        random: this.random,
+        keepAliveInterval: this.options.keepAliveInterval,
+        signal: this.shutdown.signal,
+        taken: endpoint => [...this.bindings.keys()].some(other => other.isConnectedTo(endpoint)),
+        onAnswer: (held, result) => { this.onAnswer(held, result) }
+      })
+
+      this.bindings.set(held, held.run().catch(err => { this.onEnd(held, err) }))
+    }
+  }
+
+  /**
+   * One more than have to hold: while there is no address so that one dead
+   * server costs no time, while the servers differ for a third opinion
+   */
+  private wanted (): number {
+    const spare = this.contestedSince != null || externalOf(this.status) == null
+
+    return this.options.bindings + (spare ? 1 : 0)
+  }
+
+  /**
+   * @throws {InvalidMappedAddressError} no peer could use what the server says
+   */
+  private onAnswer (held: HeldBinding, result: BindingResult): void {
+    const { uri } = held.uri
+    const external = toExternalAddress(result.mapped, { allowPrivate: this.options.allowPrivateMapping, local: result.local })
+
+    if (result.rewritten != null && this.observations.get(uri) == null) {
+      this.log?.('an application layer gateway rewrites addresses on the way to %s: MAPPED-ADDRESS is %s, XOR-MAPPED-ADDRESS %s', uri, formatEndpoint(result.rewritten), formatEndpoint(result.mapped))
+    }
+
+    this.log?.trace('%s sees %s', uri, formatEndpoint(external))
+    this.pool.answered(held.uri)
+    this.failures.delete(uri)
+    this.observations.add({
+      server: uri,
+      host: held.server?.host ?? uri,
+      external: toMultiaddr(external).toString(),
+      time: this.clock.now(),
+      held: true,
+      local: result.local,
+      roundTrip: result.roundTrip
+    })
+    this.evaluate()
+  }
+
+  private onEnd (held: HeldBinding, err: Error): void {
+    const now = this.clock.now()
+    let outcome: Outcome = { type: 'failed' }
+    this.bindings.delete(held)
+
+    this.observations.loosen(held.uri.uri)
+
+    if (held.dropped) {
+      outcome = { type: 'unused' }
+    } else if (held.since != null && err instanceof STUNConnectionError) {
+      // most servers hang up after a while: nothing to complain of
+      outcome = { type: 'held', ms: now - held.since }
+      this.log?.('%s ended the connection after %d ms', held.uri.uri, outcome.ms)
+    } else {
+      this.failures.add(held.uri.uri, err)
+    }
+
+    this.pool.release(held.uri, now, outcome)
+
+    if (this.shutdown.signal.aborted) {
+      return
+    }
+
+    // if it ended because the mapping is gone, the others find out now
+    if (outcome.type !== 'unused') {
+      this.bindings.forEach((_, other) => { other.askAgain() })
+    }
+
+    this.maintain()
+    this.evaluate()
+  }
+
+  /**
+   * Draw the conclusion from what the servers said last
+   */
+  private evaluate (): void {
+    if (this.shutdown.signal.aborted) {
+      return
+    }
+
+    this.evaluateTimer?.clear()
+
+    const now = this.clock.now()
+    const settled = externalOf(this.status) != null || !this.isConnecting()
+    const opinion = settled ? undefined : this.observations.secondOpinion(this.options.bindings)
+    const waiting = opinion != null && opinion > now
+    const next = waiting ? opinion : this.observations.expire(now, this.init.isHeld?.() === true)
+
+    if (next != null) {
+      this.evaluateTimer = this.clock.setTimeout(() => { this.evaluate() }, Math.max(1, next - now))
+    }
+
+    if (waiting) {
+      return
+    }
+
+    const consensus = findConsensus(this.observations.list(), { contestedSince: this.contestedSince })
+
+    switch (consensus.verdict) {
+      case 'none': return this.onNothing()
+      case 'agreed': return this.onAgreed(consensus)
+      case 'contested': return this.onContested(consensus.again)
+      case 'endpoint-dependent': return this.onEndpointDependent(consensus.observations)
+    }
+  }
+
+  private onNothing (): void {
+    this.contestedSince = undefined
+
+    // an address that was announced has expired, or there is nobody left to ask
+    if (this.bindings.size > 0 && externalOf(this.status) == null) {
+      if (this.status.state !== 'lost') {
+        this.setStatus({ ...this.base(), state: 'acquiring' })
+      }
+
+      return
+    }
+
+    let reason = this.failures.toError()
+
+    if (reason == null) {
+      reason = externalOf(this.status) == null
+        ? new NoSTUNServersError('No STUN server is configured')
+        : new STUNTimeoutError('No STUN server could be asked for two keep-alive intervals')
+    }
+
+    this.setStatus({ ...this.base(), state: 'lost', reason })
+  }
+
+  private onAgreed (consensus: Consensus & { verdict: 'agreed' }): void {
+    this.contestedSince = undefined
+
+    for (const { server, external } of consensus.dissenters) {
+      this.failures.add(server, new DisagreeingServerError(`${server} says ${external}, the others ${consensus.external}`))
+      this.observations.delete(server)
+      this.drop(({ uri }) => uri.uri === server, { rest: true })
+    }
+
+    const [supporter] = consensus.supporters
+    const { local } = this.observations.get(supporter.server) ?? { local: this.local }
+    const external = multiaddr(consensus.external)
+    const localAddr = toMultiaddr(local)
+    const previous = 'external' in this.status && this.status.external.equals(external) ? this.status : undefined
+
+    this.setStatus({
+      ...this.base(),
+      state: external.equals(localAddr) ? 'direct' : 'mapped',
+      external,
+      local: localAddr,
+      // what two servers have shown is still true while one of them is replaced
+      behaviour: consensus.behaviour === 'unknown' ? previous?.behaviour ?? 'unknown' : consensus.behaviour,
+      servers: consensus.supporters.map(({ server }) => server),
+      since: previous?.since ?? this.clock.now()
+    })
+
+    // the spare ones have served
+    if (consensus.supporters.filter(({ held }) => held).length >= this.options.bindings) {
+      const keep = consensus.supporters.slice(0, this.options.bindings).map(({ server }) => server)
+      this.drop(({ uri }) => !keep.includes(uri.uri))
+    }
+
+    this.maintain()
+  }
+
+  private onContested (again: Observation[]): void {
+    // with nothing announced there is no change of address to wait for, and
+    // a connection that is gone can not be asked again
+    if (externalOf(this.status) == null && again.every(({ held }) => !held)) {
+      this.onEndpointDependent(again)
+      return
+    }
+
+    if (this.contestedSince == null) {
+      this.log?.('servers differ, asking again: %s', again.map(({ server, external }) => `${server} says ${external}`).join(', '))
+      this.contestedSince = this.clock.now()
+      this.bindings.forEach((_, held) => { held.askAgain() })
+      this.maintain()
+    }
+  }
+
+  private onEndpointDependent (observations: Observation[]): void {
+    // a third opinion is under way
+    if (this.isConnecting()) {
+      return
+    }
+
+    this.setStatus({
+      ...this.base(),
+      state: 'endpoint-dependent',
+      addresses: observations.map(({ server, external }) => ({ server, external: multiaddr(external) }))
+    })
+  }
+
+  /**
+   * End connections that are not needed. A server that is not to be trusted
+   * rests as after a failure.
+   */
+  private drop (which: (held: HeldBinding) => boolean, options: { rest?: boolean } = {}): void {
+    for (const held of [...this.bindings.keys()].filter(which)) {
+      this.observations.delete(held.uri.uri)
+      held.drop()
+
+      if (options.rest === true) {
+        this.pool.release(held.uri, this.clock.now(), { type: 'failed' })
+      }
+    }
+  }
+
+  private isConnecting (): boolean {
+    return [...this.bindings.keys()].some(({ since }) => since == null)
+  }
+
+  private base (): Pick<MappingStatus, 'listener' | 'failures'> {
+    return { listener: this.init.listener, failures: this.failures.list() }
+  }
+
+  private setStatus (status: MappingStatus): void {
+    const previous = this.status
+
+    if (isSameStatus(previous, status)) {
+      return
+    }
+
+    this.status = status
+
+    const before = externalOf(previous)
+    const after = externalOf(status)
+
+    if (previous.state !== status.state || before?.toString() !== after?.toString()) {
+      this.log?.('%s -> %s %s', previous.state, status.state, after ?? ('reason' in status ? status.reason.message : ''))
+    }
+
+    if (status.state !== 'acquiring') {
+      this.settled.resolve(status)
+    }
+
+    if (before == null && after != null) {
+      this.safeDispatchEvent('mapped', { detail: status })
+    } else if (before != null && after != null && !before.equals(after)) {
+      this.safeDispatchEvent('changed', { detail: status })
+    } else if (after == null && status.state !== 'acquiring' && previous.state !== status.state) {
+      this.safeDispatchEvent('lost', { detail: status })
+    }
+
+    this.safeDispatchEvent('status', { detail: status })
+  }
+
+  /**
+   * An invalid URI is a server that fails
+   */
+  private parseServers (servers: string[]): STUNURI[] {
+    const uris: STUNURI[] = []
+
+    for (const server of new Set(servers)) {
+      try {
+        uris.push(parseSTUNURI(server))
+      } catch (err: any) {
+        this.failures.add(server, err)
+      }
+    }
+
+    return uris
+  }
+}
+
+function toMultiaddr ({ host, port }: Endpoint): Multiaddr {
+  return multiaddr(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/${port}`)
+}

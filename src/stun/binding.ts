@@ -1,0 +1,411 @@
+import net from 'node:net'
+import tls from 'node:tls'
+import { InvalidParametersError, NotStartedError } from '@libp2p/interface'
+import { TypedEventEmitter } from 'main-event'
+import { raceSignal } from 'race-signal'
+import { bindSocket } from '../net/bound-socket.ts'
+import { systemClock } from '../runtime/clock.ts'
+import { MessageDecoder } from './decoder.ts'
+import { STUNConnectionError, STUNErrorResponseError, STUNProtocolError, STUNTimeoutError } from './errors.ts'
+import { checkFingerprint } from './fingerprint.ts'
+import { METHOD_BINDING, createTransactionId, decodeMessage, encodeMessage, getAttribute } from './message.ts'
+import type { Endpoint, STUNMessage } from './message.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { AbortOptions } from '@libp2p/interface'
+
+/**
+ * How long to wait for a connection or an answer, in ms. RFC 8489 section
+ * 6.2.2 waits 39.5 s; a mapping that has to be replaced can not: 5 s leave room
+ * for two retransmissions by TCP.
+ */
+const DEFAULT_TIMEOUT = 5_000
+
+/**
+ * A server may still answer this many requests that nobody waits for any more
+ */
+const MAX_ABANDONED = 16
+
+export interface BindingInit {
+  /**
+   * The server's address
+   */
+  server: Endpoint
+
+  /**
+   * The local address and port to connect from, which others of this process
+   * may share. Without it the system chooses.
+   */
+  local?: Endpoint
+
+  /**
+   * Speak TLS (`stuns:`). `servername` is the name in the server's certificate.
+   */
+  tls?: { servername?: string } & tls.SecureContextOptions
+
+  /**
+   * How long to wait for the connection, and for each answer, in ms
+   *
+   * @default 5_000
+   */
+  timeout?: number
+
+  clock?: Clock
+}
+
+/**
+ * What a server says of the address it sees (RFC 8489, section 2)
+ */
+export interface BindingResult {
+  /**
+   * The address and port that the server sees: XOR-MAPPED-ADDRESS, or from a
+   * server of RFC 3489 MAPPED-ADDRESS
+   */
+  mapped: Endpoint
+
+  /**
+   * The local address and port of the connection
+   */
+  local: Endpoint
+
+  /**
+   * The MAPPED-ADDRESS of an answer whose XOR-MAPPED-ADDRESS differs: something
+   * on the way rewrites addresses in the payload, an application layer gateway
+   */
+  rewritten?: Endpoint
+
+  /**
+   * Where the server can be asked too (RFC 5780, section 7.4)
+   */
+  otherAddress?: Endpoint
+
+  /**
+   * The address the answer was sent from (RFC 5780, section 7.3)
+   */
+  responseOrigin?: Endpoint
+
+  /**
+   * What the server calls itself
+   */
+  software?: string
+
+  /**
+   * From request to answer, in ms
+   */
+  roundTrip: number
+}
+
+export interface BindingEvents {
+  /**
+   * The connection ended, with the reason
+   */
+  close: CustomEvent<Error>
+}
+
+interface Transaction {
+  sent: number
+  resolve(result: BindingResult): void
+  reject(err: Error): void
+}
+
+type State =
+  { name: 'idle' } |
+  { name: 'connecting' } |
+  { name: 'open', socket: net.Socket } |
+  { name: 'closed', reason: Error }
+
+/**
+ * One client connection to a STUN server over TCP or TLS. It is kept until one
+ * of both sides ends it; every request on it asks for the mapped address again
+ * and keeps the NAT's mapping alive.
+ *
+ * @example
+ *
+ * ```TypeScript
+ * import { Binding } from 'libp2p-tcp-stun/stun'
+ *
+ * const binding = new Binding({ server: { host: '192.0.2.1', port: 3478 } })
+ * await binding.connect()
+ * const { mapped } = await binding.request()
+ * binding.close()
+ * ```
+ */
+export class Binding extends TypedEventEmitter<BindingEvents> {
+  public readonly server: Endpoint
+  private readonly init: BindingInit
+  private readonly timeout: number
+  private readonly clock: Clock
+  private readonly decoder = new MessageDecoder()
+  private readonly transactions = new Map<string, Transaction>()
+  private readonly abandoned = new Set<string>()
+  private state: State = { name: 'idle' }
+
+  constructor (init: BindingInit) {
+    super()
+
+    this.init = init
+    this.server = init.server
+    this.timeout = init.timeout ?? DEFAULT_TIMEOUT
+    this.clock = init.clock ?? systemClock
+  }
+
+  /**
+   * Why the connection ended, nothing while it lives
+   */
+  get endReason (): Error | undefined {
+    return this.state.name === 'closed' ? this.state.reason : undefined
+  }
+
+  /**
+   * Connect to the server
+   *
+   * @throws {STUNConnectionError} the connection failed, the system's error is its `cause`
+   * @throws {STUNTimeoutError} the server did not answer in time
+   * @throws {AbortError} the signal was aborted
+   */
+  async connect (options: AbortOptions = {}): Promise<void> {
+    options.signal?.throwIfAborted()
+
+    if (this.state.name !== 'idle') {
+      throw new InvalidParametersError('A Binding connects once')
+    }
+
+    this.state = { name: 'connecting' }
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const timer = this.clock.setTimeout(() => {
+      reject(new STUNTimeoutError(`${this} did not accept a connection within ${this.timeout} ms`))
+    }, this.timeout)
+    let socket: net.Socket | undefined
+
+    try {
+      socket = this.open()
+      socket.once('error', err => {
+        reject(new STUNConnectionError(`Could not connect to ${this}: ${describe(err)}`, { cause: err }))
+      })
+      socket.once('close', () => {
+        reject(new STUNConnectionError(`${this} closed the connection`))
+      })
+      socket.once(this.init.tls == null ? 'connect' : 'secureConnect', resolve)
+
+      await raceSignal(promise, options.signal)
+      this.opened(socket)
+    } catch (err: any) {
+      socket?.resetAndDestroy()
+      const reason = 'syscall' in err ? new STUNConnectionError(`Could not connect to ${this}: ${describe(err)}`, { cause: err }) : err
+      this.closed(reason)
+      throw reason
+    } finally {
+      timer.clear()
+    }
+  }
+
+  /**
+   * Ask for the mapped address. Requests may overlap.
+   *
+   * @throws {STUNTimeoutError} the server did not answer in time
+   * @throws {STUNErrorResponseError} the server answered with an error
+   * @throws {STUNProtocolError} the server answered something else than RFC 8489 allows, the connection is closed
+   * @throws {STUNConnectionError} the connection ended
+   * @throws {AbortError} the signal was aborted
+   */
+  async request (options: AbortOptions = {}): Promise<BindingResult> {
+    options.signal?.throwIfAborted()
+
+    if (this.state.name === 'closed') {
+      throw this.state.reason
+    }
+
+    if (this.state.name !== 'open') {
+      throw new NotStartedError('The Binding is not connected yet')
+    }
+
+    const transactionId = createTransactionId()
+    const key = toKey(transactionId)
+    const { promise, resolve, reject } = Promise.withResolvers<BindingResult>()
+    const timer = this.clock.setTimeout(() => {
+      reject(new STUNTimeoutError(`${this} did not answer within ${this.timeout} ms`))
+    }, this.timeout)
+
+    this.transactions.set(key, { sent: this.clock.now(), resolve, reject })
+
+    try {
+      this.state.socket.write(encodeMessage({
+        class: 'request',
+        method: METHOD_BINDING,
+        transactionId,
+        attributes: []
+      }))
+
+      return await raceSignal(promise, options.signal)
+    } finally {
+      timer.clear()
+
+      if (this.transactions.delete(key) && this.abandoned.size < MAX_ABANDONED) {
+        this.abandoned.add(key)
+      }
+    }
+  }
+
+  /**
+   * Reset the connection: a close would leave the local port in TIME_WAIT, and
+   * the same server could not be asked again from it for a minute
+   */
+  close (): void {
+    this.end(new STUNConnectionError('The Binding was closed'))
+  }
+
+  toString (): string {
+    return `${this.init.tls == null ? 'STUN' : 'STUNS'} server ${formatEndpoint(this.server)}`
+  }
+
+  private open (): net.Socket {
+    const { server, local, tls: secure } = this.init
+    const options = { host: server.host, port: server.port, noDelay: true }
+
+    const socket = local == null
+      ? net.connect(options)
+      : bindSocket({ ...local, ipv6Only: net.isIPv6(local.host) }).connect(options)
+
+    if (secure == null) {
+      return socket
+    }
+
+    return tls.connect({
+      ...secure,
+      socket,
+      host: server.host,
+      // RFC 6066 has no addresses in the server name indication
+      servername: secure.servername == null || net.isIP(secure.servername) !== 0 ? '' : secure.servername
+    })
+  }
+
+  private opened (socket: net.Socket): void {
+    this.state = { name: 'open', socket }
+    socket.removeAllListeners('error')
+    socket.removeAllListeners('close')
+    socket.on('data', chunk => { this.onData(chunk) })
+    socket.once('end', () => { this.end(new STUNConnectionError(`${this} ended the connection`)) })
+    socket.once('close', () => { this.end(new STUNConnectionError(`${this} closed the connection`)) })
+    socket.on('error', err => {
+      this.end(new STUNConnectionError(`The connection to ${this} failed: ${describe(err)}`, { cause: err }))
+    })
+
+    // ended between the connect event and now
+    if (socket.destroyed) {
+      this.end(new STUNConnectionError(`${this} closed the connection`))
+    }
+  }
+
+  private onData (chunk: Uint8Array): void {
+    try {
+      for (const bytes of this.decoder.decode(chunk)) {
+        this.onMessage(decodeMessage(bytes), bytes)
+      }
+    } catch (err: any) {
+      this.end(new STUNProtocolError(`${this} does not speak STUN: ${err.message}`, { cause: err }))
+    }
+  }
+
+  private onMessage (message: STUNMessage, bytes: Uint8Array): void {
+    if (message.class === 'indication') {
+      return
+    }
+
+    const key = toKey(message.transactionId)
+
+    if (this.abandoned.delete(key)) {
+      return
+    }
+
+    const transaction = this.transactions.get(key)
+
+    if (message.class === 'request' || message.method !== METHOD_BINDING || transaction == null) {
+      throw new STUNProtocolError('it sent a message that is no answer to a request of ours (transaction id, class or method is wrong)')
+    }
+
+    if (getAttribute(message, 'FINGERPRINT') != null && !checkFingerprint(bytes)) {
+      throw new STUNProtocolError('the FINGERPRINT of its answer is wrong')
+    }
+
+    this.transactions.delete(key)
+
+    try {
+      transaction.resolve(this.toResult(message, this.clock.now() - transaction.sent))
+    } catch (err: any) {
+      transaction.reject(err)
+    }
+  }
+
+  private toResult (message: STUNMessage, roundTrip: number): BindingResult {
+    const xorMapped = getAttribute(message, 'XOR-MAPPED-ADDRESS')?.address
+    const mapped = getAttribute(message, 'MAPPED-ADDRESS')?.address
+
+    if (message.class === 'error') {
+      const error = getAttribute(message, 'ERROR-CODE')
+
+      if (error == null) {
+        throw new STUNProtocolError(`${this} sent an error response without ERROR-CODE`)
+      }
+
+      throw new STUNErrorResponseError(error.code, error.reason, {
+        server: this.toString(),
+        alternateServer: getAttribute(message, 'ALTERNATE-SERVER')?.address,
+        alternateDomain: getAttribute(message, 'ALTERNATE-DOMAIN')?.value
+      })
+    }
+
+    const socket = this.state.name === 'open' ? this.state.socket : undefined
+    const result = xorMapped ?? mapped
+
+    if (result == null || socket?.localAddress == null || socket.localPort == null) {
+      throw new STUNProtocolError(`${this} sent an answer without XOR-MAPPED-ADDRESS`)
+    }
+
+    return {
+      mapped: result,
+      local: { host: socket.localAddress, port: socket.localPort },
+      rewritten: xorMapped != null && mapped != null && (mapped.host !== xorMapped.host || mapped.port !== xorMapped.port) ? mapped : undefined,
+      otherAddress: getAttribute(message, 'OTHER-ADDRESS')?.address,
+      responseOrigin: getAttribute(message, 'RESPONSE-ORIGIN')?.address,
+      software: getAttribute(message, 'SOFTWARE')?.value,
+      roundTrip
+    }
+  }
+
+  private end (reason: Error): void {
+    if (this.state.name === 'open') {
+      this.state.socket.resetAndDestroy()
+    }
+
+    this.closed(reason)
+  }
+
+  private closed (reason: Error): void {
+    if (this.state.name === 'closed') {
+      return
+    }
+
+    this.state = { name: 'closed', reason }
+
+    for (const transaction of this.transactions.values()) {
+      transaction.reject(reason)
+    }
+
+    this.transactions.clear()
+    this.safeDispatchEvent('close', { detail: reason })
+  }
+}
+
+export function formatEndpoint ({ host, port }: Endpoint): string {
+  return net.isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+function toKey (transactionId: Uint8Array): string {
+  return Buffer.from(transactionId.buffer, transactionId.byteOffset, transactionId.byteLength).toString('latin1')
+}
+
+/**
+ * An AggregateError of node:net (several addresses tried) has no message
+ */
+function describe (err: NodeJS.ErrnoException): string {
+  return err.code != null && !err.message.includes(err.code) ? `${err.code} ${err.message}` : err.message
+}

@@ -1,0 +1,35 @@
+/**
+ * @packageDocumentation
+ *
+ * STUN over TCP and TLS (RFC 8489): messages, framing, and one client
+ * connection.
+ *
+ * @example
+ *
+ * ```TypeScript
+ * import { Binding, parseSTUNURI, resolveServer } from 'libp2p-tcp-stun/stun'
+ *
+ * const [server] = await resolveServer(parseSTUNURI('stun:stun.example.org'), { family: 4 })
+ * const binding = new Binding({ server })
+ * await binding.connect()
+ * console.info((await binding.request()).mapped)
+ * binding.close()
+ * ```
+ */
+
+export * from './attributes.ts'
+export { Binding } from './binding.ts'
+export * from './decoder.ts'
+export * from './errors.ts'
+export * from './fingerprint.ts'
+export * from './integrity.ts'
+export * from './message.ts'
+export { openBinding } from './open-binding.ts'
+export { resolveServer } from './resolve.ts'
+export * from './uri.ts'
+export type { BindingEvents, BindingInit, BindingResult } from './binding.ts'
+export type { OpenBindingInit } from './open-binding.ts'
+export type { ResolveOptions } from './resolve.ts'
+export type { Clock, Timer } from '../runtime/clock.ts'
+export type { DNS, SRVRecord } from '../runtime/dns.ts'
+export type { Random } from '../runtime/random.ts'

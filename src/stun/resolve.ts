@@ -1,0 +1,105 @@
+import { isIP } from 'node:net'
+import { raceSignal } from 'race-signal'
+import { systemDNS } from '../runtime/dns.ts'
+import { STUNResolveError } from './errors.ts'
+import { DEFAULT_PORT } from './uri.ts'
+import type { Endpoint } from './message.ts'
+import type { STUNURI } from './uri.ts'
+import type { DNS } from '../runtime/dns.ts'
+import type { Random } from '../runtime/random.ts'
+import type { AbortOptions } from '@libp2p/interface'
+
+/**
+ * An SRV answer longer than this is cut: each target costs a look-up
+ */
+const MAX_SRV_TARGETS = 4
+
+/**
+ * More addresses than this of one server are not tried
+ */
+const MAX_ENDPOINTS = 8
+
+export interface ResolveOptions extends AbortOptions {
+  /**
+   * The IP version of the addresses to look for
+   */
+  family: 4 | 6
+
+  dns?: DNS
+  random?: Random
+}
+
+/**
+ * The endpoints of a STUN server, best first, at least one: the address and
+ * port of the URI; a name without a port is looked up as SRV `_stun._tcp` or
+ * `_stuns._tcp`, then as an address with the default port (RFC 8489, section 8).
+ *
+ * @throws {STUNResolveError} the name, or an address of this family, does not exist
+ */
+export async function resolveServer (uri: STUNURI, options: ResolveOptions): Promise<Endpoint[]> {
+  const { family, signal, dns = systemDNS, random = Math.random } = options
+  const version = isIP(uri.host)
+  const port = uri.port ?? DEFAULT_PORT[uri.scheme]
+
+  if (version !== 0) {
+    if (version !== family) {
+      throw new STUNResolveError(`${uri.uri} is an IPv${version} address, an IPv${family} listener can not use it`)
+    }
+
+    return [{ host: uri.host, port }]
+  }
+
+  const lookup = async (name: string): Promise<string[]> => raceSignal(dns.lookup(name, family, { signal }), signal)
+
+  // both questions at once: an SRV record is rare, and the answer that there is
+  // none must not cost a round trip
+  const addresses = lookup(uri.host)
+  addresses.catch(() => {})
+
+  // a name of one label (localhost) is not in the DNS
+  if (uri.port == null && uri.host.includes('.')) {
+    const records = await raceSignal(dns.resolveSrv(`_${uri.scheme}._tcp.${uri.host}`, { signal }), signal)
+      .catch(() => {
+        // a name may well have no SRV record, or its resolver not know the type
+        signal?.throwIfAborted()
+        return []
+      })
+
+    const targets = sortSRVRecords(records.filter(record => record.port > 0 && record.name !== ''), random).slice(0, MAX_SRV_TARGETS)
+    const endpoints = await Promise.all(targets.map(async ({ name, port }) => {
+      try {
+        return (await lookup(name)).map(host => ({ host, port }))
+      } catch {
+        signal?.throwIfAborted()
+        return []
+      }
+    }))
+
+    if (endpoints.flat().length > 0) {
+      return endpoints.flat().slice(0, MAX_ENDPOINTS)
+    }
+  }
+
+  try {
+    const hosts = await addresses
+
+    if (hosts.length > 0) {
+      return hosts.slice(0, MAX_ENDPOINTS).map(host => ({ host, port }))
+    }
+  } catch (err: any) {
+    signal?.throwIfAborted()
+    throw new STUNResolveError(`Could not resolve the IPv${family} address of ${uri.uri}: ${err.code ?? err.message}`, { cause: err })
+  }
+
+  throw new STUNResolveError(`${uri.uri} has no IPv${family} address`)
+}
+
+/**
+ * By priority, then at random by weight (RFC 2782, "Usage rules")
+ */
+function sortSRVRecords<T extends { priority: number, weight: number }> (records: T[], random: Random): T[] {
+  return records
+    .map(record => ({ record, order: Math.pow(random(), 1 / (record.weight + 0.01)) }))
+    .sort((a, b) => a.record.priority - b.record.priority || b.order - a.order)
+    .map(({ record }) => record)
+}
