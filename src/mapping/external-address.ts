@@ -14,7 +14,6 @@ unusable.addSubnet('224.0.0.0', 4, 'ipv4')
 unusable.addSubnet('240.0.0.0', 4, 'ipv4')
 unusable.addAddress('::', 'ipv6')
 unusable.addSubnet('ff00::', 8, 'ipv6')
-unusable.addSubnet('::ffff:0:0', 96, 'ipv6')
 
 const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8, 'ipv4')
@@ -51,7 +50,7 @@ export function toExternalAddress (mapped: Endpoint, options: ExternalAddressOpt
     throw fail('port 0 can not be dialled')
   }
 
-  if (unusable.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')) {
+  if (host.startsWith(IPV4_MAPPED) || unusable.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')) {
     throw fail('unspecified, multicast or reserved')
   }
 
@@ -70,7 +69,9 @@ export function toExternalAddress (mapped: Endpoint, options: ExternalAddressOpt
  * Whether an address is of this machine only, 127.0.0.0/8 or ::1
  */
 export function isLoopbackHost (host: string): boolean {
-  return isIP(host) !== 0 && loopback.check(unmapIPv4(host), isIPv6(unmapIPv4(host)) ? 'ipv6' : 'ipv4')
+  const unmapped = unmapIPv4(host)
+
+  return isIP(unmapped) !== 0 && loopback.check(unmapped, isIPv6(unmapped) ? 'ipv6' : 'ipv4')
 }
 
 /**

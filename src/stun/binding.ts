@@ -4,6 +4,7 @@ import { InvalidParametersError, NotStartedError } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { bindSocket } from '../net/bound-socket.ts'
+import { resetSocket } from '../net/reset-socket.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { MessageDecoder } from './decoder.ts'
 import { STUNConnectionError, STUNErrorResponseError, STUNProtocolError, STUNTimeoutError } from './errors.ts'
@@ -107,10 +108,19 @@ interface Transaction {
   reject(err: Error): void
 }
 
+/**
+ * `socket` is what is read and written, `raw` the TCP connection below its TLS,
+ * or the same
+ */
+interface Connection {
+  socket: net.Socket
+  raw: net.Socket
+}
+
 type State =
   { name: 'idle' } |
   { name: 'connecting' } |
-  { name: 'open', socket: net.Socket } |
+  { name: 'open', connection: Connection } |
   { name: 'closed', reason: Error }
 
 /**
@@ -174,10 +184,12 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     const timer = this.clock.setTimeout(() => {
       reject(new STUNTimeoutError(`${this} did not accept a connection within ${this.timeout} ms`))
     }, this.timeout)
-    let socket: net.Socket | undefined
+    let connection: Connection | undefined
 
     try {
-      socket = this.open()
+      connection = this.open()
+      const { socket } = connection
+      // after the connection is there these change nothing any more
       socket.once('error', err => {
         reject(new STUNConnectionError(`Could not connect to ${this}: ${describe(err)}`, { cause: err }))
       })
@@ -187,9 +199,9 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
       socket.once(this.init.tls == null ? 'connect' : 'secureConnect', resolve)
 
       await raceSignal(promise, options.signal)
-      this.opened(socket)
+      this.opened(connection)
     } catch (err: any) {
-      socket?.resetAndDestroy()
+      reset(connection)
       const reason = 'syscall' in err ? new STUNConnectionError(`Could not connect to ${this}: ${describe(err)}`, { cause: err }) : err
       this.closed(reason)
       throw reason
@@ -228,7 +240,7 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     this.transactions.set(key, { sent: this.clock.now(), resolve, reject })
 
     try {
-      this.state.socket.write(encodeMessage({
+      this.state.connection.socket.write(encodeMessage({
         class: 'request',
         method: METHOD_BINDING,
         transactionId,
@@ -257,31 +269,32 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     return `${this.init.tls == null ? 'STUN' : 'STUNS'} server ${formatEndpoint(this.server)}`
   }
 
-  private open (): net.Socket {
+  private open (): Connection {
     const { server, local, tls: secure } = this.init
     const options = { host: server.host, port: server.port, noDelay: true }
 
-    const socket = local == null
+    const raw = local == null
       ? net.connect(options)
       : bindSocket({ ...local, ipv6Only: net.isIPv6(local.host) }).connect(options)
 
     if (secure == null) {
-      return socket
+      return { socket: raw, raw }
     }
 
-    return tls.connect({
+    const socket = tls.connect({
       ...secure,
-      socket,
+      socket: raw,
       host: server.host,
       // RFC 6066 has no addresses in the server name indication
       servername: secure.servername == null || net.isIP(secure.servername) !== 0 ? '' : secure.servername
     })
+
+    return { socket, raw }
   }
 
-  private opened (socket: net.Socket): void {
-    this.state = { name: 'open', socket }
-    socket.removeAllListeners('error')
-    socket.removeAllListeners('close')
+  private opened (connection: Connection): void {
+    const { socket } = connection
+    this.state = { name: 'open', connection }
     socket.on('data', chunk => { this.onData(chunk) })
     socket.once('end', () => { this.end(new STUNConnectionError(`${this} ended the connection`)) })
     socket.once('close', () => { this.end(new STUNConnectionError(`${this} closed the connection`)) })
@@ -353,7 +366,7 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
       })
     }
 
-    const socket = this.state.name === 'open' ? this.state.socket : undefined
+    const socket = this.state.name === 'open' ? this.state.connection.raw : undefined
     const result = xorMapped ?? mapped
 
     if (result == null || socket?.localAddress == null || socket.localPort == null) {
@@ -373,7 +386,7 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
 
   private end (reason: Error): void {
     if (this.state.name === 'open') {
-      this.state.socket.resetAndDestroy()
+      reset(this.state.connection)
     }
 
     this.closed(reason)
@@ -397,6 +410,15 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
 
 export function formatEndpoint ({ host, port }: Endpoint): string {
   return net.isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+function reset (connection?: Connection): void {
+  if (connection != null) {
+    // the error of a connection that is given up interests nobody
+    connection.socket.on('error', () => {})
+    resetSocket(connection.raw)
+    connection.socket.destroy()
+  }
 }
 
 function toKey (transactionId: Uint8Array): string {

@@ -1,0 +1,214 @@
+/**
+ * @packageDocumentation
+ *
+ * A [libp2p transport](https://libp2p.io/docs/transports-overview/) that makes a
+ * node behind a NAT dialable over plain TCP. It learns the public address of its
+ * listening port from STUN servers (RFC 8489 over TCP), announces it to peers,
+ * keeps the NAT's mapping alive, and dials from the same port. Every libp2p
+ * implementation can dial such a node: on the wire it is TCP.
+ *
+ * It is a drop-in for `@libp2p/tcp`: all its options hold, and where STUN, the
+ * NAT or the platform can not help, the node has a TCP transport at least.
+ *
+ * @example
+ *
+ * ```TypeScript
+ * import { createLibp2p } from 'libp2p'
+ * import { tcpSTUN } from 'libp2p-tcp-stun'
+ *
+ * const node = await createLibp2p({
+ *   addresses: {
+ *     listen: ['/ip4/0.0.0.0/tcp/4001']
+ *   },
+ *   transports: [
+ *     tcpSTUN({
+ *       stunServers: ['stun:stun.example.org', 'stuns:stun.example.net:5349'],
+ *       onMappingChange: status => { console.info(status.state) }
+ *     })
+ *   ]
+ * })
+ *
+ * console.info(node.getMultiaddrs())
+ * ```
+ */
+
+import { TCPSTUN } from './transport.ts'
+import type { MappingOptions } from './mapping/options.ts'
+import type { MappingStatus } from './mapping/status.ts'
+import type { ComponentLogger, CreateListenerOptions, DialTransportOptions, Metrics, OutboundConnectionUpgradeEvents, Transport } from '@libp2p/interface'
+import type { AddressManager, ConnectionManager } from '@libp2p/interface-internal'
+import type { ProgressEvent } from 'progress-events'
+
+/**
+ * Stop accepting when there are too many connections, and begin again when
+ * there are few
+ */
+export interface CloseServerOnMaxConnectionsOptions {
+  /**
+   * Accept again once there are fewer connections than this
+   */
+  listenBelow: number
+
+  /**
+   * Stop accepting once there are this many connections
+   */
+  closeAbove: number
+
+  /**
+   * Called when the port could not be listened on again; it is tried again
+   * whenever a connection closes
+   */
+  onListenError?(err: Error): void
+}
+
+/**
+ * Options of every TCP socket, see the documentation of `node:net`
+ */
+export interface TCPSocketOptions {
+  /**
+   * @default true
+   */
+  noDelay?: boolean
+
+  /**
+   * @default true
+   */
+  keepAlive?: boolean
+
+  /**
+   * In ms
+   *
+   * @default 0
+   */
+  keepAliveInitialDelay?: number
+
+  /**
+   * @default false
+   */
+  allowHalfOpen?: boolean
+}
+
+/**
+ * The options of `@libp2p/tcp`
+ */
+export interface TCPOptions {
+  /**
+   * Close an accepted connection that was quiet for this long, in ms; 0 never
+   *
+   * @default 120_000
+   */
+  inboundSocketInactivityTimeout?: number
+
+  /**
+   * Close a dialled connection that was quiet for this long, in ms; 0 never
+   *
+   * @default 120_000
+   */
+  outboundSocketInactivityTimeout?: number
+
+  /**
+   * Refuse connections beyond this number
+   *
+   * @default Infinity
+   */
+  maxConnections?: number
+
+  /**
+   * Length of the system's queue of connections that are not accepted yet
+   *
+   * @default 511
+   */
+  backlog?: number
+
+  /**
+   * Stop listening while there are too many connections
+   */
+  closeServerOnMaxConnections?: CloseServerOnMaxConnectionsOptions
+
+  /**
+   * For every socket that is dialled
+   */
+  dialOpts?: TCPSocketOptions
+
+  /**
+   * For every socket that is accepted
+   */
+  listenOpts?: TCPSocketOptions
+}
+
+export interface TCPSTUNInit extends TCPOptions, MappingOptions {
+  /**
+   * RFC 7064 URIs. `stun:` is asked over TCP, `stuns:` over TLS; a name without
+   * a port is looked up as SRV `_stun._tcp` or `_stuns._tcp`, then with port 3478
+   * or 5349.
+   *
+   * @default a list of public servers
+   */
+  stunServers?: string[]
+
+  /**
+   * How long `listen()` waits for the first mapping before it returns without, in
+   * ms; 0 does not wait. The search goes on behind it.
+   *
+   * @default 2_000
+   */
+  mappingTimeout?: number
+
+  /**
+   * Announce a mapping that the servers agree on at once; `false` leaves it to
+   * AutoNAT to find out whether peers can dial it
+   *
+   * @default true
+   */
+  autoConfirmAddress?: boolean
+
+  /**
+   * Dial from the listening port: peers see the address that they can dial, and
+   * both sides of a hole punch know the port of the other
+   *
+   * @default true
+   */
+  portReuse?: boolean
+
+  /**
+   * Called with every change of a listener's mapping
+   */
+  onMappingChange?(status: MappingStatus): void
+}
+
+/**
+ * Only the logger is needed: without an address manager nothing is announced
+ */
+export interface TCPSTUNComponents {
+  logger: ComponentLogger
+  metrics?: Metrics
+  addressManager?: AddressManager
+  connectionManager?: ConnectionManager
+}
+
+export type TCPDialEvents =
+  OutboundConnectionUpgradeEvents |
+  ProgressEvent<'tcp:open-connection'>
+
+export interface TCPDialOptions extends DialTransportOptions<TCPDialEvents>, TCPSocketOptions {
+
+}
+
+export interface TCPCreateListenerOptions extends CreateListenerOptions, TCPSocketOptions {
+
+}
+
+/**
+ * The transport
+ *
+ * @throws {InvalidParametersError} an option makes no sense, it is named. An
+ * invalid STUN URI does not throw: it is in the log and in `onMappingChange`.
+ */
+export function tcpSTUN (init: TCPSTUNInit = {}): (components: TCPSTUNComponents) => Transport<TCPDialEvents> {
+  return (components) => new TCPSTUN(components, init)
+}
+
+export * from './mapping/errors.ts'
+export * from './stun/errors.ts'
+export type { MappingOptions } from './mapping/options.ts'
+export type { AcquiringStatus, DirectStatus, EndpointDependentStatus, LostStatus, MappedStatus, MappingStatus, ServerFailure, UnsupportedStatus } from './mapping/status.ts'

@@ -1,0 +1,29 @@
+/**
+ * @packageDocumentation
+ *
+ * A STUN server over TCP and TLS (RFC 8489) that keeps each connection until
+ * the client closes it, as section 6.2.2 asks for and few servers do.
+ *
+ * @example
+ *
+ * ```TypeScript
+ * import { createSTUNServer } from 'libp2p-tcp-stun/server'
+ *
+ * const server = createSTUNServer({ listen: [{ host: '0.0.0.0', port: 3478 }] })
+ * await server.listen()
+ * ```
+ */
+
+import { TCPSTUNServer } from './stun-server.ts'
+import type { STUNServer, STUNServerInit } from './stun-server.ts'
+
+/**
+ * @throws {InvalidParametersError} a limit is not a number above zero, or `tls` has no certificate
+ */
+export function createSTUNServer (init: STUNServerInit = {}): STUNServer {
+  return new TCPSTUNServer(init)
+}
+
+export type { BindingEvent, STUNServer, STUNServerAddress, STUNServerCounters, STUNServerEvents, STUNServerInit, STUNServerTLSInit } from './stun-server.ts'
+export type { ResetReason } from './client-connection.ts'
+export type { Limits } from './limits.ts'
