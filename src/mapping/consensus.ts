@@ -73,7 +73,7 @@ export function findConsensus (observations: Observation[], options: ConsensusOp
   }
 
   const { contestedSince } = options
-  const again = contestedSince == null ? voters : voters.filter(voter => voter.time <= contestedSince)
+  const again = contestedSince == null ? voters : voters.filter(voter => voter.time < contestedSince)
 
   if (again.length > 0) {
     return { verdict: 'contested', again }

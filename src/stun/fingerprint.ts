@@ -19,7 +19,9 @@ const ATTRIBUTE_LENGTH = 8
 export function checkFingerprint (bytes: Uint8Array): boolean {
   const offset = findAttribute(bytes, ATTRIBUTE_CODES.FINGERPRINT)
 
-  if (offset === -1 || offset !== bytes.byteLength - ATTRIBUTE_LENGTH || bytes[offset + 3] !== 4) {
+  const length = HEADER_LENGTH + (bytes[2] << 8 | bytes[3])
+
+  if (offset === -1 || offset !== length - ATTRIBUTE_LENGTH || length !== bytes.byteLength || (bytes[offset + 2] << 8 | bytes[offset + 3]) !== 4) {
     return false
   }
 

@@ -1,0 +1,363 @@
+import net from 'node:net'
+import { multiaddr } from '@multiformats/multiaddr'
+import { expect } from 'aegir/chai'
+import { pEvent } from 'p-event'
+import { PublicMapping } from '../src/mapping/index.ts'
+import { bindSocket } from '../src/net/bound-socket.ts'
+import { createSTUNServer } from '../src/server/index.ts'
+import { HeldClock } from './fixtures/held-clock.ts'
+import { HOSTILE, fakeServer, mapped, mapsTo, stunServer } from './fixtures/stun-servers.ts'
+import type { MappingStatus, PublicMappingInit } from '../src/mapping/index.ts'
+
+const EVENT = { timeout: 10_000 }
+
+describe('public mapping', () => {
+  const closing: Array<{ close(): unknown }> = []
+  const closeLater = <T extends { close(): unknown }>(closable: T): T => {
+    closing.push(closable)
+    return closable
+  }
+
+  afterEach(async () => {
+    await Promise.all(closing.splice(0).reverse().map(async closable => { await closable.close() }))
+  })
+
+  async function listen (): Promise<number> {
+    const server = closeLater(net.createServer())
+    const listening = pEvent(server, 'listening', EVENT)
+    const bound = bindSocket({ host: '127.0.0.1', port: 0 })
+    bound.listen(server)
+    await listening
+
+    return bound.port
+  }
+
+  async function create (stunServers: string[], init: Partial<PublicMappingInit> = {}): Promise<{ mapping: PublicMapping, seen: MappingStatus[], events: string[] }> {
+    const listener = multiaddr(`/ip4/127.0.0.1/tcp/${await listen()}`)
+    const mapping = closeLater(new PublicMapping({}, { listener, stunServers, serverInterval: 0, ...init }))
+    const seen: MappingStatus[] = []
+    const events: string[] = []
+    mapping.addEventListener('status', ({ detail }) => { seen.push(detail) })
+
+    for (const name of ['mapped', 'changed', 'lost'] as const) {
+      mapping.addEventListener(name, () => { events.push(name) })
+    }
+
+    return { mapping, seen, events }
+  }
+
+  /**
+   * The first status that fits, now or later
+   */
+  async function until (mapping: PublicMapping, fits: (status: MappingStatus) => boolean): Promise<MappingStatus> {
+    if (fits(mapping.status)) {
+      return mapping.status
+    }
+
+    return (await pEvent<'status', CustomEvent<MappingStatus>>(mapping, 'status', { ...EVENT, filter: ({ detail }) => fits(detail) })).detail
+  }
+
+  const external = (status: MappingStatus): string | undefined => 'external' in status ? status.external.toString() : undefined
+
+  it('is mapped when the servers agree', async () => {
+    const a = closeLater(await mapsTo('11.0.0.1', 4001))
+    const b = closeLater(await mapsTo('11.0.0.1', 4001))
+    const { mapping, events } = await create([a.uri, b.uri])
+    const status = await mapping.start()
+
+    expect(status).to.have.property('state', 'mapped')
+    expect(external(status)).to.equal('/ip4/11.0.0.1/tcp/4001')
+    expect(status).to.have.deep.property('servers').with.members([a.uri, b.uri])
+    expect(status.failures).to.be.empty()
+    expect(events).to.deep.equal(['mapped'])
+    expect([a.accepted, b.accepted]).to.deep.equal([1, 1])
+  })
+
+  it('is direct when there is no NAT', async () => {
+    const server = closeLater(createSTUNServer({ listen: [{ host: '127.0.0.1', port: 0 }] }))
+    await server.listen()
+    const { mapping } = await create([`stun:127.0.0.1:${server.addresses[0].port}`], { allowPrivateMapping: true })
+    const status = await mapping.start()
+
+    expect(status).to.have.property('state', 'direct')
+    expect(external(status)).to.equal(mapping.status.listener.toString())
+  })
+
+  it('holds `bindings` connections, and no spare one', async () => {
+    const servers = await Promise.all(Array.from({ length: 5 }, async () => closeLater(await mapsTo('11.0.0.1', 4001))))
+    const { mapping } = await create(servers.map(({ uri }) => uri), { bindings: 2 })
+    const status = await mapping.start()
+    const open = (): number => servers.reduce((sum, { sockets }) => sum + sockets.size, 0)
+
+    expect(status).to.have.property('state', 'mapped')
+
+    while (open() > 2) {
+      await new Promise(resolve => { setImmediate(resolve) })
+    }
+
+    expect(servers.reduce((sum, { accepted }) => sum + accepted, 0)).to.be.at.most(3)
+  })
+
+  it('keeps the connections alive, and asks every interval', async () => {
+    const clock = new HeldClock()
+    let requests = 0
+    const asked = new EventTarget()
+    const server = closeLater(await stunServer(() => {
+      requests++
+      asked.dispatchEvent(new Event(`request-${requests}`))
+      return mapped('11.0.0.1', 4001)
+    }))
+    const { mapping } = await create([server.uri], { clock, keepAliveInterval: 15_000, random: () => 0.5 })
+    await mapping.start()
+
+    // a day
+    for (let i = 2; i <= 5_760 / 40; i++) {
+      const request = pEvent(asked, `request-${i}`, EVENT)
+      clock.advance(14_999)
+      expect(requests).to.equal(i - 1)
+      clock.advance(1)
+      await request
+
+      // until the answer is there the next request is not planned
+      while (clock.pending === 0 || requests < i) {
+        await new Promise(resolve => { setImmediate(resolve) })
+      }
+
+      await new Promise(resolve => { setTimeout(resolve, 2) })
+    }
+
+    expect(server.accepted).to.equal(1)
+    expect(mapping.status.state).to.equal('mapped')
+  })
+
+  it('replaces a connection that the server ends, and never loses the address', async () => {
+    const a = closeLater(await mapsTo('11.0.0.1', 4001))
+    const b = closeLater(await mapsTo('11.0.0.1', 4001))
+    const { mapping, events } = await create([a.uri, b.uri])
+    await mapping.start()
+
+    for (let i = 2; i < 12; i++) {
+      for (const server of [a, b]) {
+        server.sockets.forEach(socket => { socket.resetAndDestroy() })
+
+        while (server.accepted < i) {
+          await new Promise(resolve => { setTimeout(resolve, 1) })
+        }
+      }
+    }
+
+    expect(events).to.deep.equal(['mapped'])
+    expect(mapping.status.failures).to.be.empty()
+  })
+
+  it('announces a new address, and one event says so', async () => {
+    let port = 4001
+    const server = closeLater(await stunServer(() => mapped('11.0.0.1', port)))
+    const { mapping, events } = await create([server.uri])
+    await mapping.start()
+    port = 4002
+    server.sockets.forEach(socket => { socket.resetAndDestroy() })
+    await until(mapping, status => external(status) === '/ip4/11.0.0.1/tcp/4002')
+
+    expect(events).to.deep.equal(['mapped', 'changed'])
+  })
+
+  it('asks all when one says something new: an address change in progress', async () => {
+    let port = 4001
+    const a = closeLater(await stunServer(() => mapped('11.0.0.1', port)))
+    const b = closeLater(await stunServer(() => mapped('11.0.0.1', port)))
+    const { mapping, seen, events } = await create([a.uri, b.uri])
+    await mapping.start()
+    port = 4002
+    a.sockets.forEach(socket => { socket.resetAndDestroy() })
+    await until(mapping, status => external(status) === '/ip4/11.0.0.1/tcp/4002')
+
+    expect(events).to.deep.equal(['mapped', 'changed'])
+    expect(seen.map(({ state }) => state)).to.not.include('endpoint-dependent')
+    expect(b.accepted).to.equal(1)
+  })
+
+  it('announces nothing where every server sees another address', async () => {
+    const servers = await Promise.all([4001, 4002, 4003].map(async port => closeLater(await mapsTo('11.0.0.1', port))))
+    const { mapping, seen, events } = await create(servers.map(({ uri }) => uri))
+    const status = await mapping.start()
+
+    expect(status).to.have.property('state', 'endpoint-dependent')
+    expect(status).to.have.property('addresses').with.property('length').that.is.at.least(2)
+    expect(seen.map(external).filter(address => address != null)).to.be.empty()
+    expect(events).to.deep.equal(['lost'])
+  })
+
+  it('withdraws the address when the servers begin to differ, and announces it when they agree again', async () => {
+    let differ = false
+    const ask = new EventTarget()
+    const a = closeLater(await mapsTo('11.0.0.1', 4001))
+    const b = closeLater(await stunServer(() => mapped('11.0.0.1', differ ? 4002 : 4001)))
+    const { mapping, events } = await create([a.uri, b.uri], { keepAliveInterval: 50 })
+    ask.dispatchEvent(new Event('start'))
+    await mapping.start()
+    differ = true
+    await until(mapping, ({ state }) => state === 'endpoint-dependent')
+    differ = false
+    await until(mapping, ({ state }) => state === 'mapped')
+
+    expect(events).to.deep.equal(['mapped', 'lost', 'mapped'])
+  })
+
+  it('is lost two intervals after the last answer, and comes back', async () => {
+    let gone = false
+    const server = closeLater(await fakeServer(() => {}))
+    await server.close()
+    const real = closeLater(await stunServer((request, socket) => {
+      if (gone) {
+        socket.resetAndDestroy()
+      }
+
+      return mapped('11.0.0.1', 4001)
+    }))
+    const { mapping, events } = await create([real.uri], { keepAliveInterval: 50 })
+    await mapping.start()
+    gone = true
+    const lost = await until(mapping, ({ state }) => state === 'lost')
+    expect(lost).to.have.nested.property('reason.name', 'STUNConnectionError')
+    gone = false
+    await until(mapping, ({ state }) => state === 'mapped')
+
+    expect(events).to.deep.equal(['mapped', 'lost', 'mapped'])
+  })
+
+  it('stays while a connection from the port holds it', async () => {
+    let held = true
+    let gone = false
+    const failed = new EventTarget()
+    let failures = 0
+    const server = closeLater(await stunServer((request, socket) => {
+      if (gone) {
+        failures++
+        failed.dispatchEvent(new Event(`failure-${failures}`))
+        socket.resetAndDestroy()
+      }
+
+      return mapped('11.0.0.1', 4001)
+    }))
+    const { mapping, events } = await create([server.uri], { keepAliveInterval: 20, isHeld: () => held })
+    await mapping.start()
+    const manyFailures = pEvent(failed, 'failure-3', EVENT)
+    gone = true
+    await manyFailures
+    expect(events).to.deep.equal(['mapped'])
+    held = false
+    await until(mapping, ({ state }) => state === 'lost')
+  })
+
+  for (const [title, { error, create: createServer }] of Object.entries(HOSTILE)) {
+    it(`announces nothing from a server that ${title}: ${error}`, async () => {
+      const server = closeLater(await createServer())
+      const clock = new HeldClock()
+      const { mapping, seen } = await create([server.uri], title === 'is silent' ? { clock } : {})
+      const started = mapping.start()
+
+      if (title === 'is silent') {
+        // the connection is there, the answer never comes
+        while (server.accepted === 0 || clock.pending === 0) {
+          await new Promise(resolve => { setTimeout(resolve, 1) })
+        }
+
+        await new Promise(resolve => { setTimeout(resolve, 10) })
+        clock.advance(5_000)
+      }
+
+      const status: any = await started
+      expect(status.state).to.equal('lost')
+      expect(status.reason.name).to.equal(error)
+      expect(status.failures.map(({ server, error }: any) => [server, error.name])).to.deep.equal([[server.uri, error]])
+      expect(seen.map(external).filter(address => address != null)).to.be.empty()
+    })
+
+    it(`does without a server that ${title}`, async () => {
+      const bad = closeLater(await createServer())
+      const good = closeLater(await mapsTo('11.0.0.9', 4009))
+      const { mapping, seen } = await create([bad.uri, good.uri])
+
+      expect(external(await mapping.start())).to.equal('/ip4/11.0.0.9/tcp/4009')
+      expect(seen.map(external).filter(address => address != null && address !== '/ip4/11.0.0.9/tcp/4009')).to.be.empty()
+    })
+  }
+
+  it('says why when there is no server, or none that is valid', async () => {
+    const none = await create([])
+    expect(await none.mapping.start()).to.have.nested.property('reason.name', 'NoSTUNServersError')
+
+    const invalid = await create(['http://example.org'])
+    expect(await invalid.mapping.start()).to.have.nested.property('reason.name', 'InvalidSTUNURIError')
+
+    const several = await create(['http://example.org', 'turn:example.org'])
+    const status: any = await several.mapping.start()
+    expect(status.reason.name).to.equal('AllServersFailedError')
+    expect(status.reason.errors).to.have.lengthOf(2)
+  })
+
+  it('uses the valid servers among invalid ones', async () => {
+    const good = closeLater(await mapsTo('11.0.0.1', 4001))
+    const { mapping } = await create(['nonsense', good.uri])
+    const status = await mapping.start()
+
+    expect(external(status)).to.equal('/ip4/11.0.0.1/tcp/4001')
+    expect(status.failures.map(({ error }) => error.name)).to.deep.equal(['InvalidSTUNURIError'])
+  })
+
+  it('refuses options that make no sense, by name', async () => {
+    const listener = multiaddr('/ip4/127.0.0.1/tcp/1')
+
+    for (const [name, values] of Object.entries({ bindings: [0, -1, 1.5, NaN], keepAliveInterval: [0, -1, NaN, Infinity], serverInterval: [-1, NaN] })) {
+      for (const value of values) {
+        expect(() => new PublicMapping({}, { listener, stunServers: [], [name]: value })).to.throw(Error, name).with.property('name', 'InvalidParametersError')
+      }
+    }
+  })
+
+  it('ends the wait when it is aborted, and the search goes on', async () => {
+    let answer = false
+    const server = closeLater(await stunServer(() => answer ? mapped('11.0.0.1', 4001) : undefined))
+    const { mapping } = await create([server.uri])
+    const controller = new AbortController()
+    const started = mapping.start(controller.signal)
+    controller.abort()
+    await expect(started).to.eventually.be.rejected().with.property('name', 'AbortError')
+    answer = true
+    server.sockets.forEach(socket => { socket.resetAndDestroy() })
+    await until(mapping, ({ state }) => state === 'mapped')
+  })
+
+  it('leaves no connection and no timer when it is closed, at any moment', async () => {
+    const clock = new HeldClock()
+    const silent = closeLater(await fakeServer(() => {}))
+    const good = closeLater(await mapsTo('11.0.0.1', 4001))
+
+    const early = await create([silent.uri, good.uri], { clock })
+    const started = early.mapping.start()
+    started.catch(() => {})
+    await early.mapping.close()
+    await expect(started).to.eventually.be.rejected()
+
+    const late = await create([silent.uri, good.uri], { clock })
+    const first = late.mapping.start()
+
+    // the answer of one waits for that of the other
+    while (late.mapping.status.state === 'acquiring') {
+      await new Promise(resolve => { setImmediate(resolve) })
+      clock.advance(500)
+    }
+
+    await first
+    await late.mapping.close()
+    await late.mapping.close()
+    await expect(late.mapping.start()).to.eventually.be.rejected()
+
+    while (silent.sockets.size + good.sockets.size > 0) {
+      await new Promise(resolve => { setTimeout(resolve, 1) })
+    }
+
+    expect(clock.pending).to.equal(0)
+  })
+})
