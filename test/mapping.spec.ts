@@ -11,6 +11,15 @@ import type { MappingStatus, PublicMappingInit } from '../src/mapping/index.ts'
 
 const EVENT = { timeout: 10_000 }
 
+/**
+ * Let the event loop turn until something is so
+ */
+async function waitUntil (isSo: () => boolean): Promise<void> {
+  while (!isSo()) {
+    await new Promise(resolve => { setImmediate(resolve) })
+  }
+}
+
 describe('public mapping', () => {
   const closing: Array<{ close(): unknown }> = []
   const closeLater = <T extends { close(): unknown }>(closable: T): T => {
@@ -91,9 +100,7 @@ describe('public mapping', () => {
 
     expect(status).to.have.property('state', 'mapped')
 
-    while (open() > 2) {
-      await new Promise(resolve => { setImmediate(resolve) })
-    }
+    await waitUntil(() => open() <= 2)
 
     expect(servers.reduce((sum, { accepted }) => sum + accepted, 0)).to.be.at.most(3)
   })
@@ -118,12 +125,8 @@ describe('public mapping', () => {
       clock.advance(1)
       await request
 
-      // until the answer is there the next request is not planned
-      while (clock.pending === 0 || requests < i) {
-        await new Promise(resolve => { setImmediate(resolve) })
-      }
-
-      await new Promise(resolve => { setTimeout(resolve, 2) })
+      // when the answer is there the timer of the request is the keep-alive's
+      await waitUntil(() => clock.due === 15_000)
     }
 
     expect(server.accepted).to.equal(1)
@@ -140,9 +143,7 @@ describe('public mapping', () => {
       for (const server of [a, b]) {
         server.sockets.forEach(socket => { socket.resetAndDestroy() })
 
-        while (server.accepted < i) {
-          await new Promise(resolve => { setTimeout(resolve, 1) })
-        }
+        await waitUntil(() => server.accepted >= i)
       }
     }
 
@@ -190,11 +191,9 @@ describe('public mapping', () => {
 
   it('withdraws the address when the servers begin to differ, and announces it when they agree again', async () => {
     let differ = false
-    const ask = new EventTarget()
     const a = closeLater(await mapsTo('11.0.0.1', 4001))
     const b = closeLater(await stunServer(() => mapped('11.0.0.1', differ ? 4002 : 4001)))
     const { mapping, events } = await create([a.uri, b.uri], { keepAliveInterval: 50 })
-    ask.dispatchEvent(new Event('start'))
     await mapping.start()
     differ = true
     await until(mapping, ({ state }) => state === 'endpoint-dependent')
@@ -206,16 +205,14 @@ describe('public mapping', () => {
 
   it('is lost two intervals after the last answer, and comes back', async () => {
     let gone = false
-    const server = closeLater(await fakeServer(() => {}))
-    await server.close()
-    const real = closeLater(await stunServer((request, socket) => {
+    const server = closeLater(await stunServer((request, socket) => {
       if (gone) {
         socket.resetAndDestroy()
       }
 
       return mapped('11.0.0.1', 4001)
     }))
-    const { mapping, events } = await create([real.uri], { keepAliveInterval: 50 })
+    const { mapping, events } = await create([server.uri], { keepAliveInterval: 50 })
     await mapping.start()
     gone = true
     const lost = await until(mapping, ({ state }) => state === 'lost')
@@ -259,11 +256,7 @@ describe('public mapping', () => {
 
       if (title === 'is silent') {
         // the connection is there, the answer never comes
-        while (server.accepted === 0 || clock.pending === 0) {
-          await new Promise(resolve => { setTimeout(resolve, 1) })
-        }
-
-        await new Promise(resolve => { setTimeout(resolve, 10) })
+        await waitUntil(() => server.received > 0)
         clock.advance(5_000)
       }
 
@@ -354,9 +347,7 @@ describe('public mapping', () => {
     await late.mapping.close()
     await expect(late.mapping.start()).to.eventually.be.rejected()
 
-    while (silent.sockets.size + good.sockets.size > 0) {
-      await new Promise(resolve => { setTimeout(resolve, 1) })
-    }
+    await waitUntil(() => silent.sockets.size + good.sockets.size === 0)
 
     expect(clock.pending).to.equal(0)
   })

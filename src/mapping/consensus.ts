@@ -32,12 +32,13 @@ export interface Observation {
  * What the observations say together:
  *
  * - `none`: nothing
- * - `agreed`: one address. `behaviour` is known from two server addresses on:
- *   RFC 5780 section 4.3 compares mappings to different addresses. `dissenters`
- *   are outvoted.
- * - `contested`: the servers differ, and some have not been asked since that
- *   was noticed: ask them again, a change of address in progress looks the same
+ * - `agreed`: one address
+ * - `contested`: the servers differ, and some were not asked since: ask `again`,
+ * a change of address in progress looks the same
  * - `endpoint-dependent`: they still differ
+ *
+ * `behaviour` is known from two server addresses on: RFC 5780 section 4.3
+ * compares mappings to different addresses. `dissenters` are outvoted.
  */
 export type Consensus =
   { verdict: 'none' } |

@@ -302,10 +302,10 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     const consensus = findConsensus(this.observations.list(), { contestedSince: this.contestedSince })
 
     switch (consensus.verdict) {
-      case 'none': return this.onNothing()
       case 'agreed': return this.onAgreed(consensus)
       case 'contested': return this.onContested(consensus.again)
       case 'endpoint-dependent': return this.onEndpointDependent(consensus.observations)
+      default: return this.onNothing()
     }
   }
 

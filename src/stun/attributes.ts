@@ -138,6 +138,8 @@ export function isComprehensionRequired (code: number): boolean {
  *
  * @throws {InvalidParametersError} the attribute holds what can not be sent
  */
+// one case an attribute is what the RFC has too
+// eslint-disable-next-line complexity
 export function encodeAttribute (attribute: Attribute, transactionId: Uint8Array): Uint8Array {
   switch (attribute.type) {
     case 'MAPPED-ADDRESS':
@@ -170,9 +172,7 @@ export function encodeAttribute (attribute: Attribute, transactionId: Uint8Array
       return Uint8Array.of(0, 0, 0, (attribute.changeIP ? 0x04 : 0) | (attribute.changePort ? 0x02 : 0))
     case 'RESPONSE-PORT':
       return Uint8Array.of(attribute.port >>> 8, attribute.port)
-    case 'USERHASH':
-    case 'PADDING':
-    case 'UNKNOWN':
+    default:
       return attribute.value
   }
 }
@@ -180,12 +180,11 @@ export function encodeAttribute (attribute: Attribute, transactionId: Uint8Array
 /**
  * @throws {STUNProtocolError} the value is not what its type demands
  */
+// eslint-disable-next-line complexity
 export function decodeAttribute (code: number, value: Uint8Array, transactionId: Uint8Array): Attribute {
   const type = names.get(code)
 
   switch (type) {
-    case undefined:
-      return { type: 'UNKNOWN', code, value }
     case 'MAPPED-ADDRESS':
     case 'ALTERNATE-SERVER':
     case 'RESPONSE-ORIGIN':
@@ -233,6 +232,8 @@ export function decodeAttribute (code: number, value: Uint8Array, transactionId:
       // two bytes and two of padding, which some count
       assertLength(type, value, value.byteLength === 2 || value.byteLength === 4)
       return { type, port: value[0] << 8 | value[1] }
+    default:
+      return { type: 'UNKNOWN', code, value }
   }
 }
 

@@ -1,0 +1,7 @@
+export { LabError } from './ground.ts'
+export { Lab } from './lab.ts'
+export { labSupport } from './support.ts'
+export type { Host, Network, Router } from './lab.ts'
+export type { Program, ProgramEvent } from './program.ts'
+export type { Behaviour, NATOptions } from './ruleset.ts'
+export type { LabSupport } from './support.ts'

@@ -1,0 +1,107 @@
+import { createInterface } from 'node:readline'
+import { TypedEventEmitter } from 'main-event'
+import { pEvent } from 'p-event'
+import { LabError } from './ground.ts'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+
+/**
+ * A line of JSON that a program printed
+ */
+export interface ProgramEvent {
+  event: string
+  [key: string]: any
+}
+
+interface ProgramEvents {
+  event: CustomEvent<ProgramEvent>
+}
+
+/**
+ * How long to wait for an event, in ms
+ */
+const EVENT_TIMEOUT = 30_000
+
+/**
+ * A process in a host. It prints events and reads commands, a line of JSON
+ * each, and ends when its standard input does.
+ */
+export class Program extends TypedEventEmitter<ProgramEvents> {
+  /**
+   * Every event so far
+   */
+  public readonly events: ProgramEvent[] = []
+
+  private readonly name: string
+  private readonly child: ChildProcessWithoutNullStreams
+  private readonly stderr: string[] = []
+  private seen = 0
+
+  constructor (name: string, child: ChildProcessWithoutNullStreams) {
+    super()
+
+    this.name = name
+    this.child = child
+    child.stdin.on('error', () => {})
+    child.stderr.on('data', chunk => { this.stderr.push(String(chunk)) })
+    createInterface({ input: child.stdout }).on('line', line => {
+      const event: ProgramEvent = JSON.parse(line)
+      this.events.push(event)
+      this.safeDispatchEvent('event', { detail: event })
+    })
+    child.once('close', code => {
+      const detail = { event: 'exit', code, stderr: this.stderr.join('').trim() }
+      this.events.push(detail)
+      this.safeDispatchEvent('event', { detail })
+    })
+  }
+
+  /**
+   * The next event of this name that was not waited for yet
+   *
+   * @throws {LabError} it did not come in time, or the program ended
+   */
+  async waitFor (name: string, filter: (event: ProgramEvent) => boolean = () => true, timeout = EVENT_TIMEOUT): Promise<ProgramEvent> {
+    const deadline = Date.now() + timeout
+
+    while (true) {
+      while (this.seen < this.events.length) {
+        const event = this.events[this.seen++]
+
+        if (event.event === name && filter(event)) {
+          return event
+        }
+
+        if (event.event === 'exit' || event.event === 'failed') {
+          throw new LabError(`${this.name} ended before ${name}: ${JSON.stringify(event)}`)
+        }
+      }
+
+      await pEvent(this, 'event', { timeout: Math.max(1, deadline - Date.now()) }).catch(() => {
+        throw new LabError(`${this.name} did not say ${name} within ${timeout} ms. It said ${JSON.stringify(this.events.slice(-5))} ${this.stderr.join('').slice(-2_000)}`)
+      })
+    }
+  }
+
+  /**
+   * Send a command
+   */
+  send (command: string, args: object = {}): void {
+    this.child.stdin.write(`${JSON.stringify({ ...args, command })}\n`)
+  }
+
+  /**
+   * Ask it to end, and wait until it has
+   */
+  async stop (): Promise<void> {
+    if (this.events.some(({ event }) => event === 'exit')) {
+      return
+    }
+
+    const exited = pEvent(this, 'event', { timeout: 10_000, filter: ({ detail }) => detail.event === 'exit' })
+    this.child.stdin.end()
+    await exited.catch(() => {
+      this.child.kill('SIGKILL')
+      throw new LabError(`${this.name} did not end by itself`)
+    })
+  }
+}

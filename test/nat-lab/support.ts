@@ -1,0 +1,73 @@
+import { execFileSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import path from 'node:path'
+
+/**
+ * The commands that a laboratory is made of, and Debian's package of each
+ */
+const TOOLS = {
+  ip: 'iproute2',
+  nft: 'nftables',
+  ethtool: 'ethtool',
+  conntrack: 'conntrack',
+  unshare: 'util-linux',
+  nsenter: 'util-linux'
+}
+
+/**
+ * Whether this machine can have a laboratory, and what is missing otherwise
+ */
+export type LabSupport = { supported: true, privileges: 'root' | 'user-namespace' } | { supported: false, missing: string }
+
+/**
+ * As `execvp` does, and where Debian keeps what only root needs
+ */
+export const LAB_PATH = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'].join(':')
+
+let support: LabSupport | undefined
+
+export function labSupport (): LabSupport {
+  support ??= findSupport()
+
+  return support
+}
+
+function findSupport (): LabSupport {
+  if (process.platform !== 'linux') {
+    return { supported: false, missing: `Linux: network namespaces are not to be had on ${process.platform}` }
+  }
+
+  const packages = Object.entries(TOOLS).filter(([tool]) => !isInstalled(tool)).map(([, name]) => name)
+
+  if (packages.length > 0) {
+    return { supported: false, missing: `apt-get install ${[...new Set(packages)].join(' ')}` }
+  }
+
+  const privileges = process.getuid?.() === 0 ? 'root' : 'user-namespace'
+
+  try {
+    execFileSync('unshare', [...unshareArgs(privileges), 'sh', '-c', 'ip link add veth0 type veth peer name veth1 && nft add table ip t'], {
+      env: { ...process.env, PATH: LAB_PATH },
+      stdio: 'pipe'
+    })
+  } catch (err: any) {
+    return { supported: false, missing: `the right to make network namespaces (as root, or with unprivileged user namespaces): ${String(err.stderr ?? err.message).trim()}` }
+  }
+
+  return { supported: true, privileges }
+}
+
+export function unshareArgs (privileges: 'root' | 'user-namespace'): string[] {
+  return [...(privileges === 'root' ? [] : ['--user', '--map-root-user']), '--net', '--mount']
+}
+
+function isInstalled (tool: string): boolean {
+  return LAB_PATH.split(':').some(folder => {
+    try {
+      accessSync(path.join(folder, tool), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
