@@ -202,6 +202,54 @@ describe('Binding', () => {
     await expect(binding.request()).to.eventually.be.rejectedWith(STUNConnectionError)
   })
 
+  it('refuses an answer that it does not understand, but not one of RFC 3489', async () => {
+    const server = closeLater(await stunServer(() => [...mapped('11.0.0.1', 1), { type: 'UNKNOWN', code: 0x7ff0, value: new Uint8Array(4) }]))
+    await expect(openBinding(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } })).to.eventually.be.rejected().with.property('name', 'STUNProtocolError')
+
+    const old = closeLater(await stunServer(() => [...mapped('11.0.0.1', 1), { type: 'UNKNOWN', code: 0x0005, value: new Uint8Array(8) }]))
+    closing.push((await openBinding(parseSTUNURI(old.uri), { local: { host: '127.0.0.1', port: 0 } })).binding)
+  })
+
+  it('stays closed when it is closed while it connects', async () => {
+    const server = closeLater(await fakeServer(() => {}))
+
+    for (const tls of [undefined, {}]) {
+      const binding = new Binding({ server, tls, clock: new HeldClock() })
+      const connecting = binding.connect()
+      binding.close()
+      await expect(connecting).to.eventually.be.rejectedWith(STUNConnectionError)
+      expect(binding.endReason).to.be.an.instanceOf(STUNConnectionError)
+    }
+  })
+
+  it('fails cleanly on options that TLS does not take, and on any reason to abort', async () => {
+    const server = closeLater(await fakeServer(() => {}))
+    await expect(new Binding({ server, tls: { cert: 'garbage' } }).connect()).to.eventually.be.rejectedWith(STUNConnectionError)
+    expect(server.accepted).to.equal(0)
+
+    const controller = new AbortController()
+    const binding = new Binding({ server })
+    const connecting = binding.connect({ signal: controller.signal })
+    controller.abort('enough')
+    expect(await connecting.catch(reason => reason)).to.equal('enough')
+    expect(binding.endReason).to.have.property('name', 'AbortError')
+  })
+
+  it('gives up a server that leaves many requests open', async () => {
+    const server = closeLater(await fakeServer(() => {}))
+    const binding = new Binding({ server })
+    await binding.connect()
+
+    for (let i = 0; i < 17; i++) {
+      const controller = new AbortController()
+      const request = binding.request({ signal: controller.signal })
+      controller.abort()
+      await expect(request).to.eventually.be.rejected()
+    }
+
+    expect(binding.endReason).to.be.an.instanceOf(STUNTimeoutError)
+  })
+
   it('can be aborted while it connects and while it asks, and leaves nothing', async () => {
     const server = closeLater(await fakeServer(() => {}))
     const connecting = new AbortController()

@@ -301,6 +301,13 @@ describe('STUN message', () => {
     })
   })
 
+  it('leaves the bytes that it decodes as they are, Buffers too', () => {
+    const bytes = Buffer.from(IPV4_RESPONSE, 'hex')
+    decodeMessage(bytes)
+
+    expect(bytes.toString('hex')).to.equal(IPV4_RESPONSE)
+  })
+
   it('has random transaction ids', () => {
     expect(createTransactionId()).to.have.lengthOf(12)
     expect(createTransactionId()).to.not.equalBytes(createTransactionId())

@@ -46,7 +46,11 @@ describe('STUN URI', () => {
     ['stun:stun..example.org', 'not a host name'],
     ['stun:-.example.org', 'not a host name'],
     [`stun:${'a'.repeat(64)}.example`, 'not a host name'],
-    ['stun:999.1.1.1', 'not a host name']
+    ['stun:999.1.1.1', 'not a host name'],
+    ['stun:010.0.0.1', 'not a host name'],
+    ['stun:1234', 'not a host name'],
+    ['stun:0x7f.1', 'not a host name'],
+    ['stun:ex%61mple.org', 'not a host name']
   ]) {
     it(`refuses ${JSON.stringify(uri).slice(0, 50)}`, () => {
       expect(() => parseSTUNURI(uri)).to.throw(InvalidSTUNURIError, hint)

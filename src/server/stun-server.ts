@@ -3,6 +3,7 @@ import tls from 'node:tls'
 import { AlreadyStartedError, InvalidParametersError } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import { pEvent } from 'p-event'
+import { resetSocket } from '../net/reset-socket.ts'
 import { serveClient } from './client-connection.ts'
 import { validateLimits } from './limits.ts'
 import type { ResetReason } from './client-connection.ts'
@@ -190,7 +191,7 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
       server.close(() => { resolve() })
     })))
 
-    this.sockets.forEach(socket => { socket.destroy() })
+    this.sockets.forEach(socket => { resetSocket(socket) })
     await closed
   }
 

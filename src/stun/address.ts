@@ -72,7 +72,8 @@ export function decodeAddress (value: Uint8Array): Endpoint {
  * turns it into that of XOR-MAPPED-ADDRESS and back (RFC 8489, section 14.2)
  */
 export function xorAddress (value: Uint8Array, transactionId: Uint8Array): Uint8Array {
-  const out = value.slice()
+  // not slice(): that of a Buffer shares its memory
+  const out = Uint8Array.from(value)
 
   if (out.byteLength >= 4) {
     out[2] ^= MAGIC_COOKIE >>> 24

@@ -157,7 +157,9 @@ export function encodeAttribute (attribute: Attribute, transactionId: Uint8Array
       return encodeText(attribute.type, attribute.value, MAX_TEXT[attribute.type])
     case 'MESSAGE-INTEGRITY':
     case 'MESSAGE-INTEGRITY-SHA256':
-      return attribute.hmac
+      return encodeFixed(attribute.type, attribute.hmac, length => attribute.type === 'MESSAGE-INTEGRITY' ? length === 20 : length >= 16 && length <= 32 && length % 4 === 0)
+    case 'USERHASH':
+      return encodeFixed(attribute.type, attribute.value, length => length === 32)
     case 'FINGERPRINT':
       return Uint8Array.of(attribute.crc >>> 24, attribute.crc >>> 16, attribute.crc >>> 8, attribute.crc)
     case 'ERROR-CODE':
@@ -171,7 +173,13 @@ export function encodeAttribute (attribute: Attribute, transactionId: Uint8Array
     case 'CHANGE-REQUEST':
       return Uint8Array.of(0, 0, 0, (attribute.changeIP ? 0x04 : 0) | (attribute.changePort ? 0x02 : 0))
     case 'RESPONSE-PORT':
-      return Uint8Array.of(attribute.port >>> 8, attribute.port)
+      return encodeAddress({ host: '0.0.0.0', port: attribute.port }).subarray(2, 4)
+    case 'UNKNOWN':
+      if (!(attribute.code >= 0 && attribute.code <= 0xffff)) {
+        throw new InvalidParametersError(`An attribute's code has 16 bits, not ${attribute.code}`)
+      }
+
+      return attribute.value
     default:
       return attribute.value
   }
@@ -241,6 +249,14 @@ function assertLength (type: string, value: Uint8Array, valid: boolean): void {
   if (!valid) {
     throw new STUNProtocolError(`${type} of ${value.byteLength} bytes`)
   }
+}
+
+function encodeFixed (type: string, value: Uint8Array, fits: (length: number) => boolean): Uint8Array {
+  if (!fits(value.byteLength)) {
+    throw new InvalidParametersError(`${type} can not have ${value.byteLength} bytes`)
+  }
+
+  return value
 }
 
 function encodeText (type: string, text: string, max: number): Uint8Array {

@@ -1,11 +1,12 @@
 import net from 'node:net'
 import tls from 'node:tls'
-import { InvalidParametersError, NotStartedError } from '@libp2p/interface'
+import { AbortError, InvalidParametersError, NotStartedError } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { bindSocket } from '../net/bound-socket.ts'
 import { resetSocket } from '../net/reset-socket.ts'
 import { systemClock } from '../runtime/clock.ts'
+import { attributeCode, isComprehensionRequired } from './attributes.ts'
 import { MessageDecoder } from './decoder.ts'
 import { STUNConnectionError, STUNErrorResponseError, STUNProtocolError, STUNTimeoutError } from './errors.ts'
 import { checkFingerprint } from './fingerprint.ts'
@@ -25,6 +26,12 @@ const DEFAULT_TIMEOUT = 5_000
  * A server may still answer this many requests that nobody waits for any more
  */
 const MAX_ABANDONED = 16
+
+/**
+ * What servers of RFC 3489 still send, section 11.2: RESPONSE-ADDRESS,
+ * SOURCE-ADDRESS, CHANGED-ADDRESS, REFLECTED-FROM
+ */
+const RFC_3489 = [0x0002, 0x0004, 0x0005, 0x000b]
 
 export interface BindingInit {
   /**
@@ -119,7 +126,7 @@ interface Connection {
 
 type State =
   { name: 'idle' } |
-  { name: 'connecting' } |
+  { name: 'connecting', end(reason: Error): void } |
   { name: 'open', connection: Connection } |
   { name: 'closed', reason: Error }
 
@@ -179,8 +186,8 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
       throw new InvalidParametersError('A Binding connects once')
     }
 
-    this.state = { name: 'connecting' }
     const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.state = { name: 'connecting', end: reject }
     const timer = this.clock.setTimeout(() => {
       reject(new STUNTimeoutError(`${this} did not accept a connection within ${this.timeout} ms`))
     }, this.timeout)
@@ -199,11 +206,12 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
       socket.once(this.init.tls == null ? 'connect' : 'secureConnect', resolve)
 
       await raceSignal(promise, options.signal)
+      this.checkCertificate(socket)
       this.opened(connection)
     } catch (err: any) {
       reset(connection)
-      const reason = 'syscall' in err ? new STUNConnectionError(`Could not connect to ${this}: ${describe(err)}`, { cause: err }) : err
-      this.closed(reason)
+      const reason = err?.syscall != null || typeof err?.code === 'string' ? new STUNConnectionError(`Could not connect to ${this}: ${describe(err)}`, { cause: err }) : err
+      this.closed(reason instanceof Error ? reason : new AbortError())
       throw reason
     } finally {
       timer.clear()
@@ -251,8 +259,8 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     } finally {
       timer.clear()
 
-      if (this.transactions.delete(key) && this.abandoned.size < MAX_ABANDONED) {
-        this.abandoned.add(key)
+      if (this.transactions.delete(key)) {
+        this.abandon(key)
       }
     }
   }
@@ -273,6 +281,8 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     const { server, local, tls: secure } = this.init
     const options = { host: server.host, port: server.port, noDelay: true }
 
+    // what is wrong with a certificate of ours shows before anything is sent
+    const secureContext = secure == null ? undefined : tls.createSecureContext(secure)
     const raw = local == null
       ? net.connect(options)
       : bindSocket({ ...local, ipv6Only: net.isIPv6(local.host) }).connect(options)
@@ -282,14 +292,24 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     }
 
     const socket = tls.connect({
-      ...secure,
+      secureContext,
       socket: raw,
       host: server.host,
       // RFC 6066 has no addresses in the server name indication
-      servername: secure.servername == null || net.isIP(secure.servername) !== 0 ? '' : secure.servername
+      servername: secure.servername == null || net.isIP(secure.servername) !== 0 ? '' : secure.servername,
+      // Node would close the connection, which leaves the port in TIME_WAIT:
+      // checkCertificate resets it
+      rejectUnauthorized: false
     })
 
     return { socket, raw }
+  }
+
+  private checkCertificate (socket: net.Socket): void {
+    if (socket instanceof tls.TLSSocket && !socket.authorized) {
+      const cause = socket.authorizationError
+      throw new STUNConnectionError(`The certificate of ${this} is not trusted: ${cause?.message ?? String(cause)}`, { cause })
+    }
   }
 
   private opened (connection: Connection): void {
@@ -305,6 +325,17 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     // ended between the connect event and now
     if (socket.destroyed) {
       this.end(new STUNConnectionError(`${this} closed the connection`))
+    }
+  }
+
+  /**
+   * Nobody waits for this answer any more, but it may still come
+   */
+  private abandon (key: string): void {
+    this.abandoned.add(key)
+
+    if (this.abandoned.size > MAX_ABANDONED) {
+      this.end(new STUNTimeoutError(`${this} did not answer the last ${MAX_ABANDONED} requests that were given up`))
     }
   }
 
@@ -345,12 +376,23 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
       transaction.resolve(this.toResult(message, this.clock.now() - transaction.sent))
     } catch (err: any) {
       transaction.reject(err)
+
+      if (err instanceof STUNProtocolError) {
+        this.end(err)
+      }
     }
   }
 
   private toResult (message: STUNMessage, roundTrip: number): BindingResult {
     const xorMapped = getAttribute(message, 'XOR-MAPPED-ADDRESS')?.address
     const mapped = getAttribute(message, 'MAPPED-ADDRESS')?.address
+
+    const unknown = message.attributes.find(attribute => attribute.type === 'UNKNOWN' && isComprehensionRequired(attribute.code) && !RFC_3489.includes(attribute.code))
+
+    // RFC 8489, sections 6.3.3 and 6.3.4
+    if (unknown != null) {
+      throw new STUNProtocolError(`${this} sent an attribute that has to be understood and is not known: 0x${attributeCode(unknown).toString(16).padStart(4, '0')}`)
+    }
 
     if (message.class === 'error') {
       const error = getAttribute(message, 'ERROR-CODE')
@@ -385,6 +427,11 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
   }
 
   private end (reason: Error): void {
+    if (this.state.name === 'connecting') {
+      this.state.end(reason)
+      return
+    }
+
     if (this.state.name === 'open') {
       reset(this.state.connection)
     }
@@ -414,10 +461,17 @@ export function formatEndpoint ({ host, port }: Endpoint): string {
 
 function reset (connection?: Connection): void {
   if (connection != null) {
+    const { socket, raw } = connection
     // the error of a connection that is given up interests nobody
-    connection.socket.on('error', () => {})
-    resetSocket(connection.raw)
-    connection.socket.destroy()
+    socket.on('error', () => {})
+
+    if (socket === raw) {
+      resetSocket(raw)
+    } else {
+      // Node crashes when the connection below a TLS session is reset
+      socket.destroy()
+      raw.destroy()
+    }
   }
 }
 

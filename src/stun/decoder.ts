@@ -54,7 +54,9 @@ export class MessageDecoder {
       throw this.error
     }
 
-    this.buffer.append(chunk)
+    if (chunk.byteLength > 0) {
+      this.buffer.append(chunk)
+    }
 
     while (true) {
       const length = this.nextLength()
@@ -107,5 +109,9 @@ export async function * decodeStream (source: AsyncIterable<Uint8Array | Uint8Ar
     for (const bytes of decoder.decode(chunk)) {
       yield decodeMessage(bytes)
     }
+  }
+
+  if (decoder.bufferedLength > 0) {
+    throw new STUNProtocolError(`the stream ended within a message, after ${decoder.bufferedLength} bytes of it`)
   }
 }

@@ -44,7 +44,8 @@ export class STUNErrorResponseError extends Error {
   readonly alternateDomain?: string
 
   constructor (code: number, reason: string, detail: ErrorResponseDetail = {}) {
-    super(`${detail.server ?? 'STUN server'} answered ${code} ${reason}`)
+    // it goes into logs: no line breaks or escapes of a stranger's
+    super(`${detail.server ?? 'STUN server'} answered ${code} ${reason.replace(/\p{C}/gu, ' ').slice(0, 128)}`)
     this.code = code
     this.reason = reason
     this.alternateServer = detail.alternateServer

@@ -109,6 +109,10 @@ export function encodeMessage (message: STUNMessage, options: EncodeOptions = {}
     throw new InvalidParametersError(`A method has 12 bits, not ${method}`)
   }
 
+  if (!CLASSES.includes(message.class)) {
+    throw new InvalidParametersError(`A message's class is one of ${CLASSES.join(', ')}, not ${message.class}`)
+  }
+
   if (transactionId.byteLength !== TRANSACTION_ID_LENGTH) {
     throw new InvalidParametersError(`A transaction id has ${TRANSACTION_ID_LENGTH} bytes, not ${transactionId.byteLength}`)
   }

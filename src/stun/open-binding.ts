@@ -80,6 +80,11 @@ async function follow (server: Endpoint, tls: BindingInit['tls'], init: OpenBind
       }
 
       server = checkAlternate(err.alternateServer, visited)
+
+      if (init.taken?.(server) === true) {
+        throw new STUNAlternateServerError(`ALTERNATE-SERVER is a server that is asked already: ${[...visited, server].map(formatEndpoint).join(' -> ')}`)
+      }
+
       tls = tls == null ? undefined : { ...tls, servername: err.alternateDomain ?? tls.servername }
       visited.push(server)
     }
@@ -98,6 +103,10 @@ function checkAlternate (alternate: Endpoint, visited: Endpoint[]): Endpoint {
 
   if (isIP(alternate.host) !== isIP(visited[0].host)) {
     throw new STUNAlternateServerError(`ALTERNATE-SERVER is of another address family: ${way.join(' -> ')}`)
+  }
+
+  if (alternate.port === 0) {
+    throw new STUNAlternateServerError(`ALTERNATE-SERVER has no port: ${way.join(' -> ')}`)
   }
 
   if (isPrivateIp(alternate.host) === true && isPrivateIp(visited[0].host) !== true) {

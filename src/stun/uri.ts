@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { InvalidSTUNURIError } from './errors.ts'
 
@@ -86,9 +86,11 @@ function parseHost (text: string, fail: (what: string) => Error): string {
     throw fail('the host is missing')
   }
 
-  const host = domainToASCII(text).toLowerCase()
+  // for plain names it would also read 010.1 as an address
+  // eslint-disable-next-line no-control-regex
+  const host = (/^[\x00-\x7f]*$/.test(text) ? text : domainToASCII(text)).toLowerCase()
 
-  if (!HOST_NAME.test(host)) {
+  if (!HOST_NAME.test(host) || (/(^|\.)(\d+|0x[\da-f]*)\.?$/.test(host) && !isIPv4(host))) {
     throw fail(`${JSON.stringify(text)} is not a host name`)
   }
 
