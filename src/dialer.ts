@@ -4,6 +4,7 @@ import { CustomProgressEvent } from 'progress-events'
 import { raceSignal } from 'race-signal'
 import { toMultiaddrConnection } from './connection.ts'
 import { bindSocket, portSharing } from './net/bound-socket.ts'
+import { resetSocket } from './net/reset-socket.ts'
 import { toNetConfig } from './net-config.ts'
 import type { TCPDialOptions, TCPSTUNComponents, TCPSTUNInit } from './index.ts'
 import type { NetConfig } from './net-config.ts'
@@ -70,7 +71,7 @@ export class Dialer {
       })
     } catch (err) {
       this.metrics?.errors.increment({ outbound_to_connection: true })
-      socket.destroy()
+      resetSocket(socket)
       throw err
     }
 
@@ -168,7 +169,9 @@ export class Dialer {
     } catch (err: any) {
       this.log('dial to %a failed - %e', ma, err)
       this.metrics?.events.increment(err.name === 'AbortError' ? { abort: true } : err instanceof TimeoutError ? { timeout: true } : { error: true })
-      socket?.destroy()
+      if (socket != null) {
+        resetSocket(socket)
+      }
 
       if (err.syscall != null) {
         err.message = `connection error ${ma}: ${err.message}`

@@ -211,8 +211,8 @@ describe('STUN server', () => {
   })
 
   for (const [title, bytes] of Object.entries({
-    'HTTP': Buffer.from('GET / HTTP/1.1\r\n\r\n'),
-    'TLS': Uint8Array.of(0x16, 3, 1, 2, 0, 1),
+    HTTP: Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+    TLS: Uint8Array.of(0x16, 3, 1, 2, 0, 1),
     'a wrong cookie': fromString('000100002112a443b7e7a701bc34d686fa87dfae', 'base16'),
     'a length that is no multiple of 4': Uint8Array.of(0, 1, 0, 1),
     'a message of 65532 bytes': Uint8Array.of(0, 1, 0xff, 0xfc),
