@@ -1,6 +1,6 @@
-/* eslint-disable no-console */
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
+import { skipWithout } from '../fixtures/missing-tool.ts'
 import { Lab, labSupport } from '../nat-lab/index.ts'
 
 /**
@@ -20,12 +20,7 @@ describe('a home node behind a full cone NAT', function () {
       return
     }
 
-    if (process.env.CI != null) {
-      throw new Error(`The NAT laboratory must run in CI. It needs ${support.missing}`)
-    }
-
-    console.warn(`\n  SKIPPED: the NAT laboratory. It needs ${support.missing}\n`)
-    this.skip()
+    skipWithout(this, 'the NAT laboratory', support.missing)
   })
 
   afterEach(async () => {

@@ -1,0 +1,44 @@
+import { isIP } from 'node:net'
+import { InvalidArgumentError } from 'commander'
+import { parseSTUNURI } from '../stun/uri.ts'
+import type { Endpoint } from '../stun/message.ts'
+
+/**
+ * A whole number in a range, or a clear error
+ */
+export function wholeNumber (min: number, max: number): (text: string) => number {
+  return text => {
+    const value = Number(text)
+
+    if (!/^\d+$/.test(text) || value < min || value > max) {
+      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+    }
+
+    return value
+  }
+}
+
+/**
+ * `1.2.3.4:3478`, `[::]:3478` or a port alone, several times
+ */
+export function endpoint (text: string, previous: Endpoint[] = []): Endpoint[] {
+  const [, bracketed, plain, port] = /^(?:(?:\[([^\]]*)\]|([^:]*)):)?(\d+)$/.exec(text) ?? []
+  const host = bracketed ?? plain ?? '0.0.0.0'
+
+  if (isIP(host) === 0 || Number(port) > 65_535) {
+    throw new InvalidArgumentError('It must be an IP address and a port like 0.0.0.0:3478 or [::]:3478, or a port.')
+  }
+
+  return [...previous, { host, port: Number(port) }]
+}
+
+/**
+ * A STUN URI, several times
+ */
+export function stunURI (text: string, previous: string[] = []): string[] {
+  try {
+    return [...previous, parseSTUNURI(text).uri]
+  } catch (err: any) {
+    throw new InvalidArgumentError(err.message)
+  }
+}

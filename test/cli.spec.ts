@@ -1,0 +1,130 @@
+import { spawn } from 'node:child_process'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'aegir/chai'
+import { pEvent } from 'p-event'
+import { fakeServer, mapsTo } from './fixtures/stun-servers.ts'
+
+const EVENT = { timeout: 15_000 }
+const COMMAND = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'src', 'cli', 'index.js')
+
+describe('tcp-stun', () => {
+  const closing: Array<() => unknown> = []
+
+  afterEach(async () => {
+    await Promise.all(closing.splice(0).reverse().map(async close => { await close() }))
+  })
+
+  async function run (...args: string[]): Promise<{ code: number, stdout: string, stderr: string, events: any[] }> {
+    const child = spawn(process.execPath, [COMMAND, ...args])
+    const output = { stdout: '', stderr: '' }
+    child.stdout.on('data', chunk => { output.stdout += String(chunk) })
+    child.stderr.on('data', chunk => { output.stderr += String(chunk) })
+    const code = await pEvent<'close', number>(child as any, 'close', EVENT)
+
+    return { code, ...output, events: output.stdout.split('\n').filter(line => line.startsWith('{')).map(line => JSON.parse(line)) }
+  }
+
+  async function servers (...ports: number[]): Promise<string[]> {
+    const started = await Promise.all(ports.map(async port => mapsTo('11.0.0.1', port)))
+    closing.push(...started.map(server => async () => server.close()))
+
+    return started.flatMap(({ uri }) => ['--server', uri])
+  }
+
+  it('server: serves, and stops at a signal', async () => {
+    const child = spawn(process.execPath, [COMMAND, 'server', '--listen', '127.0.0.1:0', '--json'])
+    closing.push(() => child.kill('SIGKILL'))
+    const lines = createInterface({ input: child.stdout })
+    const first = JSON.parse(await pEvent<'line', string>(lines as any, 'line', EVENT))
+    expect(first).to.include({ event: 'listening', host: '127.0.0.1', transport: 'tcp' })
+
+    const check = await run('check', '--server', `stun:127.0.0.1:${first.port}`, '--allow-private', '--json')
+    expect(check.code).to.equal(0)
+    expect(check.events.at(-1)).to.include({ event: 'verdict', state: 'direct', portPreserved: true })
+
+    const exited = pEvent<'exit', number>(child as any, 'exit', EVENT)
+    child.kill('SIGTERM')
+    expect(await exited).to.equal(0)
+  })
+
+  it('check: one public address', async () => {
+    const { code, stdout } = await run('check', ...await servers(4001, 4001))
+    expect(code).to.equal(0)
+    expect(stdout).to.include('the public address /ip4/11.0.0.1/tcp/4001')
+
+    const { events } = await run('check', '--json', ...await servers(4001, 4001))
+    expect(events.at(-1)).to.include({ event: 'verdict', state: 'mapped', external: '/ip4/11.0.0.1/tcp/4001', portPreserved: false, exitCode: 0 })
+  })
+
+  it('check: another port for every server', async () => {
+    const { code, stdout } = await run('check', ...await servers(4001, 4002, 4003))
+
+    expect(code).to.equal(2)
+    expect(stdout).to.include('gives every peer another port')
+    expect(stdout).to.include('/ip4/11.0.0.1/tcp/4002')
+  })
+
+  it('check: nobody there', async () => {
+    const server = await fakeServer(() => {})
+    await server.close()
+    const { code, stdout } = await run('check', '--server', server.uri)
+
+    expect(code).to.equal(3)
+    expect(stdout).to.include('ECONNREFUSED')
+    expect(stdout).to.include('No STUN server could be asked')
+  })
+
+  it('check: gives up a silent server in the time it is given', async () => {
+    const server = await fakeServer(() => {})
+    closing.push(async () => server.close())
+
+    expect(await run('check', '--server', server.uri, '--timeout', '100')).to.have.property('code', 3)
+  })
+
+  it('check: holds, and tells a change', async () => {
+    const { code, events } = await run('check', '--hold', '1', '--json', ...await servers(4001, 4001))
+
+    expect(code).to.equal(0)
+    expect(events.map(({ event }) => event)).to.deep.equal(['asking', 'holding', 'verdict'])
+  })
+
+  for (const { args, hint } of [
+    { args: ['check', '--server', 'http://example.org'], hint: 'stun:example.org' },
+    { args: ['check', '--port', '70000'], hint: '0 to 65535' },
+    { args: ['check', '--hold', 'long'], hint: 'whole number' },
+    { args: ['check', '--nonsense'], hint: '--nonsense' },
+    { args: ['server', '--listen', 'example.org:3478'], hint: '0.0.0.0:3478' },
+    { args: ['server', '--listen', '127.0.0.1:99999'], hint: '0.0.0.0:3478' },
+    { args: ['server', '--tls-cert', 'cert.pem'], hint: '--tls-key' },
+    { args: ['server', '--max-connections', '0'], hint: 'from 1' },
+    { args: ['nonsense'], hint: 'nonsense' }
+  ]) {
+    it(`says what is wrong with ${args.join(' ')}`, async () => {
+      const { code, stderr } = await run(...args)
+
+      expect(code).to.equal(1)
+      expect(stderr).to.include(hint)
+      expect(stderr).to.not.include('    at ')
+    })
+  }
+
+  it('has help', async () => {
+    for (const args of [['--help'], ['server', '--help'], ['check', '--help']]) {
+      const { code, stdout } = await run(...args)
+
+      expect(code).to.equal(0)
+      expect(stdout).to.include('Usage: tcp-stun')
+    }
+  })
+
+  it('says when a port is taken', async () => {
+    const server = await fakeServer(() => {})
+    closing.push(async () => server.close())
+    const { code, stderr } = await run('server', '--listen', `127.0.0.1:${server.port}`)
+
+    expect(code).to.equal(1)
+    expect(stderr).to.include('EADDRINUSE')
+  })
+})
