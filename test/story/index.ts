@@ -44,12 +44,12 @@ async function tell (): Promise<void> {
   const { id: carolId, addresses: carolAddresses } = await carol.waitFor('started')
   // a public address is not announced before somebody has vouched for it
   const carolAddress = carolAddresses.find((address: string) => address.includes(`/ip4/${stage.carolAddress}/`)) ?? `/ip4/${stage.carolAddress}/tcp/4001/p2p/${carolId}`
-  say(`Carol is a stock @libp2p/tcp node on the internet at ${name(stage.carolAddress)}.`, 'carol', { id: carolId, addresses: carolAddresses })
+  say(`Carol is a stock @libp2p/tcp node ${routers == null ? '' : 'on the internet '}at ${name(stage.carolAddress)}.`, 'carol', { id: carolId, addresses: carolAddresses })
 
   const bob = stage.bob()
   const { id: bobId } = await bob.waitFor('started')
-  say(`Bob is a stock @libp2p/tcp node at home: ${name(stage.bobAddress)}${routers == null ? '' : ` behind a router with ${name(routers.bob)}`}.`, 'bob', { id: bobId, router: routers?.bob })
-  say(`Alice is at home too: ${name(stage.aliceAddress)}${routers == null ? '' : ` behind a router with ${name(routers.alice)}, which changes her port and forgets it after ${NAT_TIMEOUT} s of silence`}. Her node uses libp2p-tcp-stun.`, 'alice', { router: routers?.alice })
+  say(`Bob is a stock @libp2p/tcp node ${routers == null ? 'at' : 'at home:'} ${name(stage.bobAddress)}${routers == null ? '' : ` behind a router with ${name(routers.bob)}`}.`, 'bob', { id: bobId, router: routers?.bob })
+  say(`Alice is ${routers == null ? 'at' : 'at home too:'} ${name(stage.aliceAddress)}${routers == null ? '' : ` behind a router with ${name(routers.alice)}, which changes her port and forgets it after ${NAT_TIMEOUT} s of silence`}. Her node uses libp2p-tcp-stun.`, 'alice', { router: routers?.alice })
 
   narrator.chapter('Alice gets a public address')
   const started = Date.now()
@@ -69,7 +69,8 @@ async function tell (): Promise<void> {
     say(`${name(uri)} saw ${name(`${client.host} port ${client.port}`)} and told her.`, 'binding', { server: uri, client })
   }
 
-  say(`They agree, so her NAT maps the port alike for everybody. ${narrator.good('She announces')} ${name(mapping.external)}.`, 'mapped', { ...mapping, event: 'mapped', addresses, startMs: Date.now() - started })
+  const nat = routers == null ? 'They agree, and it is her own address: there is no NAT.' : 'They agree, so her NAT maps the port alike for everybody.'
+  say(`${nat} ${narrator.good('She announces')} ${name(mapping.external)}.`, 'mapped', { ...mapping, addresses, startMs: Date.now() - started })
 
   narrator.chapter('Somebody dials in')
   alice.send('dial', { address: carolAddress })
@@ -92,14 +93,14 @@ async function tell (): Promise<void> {
 
   bob.send('echo', { address: external, bytes: 65_536 })
   const bobEcho = await bob.waitFor('echoed')
-  say(`${narrator.good('Bob dials her too')}, from one home into the other.`, 'bob-dialled-alice', bobEcho)
+  say(`${narrator.good('Bob dials her too')}${routers == null ? '' : ', from one home into the other'}.`, 'bob-dialled-alice', bobEcho)
   bob.send('hangUp', { peer: aliceId })
   await bob.waitFor('hung-up')
   carol.send('hangUp', { peer: aliceId })
   await carol.waitFor('hung-up')
 
   narrator.chapter('Time passes')
-  say(`Nobody talks to Alice. Her node asks each server every ${KEEP_ALIVE_INTERVAL / 1_000} s, 15 times as often as by default, and her router forgets 15 times as fast.`, 'waiting', { keepAliveInterval: KEEP_ALIVE_INTERVAL, keepAlives: KEEP_ALIVES })
+  say(`Nobody talks to Alice. Her node asks each server every ${KEEP_ALIVE_INTERVAL / 1_000} s, 15 times as often as by default${routers == null ? '' : ', and her router forgets 15 times as fast'}.`, 'waiting', { keepAliveInterval: KEEP_ALIVE_INTERVAL, keepAlives: KEEP_ALIVES })
 
   for (let i = 0; i < KEEP_ALIVES; i++) {
     await stunServers[0].program.waitFor('binding')
@@ -117,6 +118,6 @@ async function tell (): Promise<void> {
 
   stunServers[0].program.send('counters')
   const counters = await stunServers[0].program.waitFor('counters')
-  say(`The first server has answered ${counters.bindings} Bindings on ${counters.accepted} connection${counters.accepted === 1 ? '' : 's'}.`, 'server', { ...counters, event: 'server' })
-  say(`${narrator.good('The end')}: a peer behind one NAT has dialled a peer behind another, over plain TCP.`, 'end', { connected: true })
+  say(`The first server has answered ${counters.bindings} Bindings on ${counters.accepted} connection${counters.accepted === 1 ? '' : 's'}.`, 'server', counters)
+  say(`${narrator.good('The end')}: ${routers == null ? 'two peers have dialled a third at the address that STUN servers told it' : 'a peer behind one NAT has dialled a peer behind another, over plain TCP'}.`, 'end', { connected: true })
 }

@@ -22,7 +22,7 @@ export class Narrator {
    */
   tell (text: string, event: string, detail: object = {}): void {
     if (this.json) {
-      process.stdout.write(`${JSON.stringify({ event, ms: Date.now() - this.start, ...detail })}\n`)
+      process.stdout.write(`${JSON.stringify({ ...detail, event, ms: Date.now() - this.start })}\n`)
     } else {
       process.stdout.write(`${wrap(text)}\n`)
     }
