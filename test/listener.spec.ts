@@ -270,6 +270,17 @@ describe('listener', () => {
     }
   })
 
+  it('says once why there is nothing to announce, however many servers fail', async () => {
+    const servers = await Promise.all(['speaks HTTP', 'is not there', 'resets at once', 'gives a private address'].map(async title => closeLater(await HOSTILE[title].create())))
+    const errors: string[] = []
+    const log = Object.assign(() => {}, { error: (format: string) => { errors.push(format) }, trace: () => {}, newScope: () => log }) as any
+    const { statuses } = await listen({ stunServers: servers.map(({ uri }) => uri) }, undefined, { logger: { forComponent: () => log } })
+
+    expect(statuses.map(({ state }) => state)).to.deep.equal(['lost'])
+    expect(statuses[0].failures.map(({ error }) => error.name)).to.have.members(['STUNProtocolError', 'STUNConnectionError', 'STUNConnectionError', 'InvalidMappedAddressError'])
+    expect(errors).to.have.lengthOf(1)
+  })
+
   it('announces the address in libp2p', async () => {
     const server = closeLater(await mapsTo('11.0.0.1', 4001))
     const node = await createLibp2p({

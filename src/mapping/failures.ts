@@ -19,7 +19,7 @@ export class Failures {
   add (server: string, error: Error): void {
     // not every few seconds
     if (this.failures.get(server)?.error.message !== error.message) {
-      this.log?.error('STUN server %s failed - %e', server, error)
+      this.log?.('STUN server %s failed - %s: %s', server, error.name, error.message)
     }
 
     this.failures.set(server, { server, error, time: this.clock.now() })

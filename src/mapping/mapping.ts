@@ -431,8 +431,15 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     const before = externalOf(previous)
     const after = externalOf(status)
 
-    if (previous.state !== status.state || before?.toString() !== after?.toString()) {
-      this.log?.('%s -> %s %s', previous.state, status.state, after ?? ('reason' in status ? status.reason.message : ''))
+    // one server of many that fails is no news before the others have answered
+    if (status.state === 'acquiring' && previous.state === 'acquiring') {
+      return
+    }
+
+    if ('reason' in status) {
+      this.log?.error('no public address for %a - %e', status.listener, status.reason)
+    } else {
+      this.log?.('%a is %s %s', status.listener, status.state, after ?? '')
     }
 
     if (status.state !== 'acquiring') {
