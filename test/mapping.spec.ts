@@ -4,10 +4,11 @@ import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { PublicMapping } from '../src/mapping/index.ts'
 import { bindSocket } from '../src/net/bound-socket.ts'
+import { systemClock } from '../src/runtime/clock.ts'
 import { createSTUNServer } from '../src/server/index.ts'
 import { HeldClock } from './fixtures/held-clock.ts'
 import { HOSTILE, fakeServer, mapped, mapsTo, stunServer } from './fixtures/stun-servers.ts'
-import type { MappingStatus, PublicMappingInit } from '../src/mapping/index.ts'
+import type { Clock, MappingStatus, PublicMappingInit } from '../src/mapping/index.ts'
 
 const EVENT = { timeout: 10_000 }
 
@@ -187,6 +188,15 @@ describe('public mapping', () => {
     expect(status).to.have.property('addresses').with.property('length').that.is.at.least(2)
     expect(seen.map(external).filter(address => address != null)).to.be.empty()
     expect(events).to.deep.equal(['lost'])
+  })
+
+  it('finds that out however fast the clock goes', async () => {
+    let time = Date.now()
+    const clock: Clock = { ...systemClock, now: () => time++ }
+    const servers = await Promise.all([4001, 4002, 4003].map(async port => closeLater(await mapsTo('11.0.0.1', port))))
+    const { mapping } = await create(servers.map(({ uri }) => uri), { clock })
+
+    expect(await mapping.start(AbortSignal.timeout(10_000))).to.have.property('state', 'endpoint-dependent')
   })
 
   it('withdraws the address when the servers begin to differ, and announces it when they agree again', async () => {

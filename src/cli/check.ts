@@ -19,6 +19,11 @@ interface CheckOptions {
 }
 
 /**
+ * How long to wait for a second server after the first, in ms
+ */
+const SECOND_OPINION = 1_000
+
+/**
  * What the command exits with. 1 is for wrong flags and for what should not happen.
  */
 const EXIT_CODES: Record<MappingStatus['state'], number> = {
@@ -83,6 +88,12 @@ async function runCheck (options: CheckOptions): Promise<void> {
     })
 
     await mapping.start(AbortSignal.timeout(timeout)).catch(() => {})
+
+    // one answer says little of the NAT: the others get another moment
+    if ('servers' in mapping.status && mapping.status.servers.length < Math.min(2, stunServers.length)) {
+      await pEvent(mapping, 'status', { timeout: SECOND_OPINION }).catch(() => {})
+    }
+
     const stopped = new AbortController()
     const stop = (): void => { stopped.abort() }
     process.once('SIGINT', stop)

@@ -377,7 +377,9 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
 
     if (this.contestedSince == null) {
       this.log?.('servers differ, asking again: %s', again.map(({ server, external }) => `${server} says ${external}`).join(', '))
-      this.contestedSince = this.clock.now()
+      // the answer that showed it is as new as it gets: not the clock's time, which
+      // may have gone on since
+      this.contestedSince = Math.max(...again.map(({ time }) => time))
       this.bindings.forEach((_, held) => { held.askAgain() })
       this.maintain()
     }
