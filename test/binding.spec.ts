@@ -7,6 +7,7 @@ import { Binding } from '../src/stun/binding.ts'
 import { STUNConnectionError, STUNErrorResponseError, STUNTimeoutError } from '../src/stun/errors.ts'
 import { openBinding } from '../src/stun/open-binding.ts'
 import { parseSTUNURI } from '../src/stun/uri.ts'
+import { closesAfterEach } from './fixtures/cleanup.ts'
 import { zoneDNS } from './fixtures/dns.ts'
 import { HeldClock } from './fixtures/held-clock.ts'
 import { HOSTILE, failure, fakeServer, mapped, mapsTo, stunServer, success } from './fixtures/stun-servers.ts'
@@ -14,15 +15,7 @@ import type { FakeServer } from './fixtures/stun-servers.ts'
 import type { STUNServer } from '../src/server/index.ts'
 
 describe('Binding', () => {
-  const closing: Array<{ close(): unknown }> = []
-  const closeLater = <T extends { close(): unknown }>(closable: T): T => {
-    closing.push(closable)
-    return closable
-  }
-
-  afterEach(async () => {
-    await Promise.all(closing.splice(0).reverse().map(async closable => { await closable.close() }))
-  })
+  const { closing, closeLater } = closesAfterEach()
 
   async function realServer (host = '127.0.0.1'): Promise<{ server: STUNServer, host: string, port: number }> {
     const server = closeLater(createSTUNServer({ listen: [{ host, port: 0 }] }))

@@ -4,6 +4,7 @@ import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { tcpSTUN } from '../src/index.ts'
+import { closesAfterEach } from './fixtures/cleanup.ts'
 import { components, plainUpgrader } from './fixtures/components.ts'
 import { fakeServer } from './fixtures/stun-servers.ts'
 import type { TCPSTUNInit } from '../src/index.ts'
@@ -14,11 +15,7 @@ const EVENT = { timeout: 20_000 }
 const MIB = 1_048_576
 
 describe('connection', () => {
-  const closing: Array<{ close(): unknown }> = []
-
-  afterEach(async () => {
-    await Promise.all(closing.splice(0).reverse().map(async closable => { await closable.close() }))
-  })
+  const { closing } = closesAfterEach()
 
   /**
    * A connection of ours, and the raw socket at its other end

@@ -3,6 +3,8 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { tcpSTUN } from '../src/index.ts'
+import { bindSocket } from '../src/net/bound-socket.ts'
+import { closesAfterEach } from './fixtures/cleanup.ts'
 import { components, plainUpgrader } from './fixtures/components.ts'
 import { fakeServer } from './fixtures/stun-servers.ts'
 import type { TCPSTUNInit } from '../src/index.ts'
@@ -13,15 +15,7 @@ import type { Transport, Listener } from '@libp2p/interface'
 const EVENT = { timeout: 10_000 }
 
 describe('dialer', () => {
-  const closing: Array<{ close(): unknown }> = []
-  const closeLater = <T extends { close(): unknown }>(closable: T): T => {
-    closing.push(closable)
-    return closable
-  }
-
-  afterEach(async () => {
-    await Promise.all(closing.splice(0).reverse().map(async closable => { await closable.close() }))
-  })
+  const { closing, closeLater } = closesAfterEach()
 
   async function listen (init: TCPSTUNInit = {}, address = '/ip4/127.0.0.1/tcp/0'): Promise<{ transport: Transport, listener: Listener, upgrader: PlainUpgrader, port: number }> {
     const upgrader = plainUpgrader()
@@ -110,7 +104,6 @@ describe('dialer', () => {
     const { transport, upgrader, port } = await listen()
 
     // somebody else of this process has this very connection
-    const { bindSocket } = await import('../src/net/bound-socket.ts')
     const taken = bindSocket({ host: '127.0.0.1', port }).connect({ host: '127.0.0.1', port: server.port })
     closing.push({ close: () => taken.destroy() })
     await pEvent(taken, 'connect', EVENT)

@@ -9,6 +9,7 @@ import { createLibp2p } from 'libp2p'
 import { pEvent } from 'p-event'
 import { tcpSTUN } from '../src/index.ts'
 import { bindSocket } from '../src/net/bound-socket.ts'
+import { closesAfterEach } from './fixtures/cleanup.ts'
 import { components, plainUpgrader, recordingAddressManager } from './fixtures/components.ts'
 import { HOSTILE, mapped, mapsTo, stunServer } from './fixtures/stun-servers.ts'
 import type { MappingStatus, TCPSTUNComponents, TCPSTUNInit } from '../src/index.ts'
@@ -18,15 +19,7 @@ import type { Listener } from '@libp2p/interface'
 const EVENT = { timeout: 10_000 }
 
 describe('listener', () => {
-  const closing: Array<{ close(): unknown }> = []
-  const closeLater = <T extends { close(): unknown }>(closable: T): T => {
-    closing.push(closable)
-    return closable
-  }
-
-  afterEach(async () => {
-    await Promise.all(closing.splice(0).reverse().map(async closable => { await closable.close() }))
-  })
+  const { closeLater } = closesAfterEach()
 
   async function listen (init: TCPSTUNInit = {}, address = '/ip4/127.0.0.1/tcp/0', overrides: Partial<TCPSTUNComponents> = {}): Promise<{ listener: Listener, upgrader: PlainUpgrader, statuses: MappingStatus[], addrs(): string[], port: number }> {
     const upgrader = plainUpgrader()

@@ -6,6 +6,7 @@ import { PublicMapping } from '../src/mapping/index.ts'
 import { bindSocket } from '../src/net/bound-socket.ts'
 import { systemClock } from '../src/runtime/clock.ts'
 import { createSTUNServer } from '../src/server/index.ts'
+import { closesAfterEach } from './fixtures/cleanup.ts'
 import { HeldClock } from './fixtures/held-clock.ts'
 import { HOSTILE, fakeServer, mapped, mapsTo, stunServer } from './fixtures/stun-servers.ts'
 import type { Clock, MappingStatus, PublicMappingInit } from '../src/mapping/index.ts'
@@ -22,15 +23,7 @@ async function waitUntil (isSo: () => boolean): Promise<void> {
 }
 
 describe('public mapping', () => {
-  const closing: Array<{ close(): unknown }> = []
-  const closeLater = <T extends { close(): unknown }>(closable: T): T => {
-    closing.push(closable)
-    return closable
-  }
-
-  afterEach(async () => {
-    await Promise.all(closing.splice(0).reverse().map(async closable => { await closable.close() }))
-  })
+  const { closeLater } = closesAfterEach()
 
   async function listen (): Promise<number> {
     const server = closeLater(net.createServer())

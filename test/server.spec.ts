@@ -10,6 +10,7 @@ import { METHOD_BINDING, createTransactionId, decodeMessage, encodeMessage, getA
 import { openBinding } from '../src/stun/open-binding.ts'
 import { parseSTUNURI } from '../src/stun/uri.ts'
 import { createCertificate } from './fixtures/certificate.ts'
+import { closesAfterEach } from './fixtures/cleanup.ts'
 import type { STUNServer, STUNServerInit } from '../src/server/index.ts'
 import type { Attribute } from '../src/stun/attributes.ts'
 import type { EncodeOptions, STUNMessage } from '../src/stun/message.ts'
@@ -22,11 +23,7 @@ function request (attributes: Attribute[] = [], overrides: Partial<STUNMessage> 
 }
 
 describe('STUN server', () => {
-  const closing: Array<{ close(): unknown }> = []
-
-  afterEach(async () => {
-    await Promise.all(closing.splice(0).reverse().map(async closable => { await closable.close() }))
-  })
+  const { closing } = closesAfterEach()
 
   async function start (init: STUNServerInit = {}): Promise<STUNServer> {
     const server = createSTUNServer({ listen: [{ host: HOST, port: 0 }], ...init })

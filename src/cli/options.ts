@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { InvalidArgumentError } from 'commander'
 import { parseSTUNURI } from '../stun/uri.ts'
-import type { Endpoint } from '../stun/message.ts'
+import type { Endpoint } from '../stun/endpoint.ts'
 
 /**
  * A whole number in a range, or a clear error

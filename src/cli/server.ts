@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { createSTUNServer } from '../server/index.ts'
 import { DEFAULT_LIMITS } from '../server/limits.ts'
-import { formatEndpoint } from '../stun/binding.ts'
+import { formatEndpoint } from '../stun/endpoint.ts'
 import { endpoint, wholeNumber } from './options.ts'
 import type { Limits } from '../server/limits.ts'
-import type { Endpoint } from '../stun/message.ts'
+import type { Endpoint } from '../stun/endpoint.ts'
 
 interface ServerOptions extends Limits {
   listen?: Endpoint[]

@@ -1,5 +1,5 @@
 import type { Observation } from './consensus.ts'
-import type { Endpoint } from '../stun/message.ts'
+import type { Endpoint } from '../stun/endpoint.ts'
 
 /**
  * The first answer is not announced before the servers that are still asked had

@@ -3,7 +3,8 @@ import { METHOD_BINDING } from '../stun/constants.ts'
 import { checkFingerprint } from '../stun/fingerprint.ts'
 import { encodeMessage, getAttribute } from '../stun/message.ts'
 import type { Attribute } from '../stun/attributes.ts'
-import type { Endpoint, STUNMessage } from '../stun/message.ts'
+import type { Endpoint } from '../stun/endpoint.ts'
+import type { STUNMessage } from '../stun/message.ts'
 
 /**
  * Known to the codec, but nothing that this server can do over TCP: another

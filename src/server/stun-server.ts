@@ -9,7 +9,7 @@ import { validateLimits } from './limits.ts'
 import type { ResetReason } from './client-connection.ts'
 import type { Limits } from './limits.ts'
 import type { Reaction } from './response.ts'
-import type { Endpoint } from '../stun/message.ts'
+import type { Endpoint } from '../stun/endpoint.ts'
 import type { AbortOptions, ComponentLogger, Logger } from '@libp2p/interface'
 
 export interface STUNServerInit extends Partial<Limits> {

@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { InvalidParametersError } from '@libp2p/interface'
 import { MAGIC_COOKIE } from './constants.ts'
 import { STUNProtocolError } from './errors.ts'
-import type { Endpoint } from './message.ts'
+import type { Endpoint } from './endpoint.ts'
 
 /**
  * The address family codes of RFC 8489, section 14.1

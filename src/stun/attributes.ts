@@ -1,7 +1,7 @@
 import { InvalidParametersError } from '@libp2p/interface'
 import { decodeAddress, encodeAddress, xorAddress } from './address.ts'
 import { STUNProtocolError } from './errors.ts'
-import type { Endpoint } from './message.ts'
+import type { Endpoint } from './endpoint.ts'
 
 /**
  * The attributes that a Binding can carry: RFC 8489, section 18.3, and of RFC

@@ -6,12 +6,15 @@ import { raceSignal } from 'race-signal'
 import { bindSocket } from '../net/bound-socket.ts'
 import { resetSocket } from '../net/reset-socket.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { attributeCode, isComprehensionRequired } from './attributes.ts'
+import { readResult } from './binding-result.ts'
 import { MessageDecoder } from './decoder.ts'
-import { STUNConnectionError, STUNErrorResponseError, STUNProtocolError, STUNTimeoutError } from './errors.ts'
+import { formatEndpoint } from './endpoint.ts'
+import { STUNConnectionError, STUNProtocolError, STUNTimeoutError } from './errors.ts'
 import { checkFingerprint } from './fingerprint.ts'
 import { METHOD_BINDING, createTransactionId, decodeMessage, encodeMessage, getAttribute } from './message.ts'
-import type { Endpoint, STUNMessage } from './message.ts'
+import type { BindingResult } from './binding-result.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { STUNMessage } from './message.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { AbortOptions } from '@libp2p/interface'
 
@@ -26,12 +29,6 @@ const DEFAULT_TIMEOUT = 5_000
  * A server may still answer this many requests that nobody waits for any more
  */
 const MAX_ABANDONED = 16
-
-/**
- * What servers of RFC 3489 still send, section 11.2: RESPONSE-ADDRESS,
- * SOURCE-ADDRESS, CHANGED-ADDRESS, REFLECTED-FROM
- */
-const RFC_3489 = [0x0002, 0x0004, 0x0005, 0x000b]
 
 export interface BindingInit {
   /**
@@ -58,48 +55,6 @@ export interface BindingInit {
   timeout?: number
 
   clock?: Clock
-}
-
-/**
- * What a server says of the address it sees (RFC 8489, section 2)
- */
-export interface BindingResult {
-  /**
-   * The address and port that the server sees: XOR-MAPPED-ADDRESS, or from a
-   * server of RFC 3489 MAPPED-ADDRESS
-   */
-  mapped: Endpoint
-
-  /**
-   * The local address and port of the connection
-   */
-  local: Endpoint
-
-  /**
-   * The MAPPED-ADDRESS of an answer whose XOR-MAPPED-ADDRESS differs: something
-   * on the way rewrites addresses in the payload, an application layer gateway
-   */
-  rewritten?: Endpoint
-
-  /**
-   * Where the server can be asked too (RFC 5780, section 7.4)
-   */
-  otherAddress?: Endpoint
-
-  /**
-   * The address the answer was sent from (RFC 5780, section 7.3)
-   */
-  responseOrigin?: Endpoint
-
-  /**
-   * What the server calls itself
-   */
-  software?: string
-
-  /**
-   * From request to answer, in ms
-   */
-  roundTrip: number
 }
 
 export interface BindingEvents {
@@ -373,7 +328,7 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     this.transactions.delete(key)
 
     try {
-      transaction.resolve(this.toResult(message, this.clock.now() - transaction.sent))
+      transaction.resolve(readResult(message, this.toString(), this.localEndpoint(), this.clock.now() - transaction.sent))
     } catch (err: any) {
       transaction.reject(err)
 
@@ -383,47 +338,10 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     }
   }
 
-  private toResult (message: STUNMessage, roundTrip: number): BindingResult {
-    const xorMapped = getAttribute(message, 'XOR-MAPPED-ADDRESS')?.address
-    const mapped = getAttribute(message, 'MAPPED-ADDRESS')?.address
+  private localEndpoint (): Endpoint | undefined {
+    const raw = this.state.name === 'open' ? this.state.connection.raw : undefined
 
-    const unknown = message.attributes.find(attribute => attribute.type === 'UNKNOWN' && isComprehensionRequired(attribute.code) && !RFC_3489.includes(attribute.code))
-
-    // RFC 8489, sections 6.3.3 and 6.3.4
-    if (unknown != null) {
-      throw new STUNProtocolError(`${this} sent an attribute that has to be understood and is not known: 0x${attributeCode(unknown).toString(16).padStart(4, '0')}`)
-    }
-
-    if (message.class === 'error') {
-      const error = getAttribute(message, 'ERROR-CODE')
-
-      if (error == null) {
-        throw new STUNProtocolError(`${this} sent an error response without ERROR-CODE`)
-      }
-
-      throw new STUNErrorResponseError(error.code, error.reason, {
-        server: this.toString(),
-        alternateServer: getAttribute(message, 'ALTERNATE-SERVER')?.address,
-        alternateDomain: getAttribute(message, 'ALTERNATE-DOMAIN')?.value
-      })
-    }
-
-    const socket = this.state.name === 'open' ? this.state.connection.raw : undefined
-    const result = xorMapped ?? mapped
-
-    if (result == null || socket?.localAddress == null || socket.localPort == null) {
-      throw new STUNProtocolError(`${this} sent an answer without XOR-MAPPED-ADDRESS`)
-    }
-
-    return {
-      mapped: result,
-      local: { host: socket.localAddress, port: socket.localPort },
-      rewritten: xorMapped != null && mapped != null && (mapped.host !== xorMapped.host || mapped.port !== xorMapped.port) ? mapped : undefined,
-      otherAddress: getAttribute(message, 'OTHER-ADDRESS')?.address,
-      responseOrigin: getAttribute(message, 'RESPONSE-ORIGIN')?.address,
-      software: getAttribute(message, 'SOFTWARE')?.value,
-      roundTrip
-    }
+    return raw?.localAddress == null || raw.localPort == null ? undefined : { host: raw.localAddress, port: raw.localPort }
   }
 
   private end (reason: Error): void {
@@ -453,10 +371,6 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     this.transactions.clear()
     this.safeDispatchEvent('close', { detail: reason })
   }
-}
-
-export function formatEndpoint ({ host, port }: Endpoint): string {
-  return net.isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 function reset (connection?: Connection): void {

@@ -11,21 +11,6 @@ import type { IntegrityAlgorithm } from './integrity.ts'
 export { HEADER_LENGTH, MAGIC_COOKIE, METHOD_BINDING } from './constants.ts'
 
 /**
- * An IP address and a port
- */
-export interface Endpoint {
-  /**
-   * A numeric IPv4 or IPv6 address, without brackets or zone
-   */
-  host: string
-
-  /**
-   * 0 to 65535
-   */
-  port: number
-}
-
-/**
  * RFC 8489, section 5
  */
 export type MessageClass = 'request' | 'indication' | 'success' | 'error'
