@@ -7,7 +7,7 @@ const Y = '/ip4/11.0.0.1/tcp/4002'
 const Z = '/ip4/11.0.0.1/tcp/4003'
 
 function saw (server: string, external: string, overrides: Partial<Observation> = {}): Observation {
-  return { server, host: `host-${server}`, external, time: 100, held: true, ...overrides }
+  return { server, origin: server, host: `host-${server}`, external, time: 100, held: true, ...overrides }
 }
 
 /**
@@ -67,6 +67,38 @@ const cases: Array<{ title: string, observations: Observation[], contestedSince?
 }, {
   title: 'two ports of one host agree against another host, as behind address-dependent mapping',
   observations: [saw('a', X, { time: 200, host: 'h' }), saw('b', Y, { time: 201 }), saw('c', X, { time: 202, host: 'h' })],
+  contestedSince: 150,
+  verdict: 'endpoint-dependent'
+}, {
+  title: 'two endpoints of one server agree, which is one opinion, against another server',
+  observations: [saw('a', X, { time: 200 }), saw('b', Y, { time: 201 }), saw('a2', X, { time: 202, origin: 'a' })],
+  contestedSince: 150,
+  verdict: 'endpoint-dependent'
+}, {
+  title: 'two endpoints of one server agree with another server, against a third',
+  observations: [saw('a', X, { time: 200 }), saw('b', X, { time: 201 }), saw('a2', X, { time: 202, origin: 'a' }), saw('c', Y, { time: 203 })],
+  contestedSince: 150,
+  verdict: 'agreed',
+  external: X,
+  behaviour: 'endpoint-independent',
+  dissenters: ['c']
+}, {
+  title: 'a liar with three endpoints against two honest servers',
+  observations: [saw('l', Y, { time: 200 }), saw('l2', Y, { time: 201, origin: 'l' }), saw('l3', Y, { time: 202, origin: 'l' }), saw('a', X, { time: 203 }), saw('b', X, { time: 204 })],
+  contestedSince: 150,
+  verdict: 'agreed',
+  external: X,
+  behaviour: 'endpoint-independent',
+  dissenters: ['l', 'l2', 'l3']
+}, {
+  title: 'two endpoints of the only server agree',
+  observations: [saw('a', X), saw('a2', X, { origin: 'a' })],
+  verdict: 'agreed',
+  external: X,
+  behaviour: 'endpoint-independent'
+}, {
+  title: 'two endpoints of the only server differ',
+  observations: [saw('a', X, { time: 200 }), saw('a2', Y, { time: 201, origin: 'a' })],
   contestedSince: 150,
   verdict: 'endpoint-dependent'
 }, {

@@ -68,9 +68,9 @@ describe('coturn', function () {
   })
 
   /**
-   * Hold a mapping until the servers have closed so many connections
+   * Hold a mapping until so many connections had to be replaced
    */
-  async function hold (stunServers: string[], closes: number): Promise<{ seen: MappingStatus[], events: string[] }> {
+  async function hold (stunServers: string[], renewals: number): Promise<{ seen: MappingStatus[], events: string[] }> {
     const server = net.createServer()
     const bound = bindSocket({ host: HOST, port: 0 })
     bound.listen(server)
@@ -79,10 +79,11 @@ describe('coturn', function () {
     const closed = new EventTarget()
     let count = 0
     const log: any = Object.assign((format: string) => {
-      if (format.includes('ended the connection')) {
+      // learned hold times are renewed ahead of
+      if (/ended the connection|renewing the connection|is to replace/.test(format)) {
         count++
 
-        if (count === closes) {
+        if (count === renewals) {
           closed.dispatchEvent(new Event('enough'))
         }
       }

@@ -7,9 +7,11 @@ import { bindSocket } from '../src/net/bound-socket.ts'
 import { systemClock } from '../src/runtime/clock.ts'
 import { createSTUNServer } from '../src/server/index.ts'
 import { closesAfterEach } from './fixtures/cleanup.ts'
+import { zoneDNS } from './fixtures/dns.ts'
 import { HeldClock } from './fixtures/held-clock.ts'
-import { HOSTILE, fakeServer, mapped, mapsTo, stunServer } from './fixtures/stun-servers.ts'
-import type { Clock, MappingStatus, PublicMappingInit } from '../src/mapping/index.ts'
+import { HOSTILE, answer, fakeServer, mapped, mapsTo, stunServer } from './fixtures/stun-servers.ts'
+import type { FakeServer } from './fixtures/stun-servers.ts'
+import type { Clock, MappingStatus, PublicMappingComponents, PublicMappingInit } from '../src/mapping/index.ts'
 
 const EVENT = { timeout: 10_000 }
 
@@ -35,9 +37,9 @@ describe('public mapping', () => {
     return bound.port
   }
 
-  async function create (stunServers: string[], init: Partial<PublicMappingInit> = {}): Promise<{ mapping: PublicMapping, seen: MappingStatus[], events: string[] }> {
+  async function create (stunServers: string[], init: Partial<PublicMappingInit> = {}, components: PublicMappingComponents = {}): Promise<{ mapping: PublicMapping, seen: MappingStatus[], events: string[] }> {
     const listener = multiaddr(`/ip4/127.0.0.1/tcp/${await listen()}`)
-    const mapping = closeLater(new PublicMapping({}, { listener, stunServers, serverInterval: 0, ...init }))
+    const mapping = closeLater(new PublicMapping(components, { listener, stunServers, serverInterval: 0, ...init }))
     const seen: MappingStatus[] = []
     const events: string[] = []
     mapping.addEventListener('status', ({ detail }) => { seen.push(detail) })
@@ -99,7 +101,7 @@ describe('public mapping', () => {
     expect(servers.reduce((sum, { accepted }) => sum + accepted, 0)).to.be.at.most(3)
   })
 
-  it('keeps the connections alive, and asks every interval', async () => {
+  it('keeps the connections alive, and asks every third interval', async () => {
     const clock = new HeldClock()
     let requests = 0
     const asked = new EventTarget()
@@ -111,16 +113,15 @@ describe('public mapping', () => {
     const { mapping } = await create([server.uri], { clock, keepAliveInterval: 15_000, random: () => 0.5 })
     await mapping.start()
 
-    // a day
-    for (let i = 2; i <= 5_760 / 40; i++) {
+    for (let i = 2; i <= 100; i++) {
       const request = pEvent(asked, `request-${i}`, EVENT)
-      clock.advance(14_999)
+      clock.advance(44_999)
       expect(requests).to.equal(i - 1)
       clock.advance(1)
       await request
 
       // when the answer is there the timer of the request is the keep-alive's
-      await waitUntil(() => clock.due === 15_000)
+      await waitUntil(() => clock.due === 45_000)
     }
 
     expect(server.accepted).to.equal(1)
@@ -143,6 +144,151 @@ describe('public mapping', () => {
 
     expect(events).to.deep.equal(['mapped'])
     expect(mapping.status.failures).to.be.empty()
+  })
+
+  describe('servers that hang up after a minute', () => {
+    interface Watched {
+      /** How often a server has ended a connection */
+      ended: number
+      /** The fewest connections there were at once, as the servers saw it */
+      fewest: number
+      accepted(): number
+      /** Time goes by, half a second at a time, and the network keeps up */
+      pass(ms: number): Promise<void>
+    }
+
+    async function hangingUp (hosts: string[], holdTime: number, init: Partial<PublicMappingInit> = {}): Promise<Watched & { events: string[], lines: string[] }> {
+      const clock = new HeldClock()
+      const lines: string[] = []
+      const log: any = Object.assign((line: string) => { lines.push(line) }, { error: () => {}, trace: () => {} })
+      const all: FakeServer[] = []
+      const open = (): number => all.reduce((sum, { sockets }) => sum + sockets.size, 0)
+      const watched = { ended: 0, fewest: Infinity }
+
+      for (const host of hosts) {
+        all.push(closeLater(await fakeServer(socket => {
+          const timer = clock.setTimeout(() => {
+            watched.ended++
+            socket.resetAndDestroy()
+          }, holdTime)
+          socket.once('close', () => {
+            timer.clear()
+            watched.fewest = Math.min(watched.fewest, open())
+          })
+          answer(socket, () => mapped('11.0.0.1', 4001))
+        }, host)))
+      }
+
+      const { mapping, events } = await create(all.map(({ uri }) => uri), { clock, serverInterval: 10_000, random: () => 0.5, ...init }, { logger: { forComponent: () => log } })
+      await mapping.start()
+      const accepted = (): number => all.reduce((sum, { accepted }) => sum + accepted, 0)
+
+      return Object.assign(watched, {
+        events,
+        lines,
+        accepted,
+        pass: async (ms: number): Promise<void> => {
+          for (let passed = 0; passed < ms; passed += 500) {
+            clock.advance(500)
+
+            for (let turn = 0; turn < 20; turn++) {
+              await new Promise(resolve => { setImmediate(resolve) })
+            }
+          }
+        }
+      })
+    }
+
+    for (const hosts of [['127.0.0.1', '127.0.0.2'], ['127.0.0.1', '127.0.0.2', '127.0.0.3']]) {
+      it(`renews ahead of their end, make before break: ${hosts.length} servers`, async function () {
+        this.timeout(60_000)
+        let draws = 0
+        const watched = await hangingUp(hosts, 60_000, { random: () => (draws++ * 0.37) % 1 })
+
+        // each server ends two connections before its hold time is known
+        await watched.pass(10 * 60_000)
+        expect(watched.ended).to.be.within(2, 2 * hosts.length)
+        watched.ended = 0
+        watched.fewest = Infinity
+        const before = watched.accepted()
+        await watched.pass(60 * 60_000)
+
+        expect(watched.accepted() - before).to.be.within(120, 220)
+        expect(watched.ended).to.equal(0)
+        expect(watched.fewest).to.be.at.least(hosts.length > 2 ? 2 : 1)
+        expect(watched.events).to.deep.equal(['mapped'])
+      })
+    }
+
+    it('says once that one server alone can not be renewed ahead', async () => {
+      const watched = await hangingUp(['127.0.0.1'], 60_000)
+      await watched.pass(10 * 60_000)
+
+      expect(watched.events).to.deep.equal(['mapped'])
+      expect(watched.accepted()).to.be.within(10, 11)
+      expect(watched.lines.filter(line => line.includes('only server'))).to.have.lengthOf(1)
+    })
+
+    it('never renews what a server keeps', async () => {
+      const watched = await hangingUp(['127.0.0.1', '127.0.0.2'], 24 * 3_600_000)
+      await watched.pass(60 * 60_000)
+
+      expect(watched.accepted()).to.equal(2)
+    })
+  })
+
+  it('holds by several endpoints of one server: its OTHER-ADDRESS', async () => {
+    const clock = new HeldClock()
+    const b = closeLater(await mapsTo('11.0.0.1', 4001))
+    const a = closeLater(await stunServer(() => [...mapped('11.0.0.1', 4001), { type: 'OTHER-ADDRESS', address: { host: b.host, port: b.port } }]))
+    const { mapping } = await create([a.uri], { clock, serverInterval: 10_000 })
+    await mapping.start()
+    expect(b.accepted).to.equal(0)
+
+    clock.advance(10_000)
+    const status = await until(mapping, status => 'servers' in status && status.servers.length === 2)
+
+    expect(status).to.have.deep.property('servers').with.members([a.uri, b.uri])
+    expect(status.failures).to.be.empty()
+    expect([a.accepted, b.accepted]).to.deep.equal([1, 1])
+  })
+
+  it('holds by several endpoints of one server: its addresses in the DNS', async () => {
+    const a = closeLater(await mapsTo('11.0.0.1', 4001))
+    const b = closeLater(await fakeServer(socket => { answer(socket, () => mapped('11.0.0.1', 4001)) }, '127.0.0.2', a.port))
+    const dns = zoneDNS({ a: { 'stun.example': [a.host, b.host] } })
+    const { mapping } = await create([`stun:stun.example:${a.port}`], { dns })
+    await mapping.start()
+    const status = await until(mapping, status => 'servers' in status && status.servers.length === 2)
+
+    expect(status).to.include({ behaviour: 'endpoint-independent' })
+    expect([a.accepted, b.accepted]).to.deep.equal([1, 1])
+  })
+
+  it('keeps to itself that another endpoint of a server fails', async () => {
+    const gone = await mapsTo('11.0.0.1', 4001)
+    await gone.close()
+    const a = closeLater(await stunServer(() => [...mapped('11.0.0.1', 4001), { type: 'OTHER-ADDRESS', address: { host: gone.host, port: gone.port } }]))
+    let failed: (() => void) | undefined
+    const failure = new Promise<void>(resolve => { failed = resolve })
+    const log: any = Object.assign((line: string) => { if (line.includes('another endpoint')) { failed?.() } }, { error: () => {}, trace: () => {} })
+    const { mapping, events } = await create([a.uri], {}, { logger: { forComponent: () => log } })
+    await mapping.start()
+    await failure
+
+    expect(mapping.status.failures).to.be.empty()
+    expect(events).to.deep.equal(['mapped'])
+  })
+
+  it('says that two names are one server', async () => {
+    const a = closeLater(await mapsTo('11.0.0.1', 4001))
+    const { mapping } = await create([a.uri, `stun:localhost:${a.port}`], { dns: zoneDNS({ a: { localhost: [a.host] } }) })
+    await mapping.start()
+    const status = await until(mapping, ({ failures }) => failures.length > 0)
+
+    expect(external(status)).to.equal('/ip4/11.0.0.1/tcp/4001')
+    expect(status.failures[0].error.message).to.include('asked already')
+    expect(a.accepted).to.equal(1)
   })
 
   it('announces a new address, and one event says so', async () => {

@@ -8,6 +8,12 @@ export interface Observation {
   server: string
 
   /**
+   * The URI of the server that was configured, of which it may be another
+   * endpoint: what one operator says counts once
+   */
+  origin: string
+
+  /**
    * The IP address the server was asked at
    */
   host: string
@@ -65,7 +71,7 @@ export function findConsensus (observations: Observation[], options: ConsensusOp
     return { verdict: 'none' }
   }
 
-  const groups = [...Map.groupBy(voters, voter => voter.external).values()].sort((a, b) => b.length - a.length)
+  const groups = [...Map.groupBy(voters, voter => voter.external).values()].sort((a, b) => votes(b) - votes(a))
   const [supporters, ...rest] = groups
   const dissenters = rest.flat()
 
@@ -82,7 +88,7 @@ export function findConsensus (observations: Observation[], options: ConsensusOp
 
   // a liar stands alone against servers at several addresses; where the NAT's
   // mapping depends on the endpoint nobody agrees with anybody
-  if (hosts(supporters) > 1 && dissenters.length < supporters.length) {
+  if (hosts(supporters) > 1 && votes(supporters) > Math.max(1, votes(dissenters))) {
     return agreed(supporters, dissenters)
   }
 
@@ -101,4 +107,8 @@ function agreed (supporters: Observation[], dissenters: Observation[]): Consensu
 
 function hosts (observations: Observation[]): number {
   return new Set(observations.map(observation => observation.host)).size
+}
+
+function votes (observations: Observation[]): number {
+  return new Set(observations.map(observation => observation.origin)).size
 }

@@ -3,16 +3,30 @@ import { raceSignal } from 'race-signal'
 import { jitter } from '../runtime/random.ts'
 import { formatEndpoint } from '../stun/endpoint.ts'
 import { openBinding } from '../stun/open-binding.ts'
+import type { PooledServer } from './server-pool.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
 import type { Binding } from '../stun/binding.ts'
 import type { Endpoint } from '../stun/endpoint.ts'
 import type { OpenBindingInit } from '../stun/open-binding.ts'
-import type { STUNURI } from '../stun/uri.ts'
 
-export interface HeldBindingInit extends Omit<OpenBindingInit, 'signal'> {
-  uri: STUNURI
+/**
+ * Every third time a connection is kept alive it is by a Binding request. In
+ * between the kernel's TCP keep-alive probes do: they refresh the NAT's mapping
+ * and find out when it is gone, at half the bytes. A request could say nothing
+ * new: the address of a TCP connection can not change while it lives. But it
+ * finds a server that is there no more while its kernel is.
+ */
+const KEEP_ALIVES_PER_REQUEST = 3
+
+/**
+ * The kernel counts in seconds
+ */
+const MIN_TCP_KEEP_ALIVE = 1_000
+
+export interface HeldBindingInit extends Omit<OpenBindingInit, 'signal' | 'keepAlive' | 'claim'> {
+  server: PooledServer
   keepAliveInterval: number
   clock: Clock
   random: Random
@@ -23,29 +37,48 @@ export interface HeldBindingInit extends Omit<OpenBindingInit, 'signal'> {
   signal: AbortSignal
 
   /**
+   * Whether another connection has this endpoint
+   */
+  isTaken(endpoint: Endpoint): boolean
+
+  /**
    * The server answered. What this throws ends the connection.
    */
   onAnswer(held: HeldBinding, result: BindingResult): void
 }
 
+interface Held {
+  binding: Binding
+  endpoints: Endpoint[]
+  since: number
+  local: Endpoint
+}
+
 type State =
-  { name: 'connecting' } |
-  { name: 'held', binding: Binding, since: number } |
-  { name: 'resting', binding: Binding, since: number, wake(): void }
+  { name: 'connecting', endpoint?: Endpoint } |
+  { name: 'held' } & Held |
+  { name: 'resting', wake(): void } & Held
 
 /**
- * One connection that holds the mapping: opened, asked once every interval
- * until it ends
+ * One connection that holds the mapping: opened, kept alive and asked until it
+ * ends
  */
 export class HeldBinding {
-  public readonly uri: STUNURI
+  public readonly server: PooledServer
+
+  /**
+   * See `HeldConnection` of the rotation
+   */
+  public readonly chance: number
+
   private readonly init: HeldBindingInit
   private readonly controller = new AbortController()
   private state: State = { name: 'connecting' }
 
   constructor (init: HeldBindingInit) {
     this.init = init
-    this.uri = init.uri
+    this.server = init.server
+    this.chance = init.random()
   }
 
   /**
@@ -56,10 +89,24 @@ export class HeldBinding {
   }
 
   /**
-   * The address of the server it is connected to
+   * The address of the server it is connected to, or connecting
    */
-  get server (): Endpoint | undefined {
-    return this.state.name === 'connecting' ? undefined : this.state.binding.server
+  get endpoint (): Endpoint | undefined {
+    return this.state.name === 'connecting' ? this.state.endpoint : this.state.binding.server
+  }
+
+  /**
+   * The addresses that the server has, once it is connected
+   */
+  get endpoints (): Endpoint[] {
+    return this.state.name === 'connecting' ? [] : this.state.endpoints
+  }
+
+  /**
+   * The local address and port, once it is connected
+   */
+  get local (): Endpoint | undefined {
+    return this.state.name === 'connecting' ? undefined : this.state.local
   }
 
   /**
@@ -75,20 +122,27 @@ export class HeldBinding {
    * @throws why it ended
    */
   async run (): Promise<never> {
-    const { uri, clock, onAnswer } = this.init
+    const { server, clock, keepAliveInterval, onAnswer } = this.init
     const signal = anySignal([this.controller.signal, this.init.signal])
 
     try {
-      const { binding, result } = await openBinding(uri, { ...this.init, signal })
-      const since = clock.now()
-      this.state = { name: 'held', binding, since }
+      const { binding, result, endpoints } = await openBinding(server.uri, {
+        ...this.init,
+        // an alternative is known by its address only, its certificate by the name
+        tls: { servername: server.origin.host, ...this.init.tls },
+        keepAlive: keepAliveInterval,
+        claim: endpoint => this.claim(endpoint),
+        signal
+      })
+      const held = { binding, endpoints, since: clock.now(), local: result.local }
+      this.state = { name: 'held', ...held }
 
       try {
         onAnswer(this, result)
 
         while (true) {
-          await this.rest(binding, since, signal)
-          this.state = { name: 'held', binding, since }
+          await this.rest(held, signal)
+          this.state = { name: 'held', ...held }
           onAnswer(this, await binding.request({ signal }))
         }
       } finally {
@@ -115,16 +169,26 @@ export class HeldBinding {
     this.controller.abort()
   }
 
-  isConnectedTo (endpoint: Endpoint): boolean {
-    return this.server != null && formatEndpoint(this.server) === formatEndpoint(endpoint)
+  private claim (endpoint: Endpoint): boolean {
+    if (this.init.isTaken(endpoint)) {
+      return false
+    }
+
+    if (this.state.name === 'connecting') {
+      this.state.endpoint = endpoint
+    }
+
+    return true
   }
 
-  private async rest (binding: Binding, since: number, signal: AbortSignal): Promise<void> {
+  private async rest (held: Held, signal: AbortSignal): Promise<void> {
     const { clock, random, keepAliveInterval } = this.init
+    const { binding } = held
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const onClose = (event: CustomEvent<Error>): void => { reject(event.detail) }
-    const timer = clock.setTimeout(resolve, jitter(keepAliveInterval, random))
-    this.state = { name: 'resting', binding, since, wake: resolve }
+    const interval = keepAliveInterval < MIN_TCP_KEEP_ALIVE ? keepAliveInterval : KEEP_ALIVES_PER_REQUEST * keepAliveInterval
+    const timer = clock.setTimeout(resolve, jitter(interval, random))
+    this.state = { name: 'resting', wake: resolve, ...held }
     binding.addEventListener('close', onClose)
 
     // it may have ended with the very data that the answer came in
@@ -139,4 +203,8 @@ export class HeldBinding {
       binding.removeEventListener('close', onClose)
     }
   }
+}
+
+export function isSameEndpoint (a?: Endpoint, b?: Endpoint): boolean {
+  return a != null && b != null && formatEndpoint(a) === formatEndpoint(b)
 }

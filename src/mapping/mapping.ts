@@ -6,23 +6,22 @@ import { raceSignal } from 'race-signal'
 import { portSharing } from '../net/bound-socket.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { formatEndpoint } from '../stun/endpoint.ts'
-import { STUNConnectionError, STUNTimeoutError } from '../stun/errors.ts'
+import { STUNTimeoutError } from '../stun/errors.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
+import { Connections } from './connections.ts'
 import { findConsensus } from './consensus.ts'
 import { DisagreeingServerError, NoSTUNServersError, PortSharingUnsupportedError } from './errors.ts'
 import { toExternalAddress } from './external-address.ts'
 import { Failures } from './failures.ts'
-import { HeldBinding } from './held-binding.ts'
+import { MappingMetrics } from './metrics.ts'
 import { Observations } from './observations.ts'
 import { validateMappingOptions } from './options.ts'
-import { ServerPool } from './server-pool.ts'
 import { externalOf, isSameStatus } from './status.ts'
 import type { Consensus, Observation } from './consensus.ts'
+import type { HeldBinding } from './held-binding.ts'
 import type { MappingOptions, PublicMappingComponents, PublicMappingInit } from './options.ts'
-import type { Outcome } from './server-pool.ts'
 import type { MappingStatus } from './status.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
-import type { Random } from '../runtime/random.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
 import type { Endpoint } from '../stun/endpoint.ts'
 import type { STUNURI } from '../stun/uri.ts'
@@ -88,16 +87,14 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
   private readonly local: Endpoint
   private readonly log: Logger | undefined
   private readonly clock: Clock
-  private readonly random: Random
-  private readonly pool: ServerPool
-  private readonly bindings = new Map<HeldBinding, Promise<void>>()
+  private readonly connections: Connections
   private readonly observations: Observations
   private readonly failures: Failures
+  private readonly metrics: MappingMetrics
   private readonly shutdown = new AbortController()
   private readonly settled = Promise.withResolvers<MappingStatus>()
   private started = false
   private contestedSince?: number
-  private maintainTimer?: Timer
   private evaluateTimer?: Timer
 
   /**
@@ -113,15 +110,26 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     this.local = { host, port: port ?? 0 }
     this.log = components.logger?.forComponent('libp2p:tcp-stun:mapping')
     this.clock = init.clock ?? systemClock
-    this.random = init.random ?? Math.random
+    this.metrics = new MappingMetrics(components.metrics, init.listener.toString(), this.clock)
     this.failures = new Failures(this.clock, this.log)
     this.observations = new Observations(2 * this.options.keepAliveInterval)
     this.status = { state: 'acquiring', listener: init.listener, failures: [] }
-    this.pool = new ServerPool({
+    this.connections = new Connections({
+      ...this.options,
       servers: this.parseServers(init.stunServers),
-      serverInterval: this.options.serverInterval,
-      keepAliveInterval: this.options.keepAliveInterval,
-      random: this.random
+      local: this.local,
+      tls: init.tls,
+      dns: init.dns,
+      clock: this.clock,
+      random: init.random ?? Math.random,
+      log: this.log,
+      wanted: () => this.wanted(),
+      mayRenew: () => this.contestedSince == null,
+      onAnswer: (held, result) => { this.onAnswer(held, result) },
+      onDrop: held => { this.observations.delete(held.server.uri.uri) },
+      onEnd: (held, failure) => { this.onEnd(held, failure) },
+      onChange: () => { this.evaluate() },
+      onRenewal: cause => { this.metrics.onRenewal(cause) }
     })
     setMaxListeners(Infinity, this.shutdown.signal)
   }
@@ -146,7 +154,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
           reason: new PortSharingUnsupportedError(`${process.platform} can not share a TCP port between a listener and a STUN connection`)
         })
       } else {
-        this.maintain()
+        this.connections.maintain()
         this.evaluate()
       }
     }
@@ -161,50 +169,8 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     this.shutdown.abort(new NotStartedError('The mapping was closed'))
     this.settled.promise.catch(() => {})
     this.settled.reject(this.shutdown.signal.reason)
-    this.maintainTimer?.clear()
     this.evaluateTimer?.clear()
-    await Promise.all(this.bindings.values())
-  }
-
-  /**
-   * Ask as many servers as are wanted and may be asked, and come back when the
-   * next one may be
-   */
-  private maintain (): void {
-    if (this.shutdown.signal.aborted) {
-      return
-    }
-
-    this.maintainTimer?.clear()
-
-    while (this.bindings.size < this.wanted()) {
-      const uri = this.pool.take(this.clock.now())
-
-      if (uri == null) {
-        const next = this.pool.nextAvailable()
-
-        if (next != null) {
-          this.maintainTimer = this.clock.setTimeout(() => { this.maintain() }, Math.max(1, next - this.clock.now()))
-        }
-
-        return
-      }
-
-      const held = new HeldBinding({
-        uri,
-        local: this.local,
-        tls: this.init.tls,
-        dns: this.init.dns,
-        clock: this.clock,
-        random: this.random,
-        keepAliveInterval: this.options.keepAliveInterval,
-        signal: this.shutdown.signal,
-        taken: endpoint => [...this.bindings.keys()].some(other => other.isConnectedTo(endpoint)),
-        onAnswer: (held, result) => { this.onAnswer(held, result) }
-      })
-
-      this.bindings.set(held, held.run().catch(err => { this.onEnd(held, err) }))
-    }
+    await this.connections.close()
   }
 
   /**
@@ -221,7 +187,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
    * @throws {InvalidMappedAddressError} no peer could use what the server says
    */
   private onAnswer (held: HeldBinding, result: BindingResult): void {
-    const { uri } = held.uri
+    const { uri } = held.server.uri
     const external = toExternalAddress(result.mapped, { allowPrivate: this.options.allowPrivateMapping, local: result.local })
 
     if (result.rewritten != null && this.observations.get(uri) == null) {
@@ -229,50 +195,36 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     }
 
     this.log?.trace('%s sees %s', uri, formatEndpoint(external))
-    this.pool.answered(held.uri)
     this.failures.delete(uri)
+    this.metrics.onAnswer(uri, result.roundTrip)
     this.observations.add({
       server: uri,
-      host: held.server?.host ?? uri,
+      origin: held.server.origin.uri,
+      host: held.endpoint?.host ?? uri,
       external: toMultiaddr(external).toString(),
       time: this.clock.now(),
       held: true,
       local: result.local,
       roundTrip: result.roundTrip
     })
-    this.evaluate()
   }
 
-  private onEnd (held: HeldBinding, err: Error): void {
-    const now = this.clock.now()
-    let outcome: Outcome = { type: 'failed' }
-    this.bindings.delete(held)
+  private onEnd (held: HeldBinding, failure?: Error): void {
+    const { uri, origin } = held.server
+    this.observations.loosen(uri.uri)
 
-    this.observations.loosen(held.uri.uri)
-
-    if (held.dropped) {
-      outcome = { type: 'unused' }
-    } else if (held.since != null && err instanceof STUNConnectionError) {
-      // most servers hang up after a while: nothing to complain of
-      outcome = { type: 'held', ms: now - held.since }
-      this.log?.('%s ended the connection after %d ms', held.uri.uri, outcome.ms)
-    } else {
-      this.failures.add(held.uri.uri, err)
-    }
-
-    this.pool.release(held.uri, now, outcome)
-
-    if (this.shutdown.signal.aborted) {
+    if (failure == null) {
       return
     }
 
-    // if it ended because the mapping is gone, the others find out now
-    if (outcome.type !== 'unused') {
-      this.bindings.forEach((_, other) => { other.askAgain() })
-    }
+    this.metrics.onFailure({ server: uri.uri, error: failure })
 
-    this.maintain()
-    this.evaluate()
+    // the user has not asked for the other endpoints of a server
+    if (uri === origin) {
+      this.failures.add(uri.uri, failure)
+    } else {
+      this.log?.('%s, another endpoint of %s, failed - %e', uri.uri, origin.uri, failure)
+    }
   }
 
   /**
@@ -286,7 +238,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     this.evaluateTimer?.clear()
 
     const now = this.clock.now()
-    const settled = externalOf(this.status) != null || !this.isConnecting()
+    const settled = externalOf(this.status) != null || !this.connections.isConnecting
     const opinion = settled ? undefined : this.observations.secondOpinion(this.options.bindings)
     const waiting = opinion != null && opinion > now
     const next = waiting ? opinion : this.observations.expire(now, this.init.isHeld?.() === true)
@@ -313,7 +265,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     this.contestedSince = undefined
 
     // an address that was announced has expired, or there is nobody left to ask
-    if (this.bindings.size > 0 && externalOf(this.status) == null) {
+    if (this.connections.size > 0 && externalOf(this.status) == null) {
       if (this.status.state !== 'lost') {
         this.setStatus({ ...this.base(), state: 'acquiring' })
       }
@@ -338,7 +290,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     for (const { server, external } of consensus.dissenters) {
       this.failures.add(server, new DisagreeingServerError(`${server} says ${external}, the others ${consensus.external}`))
       this.observations.delete(server)
-      this.drop(({ uri }) => uri.uri === server, { rest: true })
+      this.connections.reject(server)
     }
 
     const [supporter] = consensus.supporters
@@ -360,11 +312,10 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
 
     // the spare ones have served
     if (consensus.supporters.filter(({ held }) => held).length >= this.options.bindings) {
-      const keep = consensus.supporters.slice(0, this.options.bindings).map(({ server }) => server)
-      this.drop(({ uri }) => !keep.includes(uri.uri))
+      this.connections.keepOnly(consensus.supporters.slice(0, this.options.bindings).map(({ server }) => server))
     }
 
-    this.maintain()
+    this.connections.maintain()
   }
 
   private onContested (again: Observation[]): void {
@@ -380,14 +331,14 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       // the answer that showed it is as new as it gets: not the clock's time, which
       // may have gone on since
       this.contestedSince = Math.max(...again.map(({ time }) => time))
-      this.bindings.forEach((_, held) => { held.askAgain() })
-      this.maintain()
+      this.connections.askAll()
+      this.connections.maintain()
     }
   }
 
   private onEndpointDependent (observations: Observation[]): void {
     // a third opinion is under way
-    if (this.isConnecting()) {
+    if (this.connections.isConnecting) {
       return
     }
 
@@ -396,25 +347,6 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       state: 'endpoint-dependent',
       addresses: observations.map(({ server, external }) => ({ server, external: multiaddr(external) }))
     })
-  }
-
-  /**
-   * End connections that are not needed. A server that is not to be trusted
-   * rests as after a failure.
-   */
-  private drop (which: (held: HeldBinding) => boolean, options: { rest?: boolean } = {}): void {
-    for (const held of [...this.bindings.keys()].filter(which)) {
-      this.observations.delete(held.uri.uri)
-      held.drop()
-
-      if (options.rest === true) {
-        this.pool.release(held.uri, this.clock.now(), { type: 'failed' })
-      }
-    }
-  }
-
-  private isConnecting (): boolean {
-    return [...this.bindings.keys()].some(({ since }) => since == null)
   }
 
   private base (): Pick<MappingStatus, 'listener' | 'failures'> {
@@ -429,6 +361,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     }
 
     this.status = status
+    this.metrics.onStatus(status)
 
     const before = externalOf(previous)
     const after = externalOf(status)
@@ -449,14 +382,19 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     }
 
     if (before == null && after != null) {
-      this.safeDispatchEvent('mapped', { detail: status })
+      this.announce('mapped', status)
     } else if (before != null && after != null && !before.equals(after)) {
-      this.safeDispatchEvent('changed', { detail: status })
+      this.announce('changed', status)
     } else if (after == null && status.state !== 'acquiring' && previous.state !== status.state) {
-      this.safeDispatchEvent('lost', { detail: status })
+      this.announce('lost', status)
     }
 
     this.safeDispatchEvent('status', { detail: status })
+  }
+
+  private announce (event: 'mapped' | 'changed' | 'lost', detail: MappingStatus): void {
+    this.metrics.onEvent(event)
+    this.safeDispatchEvent(event, { detail })
   }
 
   /**

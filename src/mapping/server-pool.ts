@@ -1,4 +1,6 @@
+import { formatEndpoint } from '../stun/endpoint.ts'
 import type { Random } from '../runtime/random.ts'
+import type { Endpoint } from '../stun/endpoint.ts'
 import type { STUNURI } from '../stun/uri.ts'
 
 /**
@@ -10,6 +12,22 @@ const BACK_OFF_MIN = 1_000
  * No server rests longer than this, in ms
  */
 const BACK_OFF_MAX = 5 * 60_000
+
+/**
+ * To renew connections more often than this helps nobody, in ms
+ */
+const MIN_HOLD_TIME = 1_000
+
+/**
+ * Two connections that lived as long as each other, but for this part, were
+ * ended by a timer
+ */
+const SAME_AGE = 0.2
+
+/**
+ * A server may have many addresses, or claim to
+ */
+const MAX_ALTERNATIVES = 3
 
 export interface ServerPoolInit {
   servers: STUNURI[]
@@ -27,15 +45,29 @@ export interface ServerPoolInit {
   random: Random
 }
 
-interface PooledServer {
+/**
+ * A server that was configured, or another endpoint of one
+ */
+export interface PooledServer {
   readonly uri: STUNURI
+
+  /**
+   * The server that was configured: itself, or the one it is another endpoint
+   * of. One operator runs both, and has one vote.
+   */
+  readonly origin: STUNURI
+}
+
+interface Entry extends PooledServer {
   inUse: boolean
-  /** Not before this time, in ms since the epoch */
-  available: number
+  /** After failures not before this time, in ms since the epoch */
+  rested: number
   /** Failures in a row */
   failures: number
   /** How long its last connection was held, in ms */
   heldFor?: number
+  /** How long it keeps connections, in ms */
+  holdTime?: number
 }
 
 /**
@@ -46,79 +78,116 @@ export type Outcome = { type: 'held', ms: number } | { type: 'failed' } | { type
 
 /**
  * Which server to ask next: pure, it is told the time. Fair to public servers:
- * a server is left alone for `serverInterval` after each connection, and for
- * ever longer after each failure.
+ * a server is left alone for `serverInterval` after each connection, whichever
+ * of its endpoints it was to, and for ever longer after each failure.
  */
 export class ServerPool {
-  private readonly servers: PooledServer[]
+  private readonly entries: Entry[]
   private readonly serverInterval: number
   private readonly keepAliveInterval: number
   private readonly random: Random
+  /** When each configured server may be connected to again, in ms since the epoch */
+  private readonly available = new Map<STUNURI, number>()
 
   constructor (init: ServerPoolInit) {
     this.serverInterval = init.serverInterval
     this.keepAliveInterval = init.keepAliveInterval
     this.random = init.random
-    this.servers = init.servers.map(uri => ({ uri, inUse: false, available: 0, failures: 0 }))
+    this.entries = init.servers.map(uri => toEntry(uri, uri))
+  }
+
+  /**
+   * How many endpoints are known
+   */
+  get size (): number {
+    return this.entries.length
   }
 
   /**
    * The server to connect to now, or none. Untried servers come in the order
-   * they were configured in; those that are known to hold long come before them
-   * and those that hang up sooner than they may be asked again after them.
+   * they were configured in; those that are known to hold long come before them,
+   * then other endpoints of servers in use, and at last those that hang up
+   * sooner than they may be asked again.
+   *
+   * @param now - in ms since the epoch
+   * @param replaced - what the connection is to replace: its server counts as free
    */
-  take (now: number): STUNURI | undefined {
-    const [server] = this.servers
-      .filter(server => !server.inUse && server.available <= now)
-      .sort((a, b) => this.rank(b) - this.rank(a))
+  take (now: number, replaced?: PooledServer): PooledServer | undefined {
+    const used = new Set(this.entries.filter(entry => entry.inUse && entry !== replaced).map(({ origin }) => origin))
+    const [entry] = this.entries
+      .filter(entry => !entry.inUse && this.availableAt(entry) <= now)
+      .sort((a, b) => compare(this.rank(a, used), this.rank(b, used)))
 
-    if (server == null) {
+    if (entry == null) {
       return
     }
 
-    server.inUse = true
-    server.available = now + this.serverInterval
+    entry.inUse = true
+    this.available.set(entry.origin, now + this.serverInterval)
 
-    return server.uri
+    return entry
   }
 
   /**
    * The connection that `take` was called for ended
    */
-  release (uri: STUNURI, now: number, outcome: Outcome): void {
-    const server = this.servers.find(server => server.uri === uri)
+  release (server: PooledServer, now: number, outcome: Outcome): void {
+    const entry = this.find(server)
 
-    if (server == null) {
+    if (entry == null) {
       return
     }
 
-    server.inUse = false
+    entry.inUse = false
 
     if (outcome.type === 'held') {
-      server.failures = 0
-      server.heldFor = outcome.ms
+      entry.failures = 0
+      entry.holdTime = this.toHoldTime(entry, outcome.ms)
+      entry.heldFor = outcome.ms
 
       // good to ask, not to hold
       if (outcome.ms < this.serverInterval) {
-        server.available = Math.max(server.available, now + this.keepAliveInterval)
+        entry.rested = now + this.keepAliveInterval
       }
     } else if (outcome.type === 'failed') {
       // half of it at random, so that nodes that saw a server die do not come back in step
-      const backOff = Math.min(BACK_OFF_MAX, BACK_OFF_MIN * Math.pow(2, server.failures)) * (0.5 + this.random() / 2)
-      server.failures++
-      server.available = Math.max(server.available, now + backOff)
+      const backOff = Math.min(BACK_OFF_MAX, BACK_OFF_MIN * Math.pow(2, entry.failures)) * (0.5 + this.random() / 2)
+      entry.failures++
+      entry.rested = now + backOff
     }
   }
 
   /**
-   * A server in use answered: it is well
+   * A server in use answered: it is well. These are its other endpoints now.
    */
-  answered (uri: STUNURI): void {
-    const server = this.servers.find(server => server.uri === uri)
+  answered (server: PooledServer, others: Endpoint[] = []): void {
+    const entry = this.find(server)
 
-    if (server != null) {
-      server.failures = 0
+    if (entry == null) {
+      return
     }
+
+    entry.failures = 0
+
+    // an alternative's own view of the others would have no end
+    if (entry.uri === entry.origin) {
+      this.setAlternatives(entry.origin, others)
+    }
+  }
+
+  /**
+   * How long a server keeps a connection, in ms, once it was seen to end two of
+   * about the same age: one may have ended for any reason
+   */
+  holdTime (server: PooledServer): number | undefined {
+    return this.find(server)?.holdTime
+  }
+
+  /**
+   * Whether a server in use may be connected to again at once
+   */
+  mayReconnect (server: PooledServer, now: number): boolean {
+    return (this.available.get(server.origin) ?? 0) <= now
   }
 
   /**
@@ -126,20 +195,72 @@ export class ServerPool {
    * in use
    */
   nextAvailable (): number | undefined {
-    const times = this.servers.filter(server => !server.inUse).map(server => server.available)
+    const times = this.entries.filter(entry => !entry.inUse).map(entry => this.availableAt(entry))
 
     return times.length === 0 ? undefined : Math.min(...times)
   }
 
-  private rank (server: PooledServer): number {
-    if (server.failures > 0) {
-      return -1 - server.failures
-    }
-
-    if (server.heldFor == null) {
-      return 0
-    }
-
-    return server.heldFor < this.serverInterval ? -1 : server.heldFor
+  private find (server: PooledServer): Entry | undefined {
+    return this.entries.find(entry => entry === server)
   }
+
+  private availableAt (entry: Entry): number {
+    return Math.max(entry.rested, this.available.get(entry.origin) ?? 0)
+  }
+
+  /**
+   * Names may get other addresses: what is no endpoint any more is forgotten
+   */
+  private setAlternatives (origin: STUNURI, endpoints: Endpoint[]): void {
+    const wanted = new Map(endpoints.slice(0, MAX_ALTERNATIVES).map(endpoint => {
+      const uri = `${origin.scheme}:${formatEndpoint(endpoint)}`
+
+      return [uri, { ...origin, ...endpoint, uri }]
+    }))
+
+    for (const entry of this.entries.filter(entry => entry.origin === origin && entry.uri !== origin)) {
+      if (!wanted.delete(entry.uri.uri) && !entry.inUse) {
+        this.entries.splice(this.entries.indexOf(entry), 1)
+      }
+    }
+
+    for (const uri of wanted.values()) {
+      if (!this.entries.some(entry => entry.uri.uri === uri.uri)) {
+        this.entries.push(toEntry(uri, origin))
+      }
+    }
+  }
+
+  private toHoldTime ({ heldFor, holdTime }: Entry, ms: number): number | undefined {
+    // good to ask, not to hold
+    if (ms < Math.max(this.serverInterval, MIN_HOLD_TIME)) {
+      return
+    }
+
+    return heldFor != null && Math.abs(ms - heldFor) <= SAME_AGE * Math.max(ms, heldFor) ? Math.min(ms, heldFor) : holdTime
+  }
+
+  /**
+   * What matters most comes first, the smallest is the best
+   */
+  private rank (entry: Entry, used: Set<STUNURI>): number[] {
+    return [
+      entry.failures,
+      entry.heldFor != null && entry.heldFor < this.serverInterval ? 1 : 0,
+      // two opinions of one operator are one
+      used.has(entry.origin) ? 1 : 0,
+      entry.uri === entry.origin ? 0 : 1,
+      -(entry.heldFor ?? 0)
+    ]
+  }
+}
+
+function toEntry (uri: STUNURI, origin: STUNURI): Entry {
+  return { uri, origin, inUse: false, rested: 0, failures: 0 }
+}
+
+function compare (a: number[], b: number[]): number {
+  const i = a.findIndex((value, i) => value !== b[i])
+
+  return i === -1 ? 0 : a[i] - b[i]
 }

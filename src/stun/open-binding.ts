@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
-import { isPrivateIp } from '@libp2p/utils'
 import { Binding } from './binding.ts'
 import { formatEndpoint } from './endpoint.ts'
-import { STUNAlternateServerError, STUNErrorResponseError } from './errors.ts'
+import { STUNAlternateServerError, STUNConnectionError, STUNErrorResponseError } from './errors.ts'
+import { refuseReferral } from './referral.ts'
 import { resolveServer } from './resolve.ts'
 import type { BindingResult } from './binding-result.ts'
 import type { BindingInit } from './binding.ts'
@@ -17,7 +17,7 @@ import type { AbortOptions } from '@libp2p/interface'
  */
 const MAX_ALTERNATES = 3
 
-export interface OpenBindingInit extends AbortOptions, Pick<BindingInit, 'timeout' | 'clock'> {
+export interface OpenBindingInit extends AbortOptions, Pick<BindingInit, 'timeout' | 'keepAlive' | 'clock'> {
   /**
    * The local address and port to connect from
    */
@@ -29,13 +29,23 @@ export interface OpenBindingInit extends AbortOptions, Pick<BindingInit, 'timeou
   tls?: BindingInit['tls']
 
   /**
-   * Endpoints that have a connection from the local port: a second one to the
-   * same endpoint is impossible
+   * Called before each endpoint is connected to. False leaves it: it has a
+   * connection from the local port, and a second one is impossible.
    */
-  taken?(endpoint: Endpoint): boolean
+  claim?(endpoint: Endpoint): boolean
 
   dns?: DNS
   random?: Random
+}
+
+export interface OpenBinding {
+  binding: Binding
+  result: BindingResult
+
+  /**
+   * All endpoints that the server's name has, also those that were not tried
+   */
+  endpoints: Endpoint[]
 }
 
 /**
@@ -44,31 +54,36 @@ export interface OpenBindingInit extends AbortOptions, Pick<BindingInit, 'timeou
  *
  * @throws what `resolveServer`, `Binding.connect` and `Binding.request` throw
  * @throws {STUNAlternateServerError} servers refer to each other in a loop, or to a private address
+ * @throws {STUNConnectionError} every endpoint of the server has a connection from the local port already
  */
-export async function openBinding (uri: STUNURI, init: OpenBindingInit): Promise<{ binding: Binding, result: BindingResult }> {
+export async function openBinding (uri: STUNURI, init: OpenBindingInit): Promise<OpenBinding> {
   const family = isIP(init.local.host) === 6 ? 6 : 4
   const endpoints = await resolveServer(uri, { ...init, family })
-  const free = endpoints.filter(endpoint => init.taken?.(endpoint) !== true)
+  const tls = uri.scheme === 'stuns' ? { servername: uri.host, ...init.tls } : undefined
   let failure: Error | undefined
 
-  for (const server of free.length === 0 ? endpoints.slice(0, 1) : free) {
+  for (const server of endpoints) {
+    if (init.claim?.(server) === false) {
+      continue
+    }
+
     try {
-      return await follow(server, uri.scheme === 'stuns' ? { servername: uri.host, ...init.tls } : undefined, init)
+      return { ...await follow(server, tls, init), endpoints }
     } catch (err: any) {
       init.signal?.throwIfAborted()
       failure ??= err
     }
   }
 
-  throw failure ?? new Error('unreachable: resolveServer gives at least one endpoint')
+  throw failure ?? new STUNConnectionError(`${uri.uri} is a server that is asked already, at ${endpoints.map(formatEndpoint).join(' and ')}`)
 }
 
-async function follow (server: Endpoint, tls: BindingInit['tls'], init: OpenBindingInit): Promise<{ binding: Binding, result: BindingResult }> {
-  const { local, timeout, clock, signal } = init
+async function follow (server: Endpoint, tls: BindingInit['tls'], init: OpenBindingInit): Promise<Pick<OpenBinding, 'binding' | 'result'>> {
+  const { local, timeout, keepAlive, clock, signal } = init
   const visited = [server]
 
   while (true) {
-    const binding = new Binding({ server, local, tls, timeout, clock })
+    const binding = new Binding({ server, local, tls, timeout, keepAlive, clock })
 
     try {
       await binding.connect({ signal })
@@ -83,7 +98,7 @@ async function follow (server: Endpoint, tls: BindingInit['tls'], init: OpenBind
 
       server = checkAlternate(err.alternateServer, visited)
 
-      if (init.taken?.(server) === true) {
+      if (init.claim?.(server) === false) {
         throw new STUNAlternateServerError(`ALTERNATE-SERVER is a server that is asked already: ${[...visited, server].map(formatEndpoint).join(' -> ')}`)
       }
 
@@ -93,9 +108,6 @@ async function follow (server: Endpoint, tls: BindingInit['tls'], init: OpenBind
   }
 }
 
-/**
- * A server on the internet must not send us to a host of our own network
- */
 function checkAlternate (alternate: Endpoint, visited: Endpoint[]): Endpoint {
   const way = [...visited, alternate].map(formatEndpoint)
 
@@ -103,16 +115,10 @@ function checkAlternate (alternate: Endpoint, visited: Endpoint[]): Endpoint {
     throw new STUNAlternateServerError(`STUN servers refer to each other by ALTERNATE-SERVER without end: ${way.join(' -> ')}`)
   }
 
-  if (isIP(alternate.host) !== isIP(visited[0].host)) {
-    throw new STUNAlternateServerError(`ALTERNATE-SERVER is of another address family: ${way.join(' -> ')}`)
-  }
+  const refused = refuseReferral(alternate, visited[0])
 
-  if (alternate.port === 0) {
-    throw new STUNAlternateServerError(`ALTERNATE-SERVER has no port: ${way.join(' -> ')}`)
-  }
-
-  if (isPrivateIp(alternate.host) === true && isPrivateIp(visited[0].host) !== true) {
-    throw new STUNAlternateServerError(`ALTERNATE-SERVER is a private address: ${way.join(' -> ')}`)
+  if (refused != null) {
+    throw new STUNAlternateServerError(`ALTERNATE-SERVER ${refused}: ${way.join(' -> ')}`)
   }
 
   return alternate

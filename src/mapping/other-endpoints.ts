@@ -1,0 +1,23 @@
+import { formatEndpoint } from '../stun/endpoint.ts'
+import { refuseReferral } from '../stun/referral.ts'
+import type { BindingResult } from '../stun/binding-result.ts'
+import type { Endpoint } from '../stun/endpoint.ts'
+
+/**
+ * Where else a server can be asked, best first: its other addresses in the DNS,
+ * its OTHER-ADDRESS (RFC 5780, section 7.4), and the port of that at the address
+ * that is known to answer. A second connection from one port needs one of these.
+ */
+export function otherEndpoints (server: Endpoint, resolved: Endpoint[], { otherAddress }: Pick<BindingResult, 'otherAddress'>): Endpoint[] {
+  const others = new Map<string, Endpoint>()
+
+  for (const other of [...resolved, ...(otherAddress == null ? [] : [otherAddress, { host: server.host, port: otherAddress.port }])]) {
+    if (refuseReferral(other, server) == null) {
+      others.set(formatEndpoint(other), other)
+    }
+  }
+
+  others.delete(formatEndpoint(server))
+
+  return [...others.values()]
+}

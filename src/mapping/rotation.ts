@@ -1,0 +1,54 @@
+/**
+ * A connection is replaced when its server's hold time is over by this part:
+ * late enough to be worth it, early enough for a second try
+ */
+const EARLIEST = 0.6
+const LATEST = 0.8
+
+/**
+ * A connection that holds the mapping
+ */
+export interface HeldConnection {
+  /**
+   * When it was made, ms since the epoch
+   */
+  since: number
+
+  /**
+   * How long its server keeps a connection, in ms; not known for one that was
+   * never seen to end one
+   */
+  holdTime?: number
+
+  /**
+   * 0 to 1, drawn once for each connection: spreads the renewals
+   */
+  chance: number
+}
+
+/**
+ * The connection to replace next, and when (ms since the epoch): ahead of its
+ * server's end, so that the mapping is never without a connection. What a server
+ * keeps is left alone, and so is the last connection there is.
+ */
+export function nextRenewal<T extends HeldConnection> (held: T[]): { connection: T, at: number } | undefined {
+  if (held.length < 2) {
+    return
+  }
+
+  let next: { connection: T, at: number } | undefined
+
+  for (const connection of held) {
+    if (connection.holdTime == null) {
+      continue
+    }
+
+    const at = connection.since + connection.holdTime * (EARLIEST + (LATEST - EARLIEST) * connection.chance)
+
+    if (next == null || at < next.at) {
+      next = { connection, at }
+    }
+  }
+
+  return next
+}
