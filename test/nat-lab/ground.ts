@@ -57,7 +57,7 @@ export class Ground {
    * @throws {LabError} with the first command that failed and what it said
    */
   async run (script: string, options: { namespace?: string, input?: string } = {}): Promise<string> {
-    const child = this.spawn('sh', ['-ec', script], options.namespace)
+    const child = this.spawn('sh', ['-ec', script], options)
     const stdout: string[] = []
     const stderr: string[] = []
     child.stdout.on('data', chunk => { stdout.push(String(chunk)) })
@@ -76,10 +76,10 @@ export class Ground {
   /**
    * Start a program in a namespace
    */
-  spawn (command: string, args: string[], namespace?: string): ChildProcessWithoutNullStreams {
+  spawn (command: string, args: string[], { namespace, cwd }: { namespace?: string, cwd?: string } = {}): ChildProcessWithoutNullStreams {
     const inside = namespace == null ? [] : ['ip', 'netns', 'exec', namespace]
 
-    return spawn('nsenter', [...this.enter, ...inside, command, ...args], { env: { ...process.env, PATH: LAB_PATH } })
+    return spawn('nsenter', [...this.enter, ...inside, command, ...args], { cwd, env: { ...process.env, PATH: LAB_PATH } })
   }
 
   async close (): Promise<void> {

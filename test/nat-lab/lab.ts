@@ -1,27 +1,63 @@
+import { BlockList, isIP, isIPv6 } from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Ground } from './ground.ts'
+import { validateFilteringOptions, validateNATOptions } from './nat-options.ts'
 import { Program } from './program.ts'
-import { ruleset, validateNATOptions } from './ruleset.ts'
-import type { NATOptions } from './ruleset.ts'
+import { firewallRuleset, natRuleset } from './ruleset.ts'
+import type { FilteringOptions, NATOptions } from './nat-options.ts'
 
-const PROGRAMS = path.join(path.dirname(fileURLToPath(import.meta.url)), 'programs')
+const FOLDER = path.dirname(fileURLToPath(import.meta.url))
+
+/**
+ * Python is not compiled, it stays with the sources
+ */
+const LINE = path.join(FOLDER, '../../../test/nat-lab/line.py')
 
 /**
  * The internet of a laboratory is flat. libp2p takes documentation and private
- * ranges for private, these it does not.
+ * ranges for private, 11.0.0.0/8 and 2a00::/12 it does not.
  */
-const INTERNET_PREFIX = 8
+const INTERNET_PREFIX = { 4: 8, 6: 12 }
 
-const HOME_PREFIX = 24
+/**
+ * What routes to the networks behind firewalls
+ */
+const CORE = '2a0f:ffff::1'
+
+const BRIDGE = '02:00:00:00:00:01'
 
 /**
  * A network that hosts and routers are joined to
  */
 export interface Network {
   name: string
-  prefix: number
+
+  /**
+   * The length of its prefix, for each IP version
+   */
+  prefix: Partial<Record<4 | 6, number>>
+
+  /**
+   * The router's address in it, of one IP version
+   */
   gateway?: string
+}
+
+export interface Place {
+  address: string
+
+  /**
+   * Where, the internet when it is not given
+   */
+  network?: Network
+
+  /**
+   * How long everything takes on the line to the network, in ms one way
+   *
+   * @default 0
+   */
+  latency?: number
 }
 
 /**
@@ -35,11 +71,33 @@ export interface Host {
    * Start a program of `programs/` with one argument, as JSON
    */
   run(program: string, init?: object): Program
+
+  /**
+   * Start any command, in this folder if one is given
+   */
+  exec(command: string, args: string[], cwd?: string): Program
+
+  /**
+   * Nothing comes in or goes out any more, and nobody is told
+   */
+  freeze(): Promise<void>
+
+  thaw(): Promise<void>
+
+  /**
+   * Give it another address, the old one is gone
+   */
+  renumber(address: string): Promise<void>
+
+  /**
+   * Run a shell script in it
+   */
+  sh(script: string): Promise<string>
 }
 
-export interface Router extends Network {
+export interface Firewall extends Network {
   /**
-   * The address on the internet
+   * The address on the outer network
    */
   address: string
 
@@ -49,9 +107,32 @@ export interface Router extends Network {
   reboot(): Promise<void>
 
   /**
-   * What the router has translated, as conntrack prints it
+   * Take the line to the outer network out, and put it in again
+   */
+  unplug(): Promise<void>
+  plug(): Promise<void>
+
+  /**
+   * What it knows of connections, as conntrack prints it
    */
   connections(): Promise<string>
+
+  /**
+   * What it has forwarded since `count` was called last
+   */
+  count(): Promise<{ packets: number, bytes: number }>
+
+  /**
+   * Run a shell script in it
+   */
+  sh(script: string): Promise<string>
+}
+
+export interface Router extends Firewall {
+  /**
+   * Get another external address: everything is forgotten
+   */
+  renumber(address: string): Promise<void>
 }
 
 /**
@@ -62,9 +143,11 @@ export interface Router extends Network {
  *
  * ```TypeScript
  * const lab = await Lab.create()
- * const server = await lab.host('stun', { address: '11.0.0.1' })
- * const home = await lab.home('home', { address: '11.1.0.1', filtering: 'endpoint-independent', ports: 'hashed' })
+ * const server = await lab.host('stun', { address: '11.0.0.1', latency: 25 })
+ * const carrier = await lab.router('carrier', { address: '11.1.0.1', lan: '100.64.0.1/24' })
+ * const home = await lab.router('home', { address: '100.64.0.2', network: carrier, filtering: 'endpoint-independent', ports: 'hashed' })
  * const laptop = await lab.host('laptop', { address: '192.168.1.2', network: home })
+ * await carrier.reboot()
  * ```
  */
 export class Lab {
@@ -72,6 +155,7 @@ export class Lab {
   private readonly programs: Program[] = []
   private readonly internet: Network = { name: 'internet', prefix: INTERNET_PREFIX }
   private readonly names = new Set<string>()
+  private joined = 0
 
   private constructor (ground: Ground) {
     this.ground = ground
@@ -85,6 +169,7 @@ export class Lab {
 
     try {
       await lab.addNetwork(lab.internet)
+      await lab.ground.run(`ip -n internet -6 addr add ${CORE}/${INTERNET_PREFIX[6]} dev br0 nodad; ip netns exec internet sysctl -q -w net.ipv6.conf.all.forwarding=1`)
     } catch (err) {
       await lab.close()
       throw err
@@ -95,59 +180,75 @@ export class Lab {
 
   /**
    * A host on the internet, or in the network behind a router
-   */
-  async host (name: string, { address, network = this.internet }: { address: string, network?: Network }): Promise<Host> {
-    this.claim(name)
-    await this.ground.run(`ip netns add ${name}; ip -n ${name} link set lo up`)
-    await this.join(name, 'eth0', network, address)
-
-    if (network.gateway != null) {
-      await this.ground.run(`ip -n ${name} route add default via ${network.gateway}`)
-    }
-
-    return {
-      name,
-      address,
-      run: (program, init = {}) => {
-        const child = this.ground.spawn(process.execPath, [path.join(PROGRAMS, `${program}.js`), JSON.stringify(init)], name)
-        const running = new Program(`${program} in ${name}`, child)
-        this.programs.push(running)
-
-        return running
-      }
-    }
-  }
-
-  /**
-   * A router with an address on the internet and a network 192.168.x.0/24 of its
-   * own, in which it is .1
    *
    * @throws {RangeError} an option makes no sense, it is named
    */
-  async router (name: string, { address, subnet = 1, ...options }: NATOptions & { address: string, subnet?: number }): Promise<Router> {
-    const nat = validateNATOptions(options)
-    this.claim(name)
-    const network = { name: `${name}-lan`, prefix: HOME_PREFIX, gateway: `192.168.${subnet}.1` }
-    const load = async (): Promise<void> => {
-      await this.ground.run('nft -f -', { namespace: name, input: `flush ruleset\n${ruleset(nat, address)}` })
-    }
+  async host (name: string, { address, network = this.internet, latency = 0 }: Place): Promise<Host> {
+    this.check(name, { address, latency })
+    await this.addNamespace(name)
+    await this.join(name, 'eth0', network, address, latency)
 
-    await this.addNetwork(network)
-    await this.ground.run(`ip netns add ${name}; ip -n ${name} link set lo up`)
-    await this.ground.run('sysctl -q -w net.ipv4.ip_forward=1', { namespace: name })
-    await this.join(name, 'wan', this.internet, address)
-    await this.join(name, 'lan', network, network.gateway)
-    await load()
-
-    return {
-      ...network,
+    const sh = async (script: string, input?: string): Promise<string> => this.ground.run(script, { namespace: name, input })
+    const exec = (command: string, args: string[], cwd?: string): Program => this.start(`${path.basename(args[0] ?? command)} in ${name}`, name, command, args, cwd)
+    const host: Host = {
+      name,
       address,
-      reboot: async () => {
-        await load()
-        await this.ground.run('conntrack -F 2>/dev/null', { namespace: name })
+      exec,
+      run: (program, init = {}) => exec(process.execPath, [path.join(FOLDER, 'programs', `${program}.js`), JSON.stringify(init)]),
+      freeze: async () => {
+        await sh('nft -f -', 'table inet frozen {\n chain in { type filter hook input priority -300; policy drop; }\n chain out { type filter hook output priority -300; policy drop; }\n}\n')
       },
-      connections: async () => this.ground.run('conntrack -L 2>/dev/null', { namespace: name })
+      thaw: async () => { await sh('nft delete table inet frozen') },
+      renumber: async (next) => {
+        await sh(`ip addr del ${host.address}/${prefixOf(network, host.address)} dev eth0`)
+        await this.addAddress(name, 'eth0', network, next)
+        host.address = next
+      },
+      sh: async script => sh(script)
     }
+
+    return host
+  }
+
+  /**
+   * A router that translates addresses, with a network of its own: `lan` is its
+   * address in it, with the length of the prefix, by default 192.168.1.1/24 or
+   * fd00:1::1/64
+   *
+   * @throws {RangeError} an option makes no sense, it is named
+   */
+  async router (name: string, { address, network = this.internet, latency = 0, lan = isIPv6(address) ? 'fd00:1::1/64' : '192.168.1.1/24', ...options }: NATOptions & Place & { lan?: string }): Promise<Router> {
+    const nat = validateNATOptions(options)
+    const box = await this.box(name, { address, network, latency }, lan, nat.timeout, () => natRuleset(nat, router.address))
+    const router: Router = {
+      ...box,
+      renumber: async next => {
+        await this.ground.run(`ip addr del ${router.address}/${prefixOf(network, router.address)} dev wan`, { namespace: name })
+        router.address = next
+        await this.addAddress(name, 'wan', network, next)
+        await router.reboot()
+      }
+    }
+
+    await router.reboot()
+
+    return router
+  }
+
+  /**
+   * A router that translates nothing but lets nobody in who was not asked: IPv6
+   * at home. `lan` is its address in the network behind it, with the length of
+   * the prefix, like 2a10:0:0:1::1/64
+   *
+   * @throws {RangeError} an option makes no sense, it is named
+   */
+  async firewall (name: string, { address, network = this.internet, latency = 0, lan, ...options }: FilteringOptions & Place & { lan: string }): Promise<Firewall> {
+    const filter = validateFilteringOptions(options)
+    const box = await this.box(name, { address, network, latency }, lan, filter.timeout, () => firewallRuleset(filter, address))
+    await this.ground.run(`ip -6 route add ${lan.replace(/[\da-f]+\//, '/')} via ${address}`, { namespace: network.name })
+    await box.reboot()
+
+    return box
   }
 
   /**
@@ -161,29 +262,167 @@ export class Lab {
     }
   }
 
-  private claim (name: string): void {
+  private start (title: string, namespace: string, command: string, args: string[], cwd?: string): Program {
+    const program = new Program(title, this.ground.spawn(command, args, { namespace, cwd }))
+    this.programs.push(program)
+
+    return program
+  }
+
+  private async box (name: string, place: Required<Place>, lan: string, timeout: number, rules: () => string): Promise<Firewall> {
+    const [gateway, prefix] = lan.split('/')
+
+    if (isIP(gateway) !== isIP(place.address) || !(Number(prefix) > 0)) {
+      throw new RangeError(`lan must be an address of the same IP version and the length of its prefix, like 192.168.1.1/24, not ${lan}`)
+    }
+
+    this.check(name, place)
+    const network: Network = { name: `${name}-lan`, prefix: { [isIP(gateway)]: Number(prefix) }, gateway }
+    const sh = async (script: string, input?: string): Promise<string> => this.ground.run(script, { namespace: name, input })
+
+    await this.addNetwork(network)
+    await this.addNamespace(name)
+    await sh('sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1')
+    await this.join(name, 'wan', place.network, place.address, place.latency)
+    await this.join(name, 'lan', network, gateway, 0)
+    await this.ground.run(`ip -n ${network.name} link set br0 up`)
+
+    return {
+      ...network,
+      address: place.address,
+      reboot: async () => {
+        await sh('nft -f -', `flush ruleset\n${rules()}\n${COUNTERS}`)
+        // the kernel's own memory of connections is as long as the rules'
+        await sh(`conntrack -F 2>/dev/null; sysctl -q -w net.netfilter.nf_conntrack_tcp_timeout_established=${timeout} 2>/dev/null || true`)
+      },
+      unplug: async () => { await sh('ip link set wan down') },
+      plug: async () => {
+        await sh('ip link set wan up')
+        // it went with the line
+        await this.addRoute(name, place.network, place.address)
+      },
+      connections: async () => sh('conntrack -L 2>/dev/null'),
+      count: async () => {
+        const { nftables } = JSON.parse(await sh('nft -j reset counters table inet count'))
+        const [{ counter }] = nftables.filter(({ counter }: any) => counter != null)
+
+        return { packets: counter.packets, bytes: counter.bytes }
+      },
+      sh: async script => sh(script)
+    }
+  }
+
+  private check (name: string, { address, latency = 0 }: Place): void {
     if (!/^[a-z][a-z0-9-]{0,20}$/.test(name) || this.names.has(name)) {
       throw new RangeError(`name must be new, and of small letters, digits and hyphens, not ${JSON.stringify(name)}`)
+    }
+
+    if (isIP(address) === 0) {
+      throw new RangeError(`address must be an IP address, not ${JSON.stringify(address)}`)
+    }
+
+    if (!(latency >= 0 && latency <= 10_000)) {
+      throw new RangeError(`latency must be a number of milliseconds from 0 to 10000, not ${latency}`)
     }
 
     this.names.add(name)
   }
 
   /**
-   * A network is a bridge in a namespace of its own
+   * Without duplicate address detection, which takes seconds: until it is over
+   * a router forwards nothing
+   */
+  private async addNamespace (name: string): Promise<void> {
+    await this.ground.run(`ip netns add ${name}; ip -n ${name} link set lo up; ip netns exec ${name} sysctl -q -w net.ipv6.conf.default.dad_transmits=0 net.ipv6.conf.all.accept_dad=0`)
+  }
+
+  /**
+   * A network is a bridge in a namespace of its own. Its address is set: else it
+   * would be that of one of its ports, another one with each that is added, and
+   * neighbours would send to the old one for seconds.
    */
   private async addNetwork ({ name }: Network): Promise<void> {
-    await this.ground.run(`ip netns add ${name}; ip -n ${name} link add br0 type bridge; ip -n ${name} link set br0 up`)
+    await this.addNamespace(name)
+    await this.ground.run(`ip -n ${name} link add br0 address ${BRIDGE} type bridge; ip -n ${name} link set br0 up`)
   }
 
-  private async join (name: string, device: string, network: Network, address: string): Promise<void> {
-    const port = `p${this.names.size}${device[0]}`
+  private async join (name: string, device: string, network: Network, address: string, latency: number): Promise<void> {
+    this.joined++
+    const port = `p${this.joined}`
+
+    if (latency === 0) {
+      await this.ground.run(`ip link add ${port} netns ${network.name} type veth peer name ${device} netns ${name}`)
+    } else {
+      const line = `line${this.joined}`
+      await this.ground.run([
+        `ip netns add ${line}`,
+        // it must not speak itself
+        `ip netns exec ${line} sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1`,
+        `ip link add near netns ${line} type veth peer name ${device} netns ${name}`,
+        `ip link add ${port} netns ${network.name} type veth peer name far netns ${line}`,
+        `ip -n ${line} link set near up; ip -n ${line} link set far up`,
+        `ip netns exec ${line} ethtool -K near tso off gso off gro off tx off >/dev/null; ip netns exec ${line} ethtool -K far tso off gso off gro off tx off >/dev/null`
+      ].join('; '))
+      await this.start(`line of ${name}`, line, 'python3', [LINE, 'near', 'far', String(latency)]).waitFor('ready')
+    }
 
     await this.ground.run([
-      `ip link add ${port} netns ${network.name} type veth peer name ${device} netns ${name}`,
+      // a line takes frames as they are: checksums must be real, and packets whole
+      `ip netns exec ${name} ethtool -K ${device} tx off tso off gso off gro off >/dev/null`,
       `ip -n ${network.name} link set ${port} master br0 up`,
-      `ip -n ${name} addr add ${address}/${network.prefix} dev ${device}`,
       `ip -n ${name} link set ${device} up`
     ].join('; '))
+    await this.addAddress(name, device, network, address)
   }
+
+  private async addAddress (name: string, device: string, network: Network, address: string): Promise<void> {
+    await this.ground.run(`ip addr add ${address}/${prefixOf(network, address)} dev ${device} ${isIPv6(address) ? 'nodad' : ''}`, { namespace: name })
+
+    if (address !== network.gateway) {
+      await this.addRoute(name, network, address)
+    }
+  }
+
+  private async addRoute (name: string, network: Network, address: string): Promise<void> {
+    const gateway = network.gateway ?? (isIPv6(address) ? CORE : undefined)
+
+    if (gateway != null) {
+      await this.ground.run(`ip ${isIPv6(address) ? '-6 ' : ''}route replace default via ${gateway}`, { namespace: name })
+    }
+  }
+}
+
+/**
+ * What passes a router in both directions
+ */
+const COUNTERS = `table inet count {
+  counter forwarded { }
+  chain forward {
+    type filter hook forward priority 200
+    counter name forwarded
+  }
+}
+`
+
+/**
+ * @throws {RangeError} the address is of an IP version that the network does not have
+ */
+function prefixOf (network: Network, address: string): number {
+  const version = isIPv6(address) ? 6 : 4
+  const prefix = network.prefix[version]
+
+  if (prefix == null) {
+    throw new RangeError(`address must be of the IP version of ${network.name}, not ${address}`)
+  }
+
+  if (network.gateway != null) {
+    const subnet = new BlockList()
+    subnet.addSubnet(network.gateway, prefix, version === 6 ? 'ipv6' : 'ipv4')
+
+    if (!subnet.check(address, version === 6 ? 'ipv6' : 'ipv4')) {
+      throw new RangeError(`address must be in ${network.gateway}/${prefix}, not ${address}`)
+    }
+  }
+
+  return prefix
 }

@@ -23,7 +23,7 @@ const EVENT_TIMEOUT = 30_000
 
 /**
  * A process in a host. It prints events and reads commands, a line of JSON
- * each, and ends when its standard input does.
+ * each, and ends when its standard input does. Other lines are events `line`.
  */
 export class Program extends TypedEventEmitter<ProgramEvents> {
   /**
@@ -44,7 +44,7 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
     child.stdin.on('error', () => {})
     child.stderr.on('data', chunk => { this.stderr.push(String(chunk)) })
     createInterface({ input: child.stdout }).on('line', line => {
-      const event: ProgramEvent = JSON.parse(line)
+      const event = parse(line)
       this.events.push(event)
       this.safeDispatchEvent('event', { detail: event })
     })
@@ -90,6 +90,23 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
   }
 
   /**
+   * Send a command, and wait for the event that answers it
+   */
+  async ask (command: string, args: object = {}, answer = command): Promise<ProgramEvent> {
+    this.seen = this.events.length
+    this.send(command, args)
+
+    return this.waitFor(answer)
+  }
+
+  /**
+   * End it at once
+   */
+  kill (): void {
+    this.child.kill('SIGKILL')
+  }
+
+  /**
    * Ask it to end, and wait until it has
    */
   async stop (): Promise<void> {
@@ -103,5 +120,16 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
       this.child.kill('SIGKILL')
       throw new LabError(`${this.name} did not end by itself`)
     })
+  }
+}
+
+/**
+ * A program that is not ours prints what it likes
+ */
+function parse (line: string): ProgramEvent {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return { event: 'line', text: line }
   }
 }

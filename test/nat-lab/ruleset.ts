@@ -1,127 +1,98 @@
+import { isIPv6 } from 'node:net'
+import type { Behaviour, FilteringOptions, NATOptions } from './nat-options.ts'
+
 /**
- * RFC 4787, sections 4.1 and 5, and RFC 5382 for TCP
+ * External ports that are not the internal ones. The kernel takes a hash's bytes
+ * in the machine's order: hashed ports are spread over more than the range.
  */
-export type Behaviour = 'endpoint-independent' | 'address-dependent' | 'address-and-port-dependent'
+const FIRST_PORT = 30_000
+const PORT_COUNT = 20_000
 
-const BEHAVIOURS: Behaviour[] = ['endpoint-independent', 'address-dependent', 'address-and-port-dependent']
-
-export interface NATOptions {
-  /**
-   * For which destinations the same external port is used
-   *
-   * @default 'endpoint-independent'
-   */
-  mapping?: Behaviour
-
-  /**
-   * Who may send to an external port
-   *
-   * @default 'address-and-port-dependent'
-   */
-  filtering?: Behaviour
-
-  /**
-   * The external port is the internal one, or one computed from what the
-   * mapping depends on
-   *
-   * @default 'preserved' for endpoint-independent mapping, else 'hashed'
-   */
-  ports?: 'preserved' | 'hashed'
-
-  /**
-   * An external port is forgotten after so many seconds of silence from inside
-   *
-   * @default 60
-   */
-  timeout?: number
-
-  /**
-   * What happens to a SYN that nobody asked for
-   *
-   * @default 'drop'
-   */
-  unsolicited?: 'drop' | 'reset'
+/**
+ * How nftables calls things of an IP version
+ */
+function words (address: string): { ip: string, type: string } {
+  return isIPv6(address) ? { ip: 'ip6', type: 'ipv6_addr' } : { ip: 'ip', type: 'ipv4_addr' }
 }
 
 /**
- * @throws {RangeError} an option makes no sense, it is named
+ * A NAT as nftables: from options to text
+ *
+ * @param options
+ * @param wan - the external address
  */
-export function validateNATOptions (options: NATOptions): Required<NATOptions> {
-  const { mapping = 'endpoint-independent', filtering = 'address-and-port-dependent', timeout = 60, unsolicited = 'drop' } = options
-  const { ports = mapping === 'endpoint-independent' ? 'preserved' : 'hashed' } = options
-
-  oneOf('mapping', mapping, BEHAVIOURS)
-  oneOf('filtering', filtering, BEHAVIOURS)
-  oneOf('ports', ports, ['preserved', 'hashed'])
-  oneOf('unsolicited', unsolicited, ['drop', 'reset'])
-
-  if (ports === 'preserved' && mapping !== 'endpoint-independent') {
-    throw new RangeError(`ports can not be preserved with ${mapping} mapping: the port would not depend on the endpoint`)
-  }
-
-  if (!Number.isInteger(timeout) || timeout < 1) {
-    throw new RangeError(`timeout must be a whole number of seconds from 1 on, not ${timeout}`)
-  }
-
-  return { mapping, filtering, ports, timeout, unsolicited }
-}
-
-function oneOf (name: string, value: string, values: string[]): void {
-  if (!values.includes(value)) {
-    throw new RangeError(`${name} must be one of ${values.join(', ')}, not ${value}`)
-  }
-}
-
-/**
- * What an external port is computed from. The kernel takes the hash's bytes in
- * the machine's order: the ports are spread over more than the range.
- */
-const HASHED: Record<Behaviour, string> = {
-  'endpoint-independent': 'ip saddr . tcp sport',
-  'address-dependent': 'ip saddr . tcp sport . ip daddr',
-  'address-and-port-dependent': 'ip saddr . tcp sport . ip daddr . tcp dport'
-}
-
-/**
- * A router's nftables: from options to text
- */
-export function ruleset (options: Required<NATOptions>, wan: string): string {
-  const { mapping, filtering, ports, timeout, unsolicited } = options
-  const snat = ports === 'preserved' ? `snat ip to ${wan}` : `snat ip to ${wan}:jhash ${HASHED[mapping]} mod 20000 offset 30000`
+export function natRuleset (options: Required<NATOptions>, wan: string): string {
+  const { mapping, filtering, ports, timeout, unsolicited, hairpin } = options
+  const { ip, type } = words(wan)
+  const flags = `flags dynamic,timeout; timeout ${timeout}s;`
 
   // who was sent to from which external port: conntrack itself remembers
   // address and port
-  const learned = {
+  const allowed = {
     'endpoint-independent': { type: 'inet_service', out: 'tcp sport', in: 'tcp dport' },
-    'address-dependent': { type: 'inet_service . ipv4_addr', out: 'tcp sport . ip daddr', in: 'tcp dport . ip saddr' },
+    'address-dependent': { type: `inet_service . ${type}`, out: `tcp sport . ${ip} daddr`, in: `tcp dport . ${ip} saddr` },
     'address-and-port-dependent': undefined
   }[filtering]
 
-  return `table ip nat {
-${learned == null
-? ''
-: `  map allowed {
-    type ${learned.type} : ipv4_addr . inet_service
-    flags dynamic,timeout
-    timeout ${timeout}s
-  }
+  // what an external port depends on, before and after source NAT. In IPv6 the
+  // inner address is left out: two do not fit into the registers of nftables.
+  const inner = isIPv6(wan)
+    ? { type: 'inet_service', before: 'tcp sport', after: 'ct original proto-src' }
+    : { type: `${type} . inet_service`, before: `${ip} saddr . tcp sport`, after: `ct original ${ip} saddr . ct original proto-src` }
+  const outer = {
+    'endpoint-independent': { type: '', key: '' },
+    'address-dependent': { type: ` . ${type}`, key: ` . ${ip} daddr` },
+    'address-and-port-dependent': { type: ` . ${type} . inet_service`, key: ` . ${ip} daddr . tcp dport` }
+  }[mapping]
+  const key = { type: inner.type + outer.type, before: inner.before + outer.key, after: inner.after + outer.key }
+
+  const to = `${ip} to ${bracket(wan)}`
+  const snat = {
+    preserved: [`snat ${to}`],
+    hashed: [`snat ${to}:jhash ${key.before} mod ${PORT_COUNT} offset ${FIRST_PORT}`],
+    // drawn once, and remembered
+    random: [`snat ${to}:${key.before} map @mapped`, `snat ${to}:${FIRST_PORT}-${FIRST_PORT + PORT_COUNT - 1} random`]
+  }[ports]
+
+  const learn = (map: string, key: string, value: string): string => `oifname "wan" meta l4proto tcp ct direction original update @${map} { ${key} timeout ${timeout}s : ${value} }`
+  const lines = (all: Array<string | false>): string => all.filter(line => line !== false).join('\n    ')
+
+  return `table ${ip} nat {
+  map mapped { type ${key.type} : inet_service; ${flags} }
+  ${allowed == null ? '' : `map allowed_host { type ${allowed.type} : ${type}; ${flags} }`}
+  ${allowed == null ? '' : `map allowed_port { type ${allowed.type} : inet_service; ${flags} }`}
+  map inside_host { type inet_service : ${type}; ${flags} }
+  map inside_port { type inet_service : inet_service; ${flags} }
   chain prerouting {
     type nat hook prerouting priority dstnat
-    iifname "wan" ip daddr ${wan} meta l4proto tcp dnat ip to ${learned.in} map @allowed
+    ${lines([
+      allowed != null && `iifname "wan" ${ip} daddr ${wan} meta l4proto tcp dnat ${ip} to ${allowed.in} map @allowed_host : ${allowed.in} map @allowed_port`,
+      hairpin && `iifname "lan" ${ip} daddr ${wan} meta l4proto tcp dnat ${ip} to tcp dport map @inside_host : tcp dport map @inside_port`
+    ])}
   }
   chain learn {
     # after source NAT: the packet has its external port, conntrack knows the internal one
     type filter hook postrouting priority 110
-    oifname "wan" meta l4proto tcp ct direction original update @allowed { ${learned.out} timeout ${timeout}s : ct original ip saddr . ct original proto-src }
+    ${lines([
+      allowed != null && learn('allowed_host', allowed.out, `ct original ${ip} saddr`),
+      allowed != null && learn('allowed_port', allowed.out, 'ct original proto-src'),
+      hairpin && learn('inside_host', 'tcp sport', `ct original ${ip} saddr`),
+      hairpin && learn('inside_port', 'tcp sport', 'ct original proto-src'),
+      ports === 'random' && learn('mapped', key.after, 'tcp sport')
+    ])}
   }
-`}  chain postrouting {
+  chain postrouting {
     type nat hook postrouting priority srcnat
-    oifname "wan" meta l4proto tcp ${snat}
-    oifname "wan" meta l4proto != tcp masquerade
+    ${lines([
+      ...snat.map(rule => `oifname "wan" meta l4proto tcp ${rule}`),
+      // RFC 5382, REQ-8: a hairpinned connection comes from the external address too
+      ...snat.map(rule => hairpin && `iifname "lan" oifname "lan" ct status dnat meta l4proto tcp ${rule}`),
+      'oifname "wan" meta l4proto != tcp masquerade'
+    ])}
   }
   chain input {
     type filter hook input priority filter
-    iifname "wan" ct state new meta l4proto tcp ${unsolicited === 'drop' ? 'drop' : 'reject with tcp reset'}
+    iifname "wan" ct state new meta l4proto tcp ${refuse(unsolicited)}
   }
   chain forward {
     type filter hook forward priority filter
@@ -132,4 +103,42 @@ ${learned == null
   }
 }
 `
+}
+
+/**
+ * A firewall that translates nothing, as nftables, for the IP version of its
+ * outer address
+ */
+export function firewallRuleset (options: Required<FilteringOptions>, wan: string): string {
+  const { filtering, timeout, unsolicited } = options
+  const { ip, type } = words(wan)
+  const allowed: Record<Behaviour, { type: string, out: string, in: string } | undefined> = {
+    'endpoint-independent': { type: `${type} . inet_service`, out: `${ip} saddr . tcp sport`, in: `${ip} daddr . tcp dport` },
+    'address-dependent': { type: `${type} . inet_service . ${type}`, out: `${ip} saddr . tcp sport . ${ip} daddr`, in: `${ip} daddr . tcp dport . ${ip} saddr` },
+    'address-and-port-dependent': undefined
+  }
+  const rule = allowed[filtering]
+
+  return `table ${ip} firewall {
+  ${rule == null ? '' : `set allowed { type ${rule.type}; flags dynamic,timeout; timeout ${timeout}s; }`}
+  chain learn {
+    type filter hook postrouting priority 110
+    ${rule == null ? '' : `oifname "wan" meta l4proto tcp ct direction original update @allowed { ${rule.out} timeout ${timeout}s }`}
+  }
+  chain forward {
+    type filter hook forward priority filter
+    ${rule == null ? '' : `iifname "wan" ct state new meta l4proto tcp ${rule.in} @allowed accept`}
+    iifname "wan" ct state new meta l4proto tcp ${refuse(unsolicited)}
+    ct state invalid drop
+  }
+}
+`
+}
+
+function refuse (unsolicited: 'drop' | 'reset'): string {
+  return unsolicited === 'drop' ? 'drop' : 'reject with tcp reset'
+}
+
+function bracket (address: string): string {
+  return isIPv6(address) ? `[${address}]` : address
 }

@@ -10,6 +10,7 @@ const TOOLS = {
   nft: 'nftables',
   ethtool: 'ethtool',
   conntrack: 'conntrack',
+  python3: 'python3',
   unshare: 'util-linux',
   nsenter: 'util-linux'
 }

@@ -45,7 +45,7 @@ export async function laboratory (): Promise<Stage> {
     const stunHosts = [await lab.host('stun1', { address: '11.0.0.1' }), await lab.host('stun2', { address: '11.0.0.2' })]
     const internet = await lab.host('carol', { address: '11.0.0.3' })
     const router1 = await lab.router('router1', { address: '11.1.0.1', filtering: 'endpoint-independent', ports: 'hashed', timeout: NAT_TIMEOUT })
-    const router2 = await lab.router('router2', { address: '11.2.0.1', subnet: 2 })
+    const router2 = await lab.router('router2', { address: '11.2.0.1', lan: '192.168.2.1/24' })
     const home1 = await lab.host('alice', { address: '192.168.1.2', network: router1 })
     const home2 = await lab.host('bob', { address: '192.168.2.2', network: router2 })
 

@@ -1,16 +1,68 @@
 /**
- * Our STUN server, which says whom it saw
+ * Our STUN server, which says whom it saw. On command it is a bad one: it hangs
+ * up after each reply or some time after it accepted a connection, or lies.
  */
 import { createSTUNServer } from '../../../src/server/index.ts'
+import { answer, fakeServer, mapped } from '../../fixtures/stun-servers.ts'
 import { obey, readInit, say } from './talk.ts'
+import type { Endpoint } from '../../../src/stun/endpoint.ts'
 
-const { host, port = 3478 } = readInit<{ host: string, port?: number }>()
-const server = createSTUNServer({ listen: [{ host, port }] })
+export interface STUNServerInit {
+  host: string
 
-server.addEventListener('binding', ({ detail }) => { say('binding', detail) })
-await server.listen()
-say('listening', { addresses: server.addresses })
+  /**
+   * @default 3478
+   */
+  port?: number
 
-obey({
-  counters: () => { say('counters', server.counters) }
-}, async () => server.close())
+  /**
+   * Hang up after each reply, or so many ms after a connection was accepted
+   */
+  hangUp?: 'after-reply' | number
+
+  /**
+   * Say that everybody has this address
+   */
+  lie?: Endpoint
+}
+
+const { host, port = 3478, hangUp, lie } = readInit<STUNServerInit>()
+let ended = 0
+
+if (hangUp == null && lie == null) {
+  const server = createSTUNServer({ listen: [{ host, port }] })
+
+  server.addEventListener('binding', ({ detail }) => { say('binding', detail) })
+  await server.listen()
+  say('listening', { addresses: server.addresses })
+  obey({ counters: () => { say('counters', server.counters) } }, async () => server.close())
+} else {
+  const server = await fakeServer(socket => {
+    const end = (): void => {
+      if (!socket.destroyed) {
+        ended++
+        socket.resetAndDestroy()
+      }
+    }
+
+    if (typeof hangUp === 'number') {
+      const timer = setTimeout(end, hangUp)
+      socket.once('close', () => { clearTimeout(timer) })
+    }
+
+    const client = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
+
+    answer(socket, () => {
+      say('binding', { client })
+
+      if (hangUp === 'after-reply') {
+        setImmediate(end)
+      }
+
+      return mapped(lie?.host ?? client.host, lie?.port ?? client.port)
+    })
+  }, host, port)
+
+  say('listening', { addresses: [{ host, port }] })
+  obey({ counters: () => { say('counters', { connectionsAccepted: server.accepted, ended }) } }, async () => server.close())
+}

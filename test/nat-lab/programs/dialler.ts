@@ -1,0 +1,80 @@
+/**
+ * A stranger who dials one address again and again over plain TCP, and counts
+ */
+import net from 'node:net'
+import { resetSocket } from '../../../src/net/reset-socket.ts'
+import { obey, readInit, say } from './talk.ts'
+
+export interface DiallerInit {
+  /**
+   * A dial every so many ms
+   *
+   * @default 50
+   */
+  every?: number
+
+  /**
+   * A dial that is not answered within so many ms is lost
+   *
+   * @default 3_000
+   */
+  timeout?: number
+}
+
+const { every = 50, timeout = 3_000 } = readInit<DiallerInit>()
+const tally = { dials: 0, reached: 0, lost: 0 }
+const underWay = new Set<Promise<void>>()
+let timer: NodeJS.Timeout | undefined
+
+/**
+ * @returns why it was not reached
+ */
+async function dial (host: string, port: number): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>()
+  const socket = net.connect({ host, port })
+  const expiry = setTimeout(() => { resolve('timeout') }, timeout)
+  socket.once('connect', () => { resolve(undefined) })
+  socket.once('error', (err: NodeJS.ErrnoException) => { resolve(err.code ?? err.message) })
+  const failure = await promise
+  clearTimeout(expiry)
+  socket.on('error', () => {})
+  resetSocket(socket)
+
+  return failure
+}
+
+async function count (host: string, port: number): Promise<void> {
+  tally.dials++
+  const started = Date.now()
+  const failure = await dial(host, port)
+
+  if (failure == null) {
+    tally.reached++
+  } else {
+    tally.lost++
+    say('lost', { failure, host, port, started })
+  }
+}
+
+obey({
+  // dial once
+  probe: async ({ host, port }) => { say('probe', { failure: await dial(host, port) }) },
+  // dial again and again, from now on this address
+  aim: ({ host, port }) => {
+    clearInterval(timer)
+    timer = setInterval(() => {
+      const dialling = count(host, port).finally(() => { underWay.delete(dialling) })
+      underWay.add(dialling)
+    }, every)
+    say('aim')
+  },
+  // stop, and say how it went
+  cease: async () => {
+    clearInterval(timer)
+    await Promise.all(underWay)
+    say('cease', tally)
+  },
+  tally: () => { say('tally', tally) }
+}, () => { clearInterval(timer) })
+
+say('ready')

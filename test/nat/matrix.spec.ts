@@ -1,0 +1,186 @@
+import { expect } from 'aegir/chai'
+import { laboratory } from '../fixtures/laboratory.ts'
+import { lastMapping, toEndpoint } from '../nat-lab/home.ts'
+import { BEHAVIOURS } from '../nat-lab/index.ts'
+import type { Behaviour, Host, Lab, NATOptions, Network, Program } from '../nat-lab/index.ts'
+
+/**
+ * A kind of way to the internet, of which there is one for each mapping and
+ * filtering of RFC 4787
+ */
+interface Kind {
+  title: string
+  version: 4 | 6
+  mappings: Behaviour[]
+
+  /**
+   * Make it, and say which network the home is in
+   */
+  build(lab: Lab, name: string, external: string, nat: NATOptions): Promise<Network>
+
+  /**
+   * An address in that network
+   */
+  home: string
+
+  /**
+   * What the external port is
+   */
+  ports: 'preserved' | 'changed'
+
+  /**
+   * Whether the home node has the external address itself
+   */
+  direct?: boolean
+}
+
+const EI: Behaviour[] = ['endpoint-independent']
+
+const single = (ports: NATOptions['ports']): Kind['build'] => async (lab, name, address, nat) => lab.router(name, { address, ports, ...nat })
+
+const KINDS: Kind[] = [{
+  title: 'IPv4, one NAT, ports preserved',
+  version: 4,
+  mappings: EI,
+  build: single('preserved'),
+  home: '192.168.1.2',
+  ports: 'preserved'
+}, {
+  title: 'IPv4, one NAT, ports computed',
+  version: 4,
+  mappings: BEHAVIOURS,
+  build: single('hashed'),
+  home: '192.168.1.2',
+  ports: 'changed'
+}, {
+  title: 'IPv4, one NAT, ports random',
+  version: 4,
+  mappings: BEHAVIOURS,
+  build: single('random'),
+  home: '192.168.1.2',
+  ports: 'changed'
+}, {
+  title: 'IPv4, carrier NAT behind a home NAT, ports preserved',
+  version: 4,
+  mappings: EI,
+  build: async (lab, name, address, nat) => behindCarrier(lab, name, await lab.router(`${name}-c`, { address, lan: '100.64.0.1/24', ...nat }), 'preserved'),
+  home: '192.168.1.2',
+  ports: 'preserved'
+}, {
+  title: 'IPv4, carrier NAT behind a home NAT, ports computed',
+  version: 4,
+  mappings: BEHAVIOURS,
+  build: async (lab, name, address, nat) => behindCarrier(lab, name, await lab.router(`${name}-c`, { address, lan: '100.64.0.1/24', ports: 'hashed', ...nat }), 'hashed'),
+  home: '192.168.1.2',
+  ports: 'changed'
+}, {
+  title: 'IPv6, NAT66, ports preserved',
+  version: 6,
+  mappings: EI,
+  build: single('preserved'),
+  home: 'fd00:1::2',
+  ports: 'preserved'
+}, {
+  title: 'IPv6, NAT66, ports computed',
+  version: 6,
+  mappings: BEHAVIOURS,
+  build: single('hashed'),
+  home: 'fd00:1::2',
+  ports: 'changed'
+}, {
+  title: 'IPv6, firewall without NAT',
+  version: 6,
+  mappings: EI,
+  build: async (lab, name, address, { filtering }) => lab.firewall(name, { address, filtering, lan: `2a10:0:0:${address.split(':').at(-1)}::1/64` }),
+  home: 'firewalled',
+  ports: 'preserved',
+  direct: true
+}]
+
+/**
+ * A home router that lets all through, in front of what the carrier does
+ */
+async function behindCarrier (lab: Lab, name: string, carrier: Network, ports: NATOptions['ports']): Promise<Network> {
+  return lab.router(`${name}-h`, { address: '100.64.0.2', network: carrier, filtering: 'endpoint-independent', ports })
+}
+
+const SERVERS = { 4: ['11.0.0.1', '11.0.0.2', '11.0.0.3'], 6: ['2a00::1', '2a00::2', '2a00::3'] }
+const OUTSIDE = { 4: '11.0.0.9', 6: '2a00::9' }
+
+describe('the matrix of NATs', function () {
+  this.timeout(60_000)
+
+  const { create } = laboratory('all')
+  let lab: Lab
+  let cells = 0
+  const strangers: Record<number, Program> = {}
+  const peers: Record<number, Program> = {}
+
+  before(async () => {
+    lab = await create()
+
+    for (const version of [4, 6] as const) {
+      for (const [i, address] of SERVERS[version].entries()) {
+        const server = (await lab.host(`stun${version}-${i}`, { address })).run('stun-server', { host: address })
+        await server.waitFor('listening')
+      }
+
+      const outside = await lab.host(`outside${version}`, { address: OUTSIDE[version] })
+      strangers[version] = outside.run('dialler', { timeout: 1_000 })
+      peers[version] = outside.run('peer', { listen: [version === 4 ? '/ip4/0.0.0.0/tcp/4001' : '/ip6/::/tcp/4001'] })
+      await peers[version].waitFor('started')
+    }
+  })
+
+  for (const kind of KINDS) {
+    describe(kind.title, () => {
+      for (const mapping of kind.mappings) {
+        for (const filtering of BEHAVIOURS) {
+          it(`${mapping} mapping, ${filtering} filtering`, async () => { await cell(kind, mapping, filtering) })
+        }
+      }
+    })
+  }
+
+  async function cell (kind: Kind, mapping: Behaviour, filtering: Behaviour): Promise<void> {
+    const { version } = kind
+    cells++
+    const external = version === 4 ? `11.1.0.${cells}` : `2a00:1::${cells.toString(16)}`
+    const network = await kind.build(lab, `nat${cells}`, external, { mapping, filtering })
+    const address = kind.direct === true ? `${network.gateway?.replace(/1$/, '2')}` : kind.home
+    const laptop: Host = await lab.host(`home${cells}`, { address, network })
+    const home = laptop.run('peer', {
+      listen: [version === 4 ? '/ip4/0.0.0.0/tcp/4001' : '/ip6/::/tcp/4001'],
+      stunServers: SERVERS[version].map(host => `stun:${version === 6 ? `[${host}]` : host}`)
+    })
+    const { id, addresses } = await home.waitFor('started')
+    const status = lastMapping(home)
+    const outer = kind.direct === true ? address : external
+    const announced: string[] = addresses.filter((address: string) => toEndpoint(address).host === outer)
+    let dialable = false
+
+    if (announced.length > 0) {
+      const stranger = await strangers[version].ask('probe', toEndpoint(announced[0]))
+      dialable = stranger.failure == null
+    }
+
+    if (mapping === 'endpoint-independent') {
+      expect(announced).to.have.lengthOf(1)
+      expect(status).to.include({ state: kind.direct === true ? 'direct' : 'mapped', behaviour: 'endpoint-independent' })
+      expect(toEndpoint(announced[0]).port === 4001).to.equal(kind.ports === 'preserved')
+      expect(dialable).to.equal(filtering === 'endpoint-independent')
+    } else {
+      expect(announced).to.be.empty()
+      expect(status).to.include({ state: 'endpoint-dependent' })
+    }
+
+    if (dialable) {
+      peers[version].send('echo', { address: announced[0], bytes: 100_000 })
+      expect(await peers[version].waitFor('echoed')).to.include({ bytes: 100_000, equal: true })
+      peers[version].send('hangUp', { peer: id })
+      await peers[version].waitFor('hung-up')
+    }
+
+    await home.stop()
+  }
+})
