@@ -9,6 +9,7 @@ import { toMultiaddrConnection } from './connection.ts'
 import { DEFAULT_MAPPING_TIMEOUT, DEFAULT_STUN_SERVERS } from './constants.ts'
 import { isLoopbackHost } from './mapping/external-address.ts'
 import { PublicMapping } from './mapping/mapping.ts'
+import { DEFAULT_KEEP_ALIVE_INTERVAL } from './mapping/options.ts'
 import { assertPortFree, bindSocket, portSharing } from './net/bound-socket.ts'
 import { resetSocket } from './net/reset-socket.ts'
 import { toNetConfig } from './net-config.ts'
@@ -359,7 +360,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
    * Wait for the first mapping, but not for long. It never fails.
    */
   private async startMapping (): Promise<void> {
-    const { stunServers = DEFAULT_STUN_SERVERS, mappingTimeout = DEFAULT_MAPPING_TIMEOUT } = this.init
+    const { stunServers = DEFAULT_STUN_SERVERS, mappingTimeout = DEFAULT_MAPPING_TIMEOUT, keepAliveInterval = DEFAULT_KEEP_ALIVE_INTERVAL } = this.init
 
     if (this.status.name !== 'active' || this.status.shared == null) {
       return
@@ -375,7 +376,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       ...this.init,
       listener: multiaddr(`/ip${family}/${host}/tcp/${port}`),
       stunServers,
-      isHeld: () => this.ports.isHeld(port)
+      isHeld: () => this.ports.hold(port, keepAliveInterval)
     })
 
     this.mapping = mapping

@@ -1,5 +1,5 @@
 import os from 'node:os'
-import { isLoopbackHost } from './mapping/external-address.ts'
+import { isLoopbackHost, isUnspecifiedHost } from './mapping/external-address.ts'
 import type { Socket } from 'node:net'
 
 /**
@@ -14,7 +14,10 @@ export interface SharedPort {
   family: 4 | 6
 }
 
-const UNSPECIFIED = ['0.0.0.0', '::']
+/**
+ * One connection is enough to hold a mapping, and two while one of them ends
+ */
+const HOLDERS = 2
 
 /**
  * The ports of this transport's listeners, and the connections that hosts have
@@ -54,10 +57,16 @@ export class SharedPorts {
   }
 
   /**
-   * Whether a connection that was dialled from this port lives
+   * Let connections that were dialled from this port hold its mapping, when
+   * nothing else does: they must not be silent for longer than `keepAlive` ms.
+   *
+   * @returns whether there are any
    */
-  isHeld (port: number): boolean {
-    return [...this.outbound.values()].includes(port)
+  hold (port: number, keepAlive: number): boolean {
+    const holders = [...this.outbound].filter(([, localPort]) => localPort === port).slice(0, HOLDERS)
+    holders.forEach(([socket]) => { socket.setKeepAlive(true, keepAlive) })
+
+    return holders.length > 0
   }
 
   /**
@@ -73,8 +82,8 @@ export class SharedPorts {
   find (remote: { host: string, port: number, family: 4 | 6 }): SharedPort | undefined {
     const loopback = isLoopbackHost(remote.host)
     const [port] = [...this.ports]
-      .filter(({ family, host }) => family === remote.family && (UNSPECIFIED.includes(host) || isLoopbackHost(host) === loopback))
-      .sort((a, b) => Number(UNSPECIFIED.includes(b.host)) - Number(UNSPECIFIED.includes(a.host)))
+      .filter(({ family, host }) => family === remote.family && (isUnspecifiedHost(host) || isLoopbackHost(host) === loopback))
+      .sort((a, b) => Number(isUnspecifiedHost(b.host)) - Number(isUnspecifiedHost(a.host)))
 
     // from a port to the same port of the same host TCP connects to itself
     if (port?.port === remote.port && (loopback || isOwnAddress(remote.host))) {

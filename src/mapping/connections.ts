@@ -1,11 +1,14 @@
 import { STUNConnectionError } from '../stun/errors.ts'
+import { isUnspecifiedHost } from './external-address.ts'
 import { HeldBinding, isSameEndpoint } from './held-binding.ts'
+import { NetworkWatch } from './network-watch.ts'
 import { otherEndpoints } from './other-endpoints.ts'
 import { nextRenewal } from './rotation.ts'
 import { ServerPool } from './server-pool.ts'
 import type { Outcome, PooledServer, ServerPoolInit } from './server-pool.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { DNS } from '../runtime/dns.ts'
+import type { Network } from '../runtime/network.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
 import type { BindingInit } from '../stun/binding.ts'
 import type { Endpoint } from '../stun/endpoint.ts'
@@ -30,6 +33,7 @@ export interface ConnectionsInit extends ServerPoolInit {
   local: Endpoint
   tls?: BindingInit['tls']
   dns?: DNS
+  network: Network
   clock: Clock
   log?: Logger
 
@@ -49,7 +53,8 @@ export interface ConnectionsInit extends ServerPoolInit {
   onAnswer(held: HeldBinding, result: BindingResult): void
 
   /**
-   * A connection is ended from this side
+   * A connection is ended from this side, and what its server said does not count
+   * any more
    */
   onDrop(held: HeldBinding): void
 
@@ -87,6 +92,35 @@ export class Connections {
   constructor (init: ConnectionsInit) {
     this.init = init
     this.pool = new ServerPool(init)
+  }
+
+  /**
+   * Connect, and keep at it until `close()`
+   */
+  start (): void {
+    const { network, clock, keepAliveInterval, local, log } = this.init
+
+    // a listener on one address has no other to use
+    if (isUnspecifiedHost(local.host)) {
+      new NetworkWatch({
+        network,
+        clock,
+        interval: keepAliveInterval,
+        routes: () => this.held.map(held => ({ held, remote: held.endpoint, local: held.local })),
+        onMoved: ({ held }, address) => {
+          log?.('the way to %s leaves from %s now, not %s', held.server.uri.uri, address, held.local?.host)
+          // what it said stays true until somebody says something else
+          this.drop(other => other === held, 'moved')
+        },
+        onWake: ms => {
+          log?.('slept for %d ms', ms)
+          this.askAll()
+          this.maintain()
+        }
+      }).start({ signal: this.shutdown.signal })
+    }
+
+    this.maintain()
   }
 
   get size (): number {
@@ -160,14 +194,6 @@ export class Connections {
 
       return isRejected
     })
-  }
-
-  /**
-   * Make those anew that leave from a local address that is not the one to use
-   * any more
-   */
-  moveFrom (local: string): void {
-    this.drop(held => held.local?.host === local, 'moved')
   }
 
   async close (): Promise<void> {
@@ -291,7 +317,10 @@ export class Connections {
   private drop (which: (held: HeldBinding) => boolean, cause?: RenewalCause): void {
     for (const held of [...this.running.keys()].filter(held => !held.dropped && which(held))) {
       held.drop()
-      this.init.onDrop(held)
+
+      if (cause !== 'moved') {
+        this.init.onDrop(held)
+      }
 
       if (cause != null) {
         this.init.onRenewal(cause)

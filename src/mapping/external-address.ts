@@ -75,6 +75,13 @@ export function isLoopbackHost (host: string): boolean {
 }
 
 /**
+ * Whether it stands for every address of this machine, 0.0.0.0 or ::
+ */
+export function isUnspecifiedHost (host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
+}
+
+/**
  * A server that listens on `::` for both families sees ::ffff:1.2.3.4
  */
 function unmapIPv4 (host: string): string {

@@ -30,4 +30,5 @@ export type { MappingOptions, PublicMappingComponents, PublicMappingInit } from 
 export type { AcquiringStatus, DirectStatus, EndpointDependentStatus, LostStatus, MappedStatus, MappingStatus, ServerFailure, UnsupportedStatus } from './status.ts'
 export type { Clock, Timer } from '../runtime/clock.ts'
 export type { DNS, SRVRecord } from '../runtime/dns.ts'
+export type { Network } from '../runtime/network.ts'
 export type { Random } from '../runtime/random.ts'

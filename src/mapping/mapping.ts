@@ -5,6 +5,7 @@ import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { portSharing } from '../net/bound-socket.ts'
 import { systemClock } from '../runtime/clock.ts'
+import { systemNetwork } from '../runtime/network.ts'
 import { formatEndpoint } from '../stun/endpoint.ts'
 import { STUNTimeoutError } from '../stun/errors.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
@@ -120,6 +121,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       local: this.local,
       tls: init.tls,
       dns: init.dns,
+      network: init.network ?? systemNetwork,
       clock: this.clock,
       random: init.random ?? Math.random,
       log: this.log,
@@ -154,7 +156,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
           reason: new PortSharingUnsupportedError(`${process.platform} can not share a TCP port between a listener and a STUN connection`)
         })
       } else {
-        this.connections.maintain()
+        this.connections.start()
         this.evaluate()
       }
     }
@@ -211,7 +213,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
 
   private onEnd (held: HeldBinding, failure?: Error): void {
     const { uri, origin } = held.server
-    this.observations.loosen(uri.uri)
+    this.observations.loosen(uri.uri, this.clock.now())
 
     if (failure == null) {
       return
@@ -241,7 +243,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     const settled = externalOf(this.status) != null || !this.connections.isConnecting
     const opinion = settled ? undefined : this.observations.secondOpinion(this.options.bindings)
     const waiting = opinion != null && opinion > now
-    const next = waiting ? opinion : this.observations.expire(now, this.init.isHeld?.() === true)
+    const next = waiting ? opinion : this.observations.expire(now, () => this.init.isHeld?.() === true)
 
     if (next != null) {
       this.evaluateTimer = this.clock.setTimeout(() => { this.evaluate() }, Math.max(1, next - now))

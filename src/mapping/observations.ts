@@ -19,6 +19,11 @@ export interface TimedObservation extends Observation {
    * From request to answer, in ms
    */
   roundTrip: number
+
+  /**
+   * When it is forgotten, in ms since the epoch: never while its connection lives
+   */
+  expires?: number
 }
 
 /**
@@ -52,42 +57,42 @@ export class Observations {
   }
 
   /**
-   * The connection that the server's answer came over has ended
+   * The connection that the server's answer came over has ended: until then it
+   * was true
    */
-  loosen (server: string): void {
+  loosen (server: string, now: number): void {
     const observation = this.observations.get(server)
 
-    if (observation != null) {
+    if (observation?.held === true) {
       observation.held = false
+      observation.expires = now + this.lifetime
     }
   }
 
   /**
-   * Forget what connections said that ended too long ago. While something else
-   * holds the mapping nothing expires.
+   * Forget what connections said that ended too long ago. When no connection is
+   * left it is asked whether something else holds the mapping: then nothing
+   * expires.
    *
    * @returns when to look again, in ms since the epoch
    */
-  expire (now: number, isHeld: boolean): number | undefined {
+  expire (now: number, isHeldOtherwise: () => boolean): number | undefined {
+    const loose = this.list().filter(({ held }) => !held)
+    const isHeld = loose.length > 0 && loose.length === this.observations.size && isHeldOtherwise()
     let next: number | undefined
 
-    for (const { server, time, held } of this.observations.values()) {
-      let expires = time + this.lifetime
-
-      if (held) {
-        continue
+    for (const observation of loose) {
+      if (isHeld) {
+        observation.expires = now + this.lifetime / 2
       }
+
+      const { server, expires = now } = observation
 
       if (expires <= now) {
-        if (!isHeld) {
-          this.observations.delete(server)
-          continue
-        }
-
-        expires = now + this.lifetime / 2
+        this.observations.delete(server)
+      } else {
+        next = Math.min(next ?? expires, expires)
       }
-
-      next = Math.min(next ?? expires, expires)
     }
 
     return next

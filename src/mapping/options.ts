@@ -1,6 +1,7 @@
 import { InvalidParametersError } from '@libp2p/interface'
 import type { Clock } from '../runtime/clock.ts'
 import type { DNS } from '../runtime/dns.ts'
+import type { Network } from '../runtime/network.ts'
 import type { Random } from '../runtime/random.ts'
 import type { BindingInit } from '../stun/binding.ts'
 import type { ComponentLogger, Metrics } from '@libp2p/interface'
@@ -70,9 +71,10 @@ export interface PublicMappingInit extends MappingOptions {
   stunServers: string[]
 
   /**
-   * Whether a connection that was dialled from the port lives. It holds the
-   * mapping as well as a server does: the address stays while no server can be
-   * asked.
+   * Asked when no server holds the mapping any more: whether a connection that was
+   * dialled from the port lives, and will not be silent for longer than
+   * `keepAliveInterval`. It holds the mapping as well as a server does: the
+   * address stays while no server can be asked.
    *
    * @default () => false
    */
@@ -85,6 +87,7 @@ export interface PublicMappingInit extends MappingOptions {
 
   clock?: Clock
   dns?: DNS
+  network?: Network
   random?: Random
 }
 

@@ -1,6 +1,120 @@
 import { multiaddr } from '@multiformats/multiaddr'
+import type { Host, Lab, Router } from './lab.ts'
+import type { NATOptions } from './nat-options.ts'
 import type { Program } from './program.ts'
+import type { STUNServerInit } from './programs/stun-server.ts'
 import type { Endpoint } from '../../src/stun/endpoint.ts'
+
+/**
+ * Seconds of silence after which the router forgets: a home router's minute, 20
+ * times as fast
+ */
+export const NAT_TIMEOUT = 3
+
+/**
+ * The defaults of the mapping, 10 to 20 times as fast
+ */
+export const FAST = { keepAliveInterval: 1_000, serverInterval: 500 }
+
+export type ServerKind = Omit<STUNServerInit, 'host'> | {
+  /**
+   * Debian's coturn, which keeps a connection for so many seconds
+   */
+  coturn: number
+}
+
+export interface HomeInit extends NATOptions {
+  /**
+   * The STUN servers on the internet
+   */
+  servers: ServerKind[]
+
+  /**
+   * Between the home's router and the internet, in ms one way
+   */
+  latency?: number
+
+  /**
+   * What runs at home: a plain TCP server with a `PublicMapping`, or a node of libp2p
+   *
+   * @default 'mapping'
+   */
+  program?: 'mapping' | 'peer'
+
+  /**
+   * Options of the program
+   */
+  options?: object
+}
+
+export interface Home {
+  servers: Array<{ host: Host, program: Program }>
+  router: Router
+  laptop: Host
+
+  /**
+   * A program on the internet that can dial the home
+   */
+  stranger: Program
+
+  /**
+   * The program at home
+   */
+  program: Program
+
+  /**
+   * The address it has announced
+   */
+  external: string
+}
+
+/**
+ * A home behind a router that lets strangers in where it has a mapping, draws
+ * external ports at random and forgets fast: what is lost shows
+ */
+export async function setUpHome (lab: Lab, init: HomeInit): Promise<Home> {
+  const { servers: kinds, latency, program: name = 'mapping', options = {}, ...nat } = init
+  const servers: Home['servers'] = []
+
+  for (const [i, kind] of kinds.entries()) {
+    const host = await lab.host(`stun${i + 1}`, { address: `11.0.0.${i + 1}` })
+    servers.push({ host, program: await startServer(host, kind) })
+  }
+
+  const stranger = (await lab.host('stranger', { address: '11.0.0.99' })).run('dialler')
+  const router = await lab.router('router', { address: '11.1.0.1', filtering: 'endpoint-independent', ports: 'random', timeout: NAT_TIMEOUT, latency, ...nat })
+  const laptop = await lab.host('laptop', { address: '192.168.1.2', network: router })
+  const program = laptop.run(name, {
+    ...(name === 'peer' ? { listen: ['/ip4/0.0.0.0/tcp/4001'] } : {}),
+    stunServers: servers.map(({ host }) => `stun:${host.address}`),
+    ...FAST,
+    ...options
+  })
+  await program.waitFor('started')
+
+  return { servers, router, laptop, stranger, program, external: lastMapping(program)?.external }
+}
+
+/**
+ * Start, or start again, a STUN server in a host
+ */
+export async function startServer (host: Host, kind: ServerKind): Promise<Program> {
+  const { address } = host
+
+  if ('coturn' in kind) {
+    const coturn = host.exec('sh', ['-c', '"$@" & pid=$!; cat > /dev/null; kill $pid', 'coturn', 'turnserver',
+      '-v', '-n', '--no-cli', '--no-udp', '--no-tls', '--no-dtls', '--log-file=stdout', '--simple-log',
+      `--listening-ip=${address}`, `--relay-ip=${address}`, '--listening-port=3478', `--pidfile=/run/${host.name}.pid`, `--max-allocate-timeout=${kind.coturn}`])
+    await coturn.waitFor('line', ({ text }) => text.includes('TCP listener opened'))
+
+    return coturn
+  }
+
+  const server = host.run('stun-server', { host: address, ...kind })
+  await server.waitFor('listening')
+
+  return server
+}
 
 /**
  * The host and port of a multiaddr like /ip4/1.2.3.4/tcp/5
@@ -16,4 +130,13 @@ export function toEndpoint (address: string): Endpoint {
  */
 export function lastMapping (program: Program): any {
   return program.events.filter(({ event }) => event === 'mapping').at(-1)
+}
+
+/**
+ * Every address that the program's mapping has had, in turn
+ */
+export function externalAddresses (program: Program): string[] {
+  const all = program.events.filter(({ event }) => event === 'mapping').map(({ external }) => external)
+
+  return all.filter((external, i) => i === 0 || external !== all[i - 1])
 }

@@ -21,6 +21,11 @@ export interface DiallerInit {
   timeout?: number
 }
 
+/**
+ * How often to say how it goes, in dials
+ */
+const PROGRESS = 10
+
 const { every = 50, timeout = 3_000 } = readInit<DiallerInit>()
 const tally = { dials: 0, reached: 0, lost: 0 }
 const underWay = new Set<Promise<void>>()
@@ -54,6 +59,10 @@ async function count (host: string, port: number): Promise<void> {
     tally.lost++
     say('lost', { failure, host, port, started })
   }
+
+  if (tally.dials % PROGRESS === 0) {
+    say('progress', tally)
+  }
 }
 
 obey({
@@ -62,6 +71,7 @@ obey({
   // dial again and again, from now on this address
   aim: ({ host, port }) => {
     clearInterval(timer)
+    Object.assign(tally, { dials: 0, reached: 0, lost: 0 })
     timer = setInterval(() => {
       const dialling = count(host, port).finally(() => { underWay.delete(dialling) })
       underWay.add(dialling)
@@ -73,8 +83,7 @@ obey({
     clearInterval(timer)
     await Promise.all(underWay)
     say('cease', tally)
-  },
-  tally: () => { say('tally', tally) }
+  }
 }, () => { clearInterval(timer) })
 
 say('ready')

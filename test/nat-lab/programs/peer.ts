@@ -13,8 +13,10 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { pEvent } from 'p-event'
 import { tcpSTUN } from '../../../src/index.ts'
+import { sayRenewals } from './counting-metrics.ts'
+import { describeMapping } from './describe-mapping.ts'
 import { obey, readInit, say } from './talk.ts'
-import type { MappingStatus, TCPSTUNInit } from '../../../src/index.ts'
+import type { TCPSTUNComponents, TCPSTUNInit } from '../../../src/index.ts'
 import type { Stream } from '@libp2p/interface'
 
 const ECHO = '/nat-lab/echo/1.0.0'
@@ -23,21 +25,19 @@ const { listen, ...options } = readInit<{ listen: string[] } & TCPSTUNInit>()
 
 const node = await createLibp2p({
   addresses: { listen },
-  transports: [options.stunServers == null ? tcp() : tcpSTUN({ ...options, onMappingChange: status => { say('mapping', describe(status)) } })],
+  transports: [options.stunServers == null ? tcp() : components => tcpSTUN({ ...options, onMappingChange: status => { say('mapping', describeMapping(status)) } })(withMetrics(components))],
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
   services: { identify: identify(), identifyPush: identifyPush(), ping: ping() }
 })
 
-function describe (status: MappingStatus): object {
-  return {
-    state: status.state,
-    external: 'external' in status ? status.external.toString() : undefined,
-    local: 'local' in status ? status.local.toString() : undefined,
-    behaviour: 'behaviour' in status ? status.behaviour : undefined,
-    reason: 'reason' in status ? status.reason.message : undefined,
-    failures: status.failures.map(({ server, error }) => ({ server, name: error.name }))
-  }
+/**
+ * Components of libp2p throw for what is not there, so they can not be copied
+ */
+function withMetrics (components: TCPSTUNComponents): TCPSTUNComponents {
+  const metrics = sayRenewals()
+
+  return new Proxy(components, { get: (target, name) => name === 'metrics' ? metrics : Reflect.get(target, name) })
 }
 
 await node.handle(ECHO, async (stream: Stream) => {

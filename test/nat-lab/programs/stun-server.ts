@@ -21,15 +21,16 @@ export interface STUNServerInit {
   hangUp?: 'after-reply' | number
 
   /**
-   * Say that everybody has this address
+   * Say that everybody has this address; null does not, until it is told to
    */
-  lie?: Endpoint
+  lie?: Endpoint | null
 }
 
-const { host, port = 3478, hangUp, lie } = readInit<STUNServerInit>()
+const { host, port = 3478, hangUp, ...init } = readInit<STUNServerInit>()
 let ended = 0
+let lie = init.lie
 
-if (hangUp == null && lie == null) {
+if (hangUp == null && lie === undefined) {
   const server = createSTUNServer({ listen: [{ host, port }] })
 
   server.addEventListener('binding', ({ detail }) => { say('binding', detail) })
@@ -64,5 +65,11 @@ if (hangUp == null && lie == null) {
   }, host, port)
 
   say('listening', { addresses: [{ host, port }] })
-  obey({ counters: () => { say('counters', { connectionsAccepted: server.accepted, ended }) } }, async () => server.close())
+  obey({
+    counters: () => { say('counters', { connectionsAccepted: server.accepted, ended }) },
+    lie: args => {
+      lie = args.lie
+      say('lie')
+    }
+  }, async () => server.close())
 }

@@ -1,0 +1,101 @@
+/**
+ * A plain TCP server whose port has a public mapping, without libp2p
+ */
+import net from 'node:net'
+import { defaultLogger } from '@libp2p/logger'
+import { multiaddr } from '@multiformats/multiaddr'
+import { pEvent } from 'p-event'
+import { PublicMapping } from '../../../src/mapping/index.ts'
+import { sayRenewals } from './counting-metrics.ts'
+import { describeMapping } from './describe-mapping.ts'
+import { obey, readInit, say } from './talk.ts'
+import type { PublicMappingInit } from '../../../src/mapping/index.ts'
+
+export interface MappingProgramInit extends Omit<PublicMappingInit, 'listener'> {
+  /**
+   * @default '0.0.0.0'
+   */
+  host?: string
+
+  /**
+   * @default 4001
+   */
+  port?: number
+}
+
+const { host = '0.0.0.0', port = 4001, ...init } = readInit<MappingProgramInit>()
+const sockets = new Set<net.Socket>()
+
+interface Listening {
+  mapping: PublicMapping
+  close(): Promise<void>
+}
+
+/**
+ * Listen, and ask for the mapping of the port
+ */
+async function listen (port: number): Promise<Listening> {
+  const server = net.createServer(socket => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.once('close', () => { sockets.delete(socket) })
+    socket.pipe(socket)
+  })
+  server.listen({ host, port, reusePort: true })
+  await pEvent(server, 'listening')
+
+  const mapping = new PublicMapping({ logger: defaultLogger(), metrics: sayRenewals() }, {
+    ...init,
+    listener: multiaddr(`/${net.isIPv6(host) ? 'ip6' : 'ip4'}/${host}/tcp/${(server.address() as net.AddressInfo).port}`)
+  })
+
+  return {
+    mapping,
+    close: async () => {
+      await mapping.close()
+      sockets.forEach(socket => { socket.destroy() })
+      server.close()
+      await pEvent(server, 'close')
+    }
+  }
+}
+
+const listening = await listen(port)
+const { mapping } = listening
+
+for (const name of ['mapped', 'changed', 'lost'] as const) {
+  mapping.addEventListener(name, () => { say(name) })
+}
+
+mapping.addEventListener('status', ({ detail }) => { say('mapping', describeMapping(detail)) })
+await mapping.start()
+say('started')
+
+obey({
+  // how long it takes from the start to the address, on a port of its own each time
+  measure: async ({ runs }) => {
+    const times: number[] = []
+
+    for (let run = 0; run < runs; run++) {
+      const { mapping, close } = await listen(0)
+      const start = performance.now()
+      await mapping.start()
+      times.push(performance.now() - start)
+      await close()
+    }
+
+    say('measure', { times })
+  },
+  // what the process has open and in memory
+  resources: () => {
+    global.gc?.()
+    global.gc?.()
+    const counts: Record<string, number> = {}
+
+    for (const name of process.getActiveResourcesInfo()) {
+      counts[name] = (counts[name] ?? 0) + 1
+    }
+
+    say('resources', { counts, heap: process.memoryUsage().heapUsed })
+  }
+}, async () => listening.close())

@@ -1,0 +1,8 @@
+import { Report } from './report.ts'
+
+/**
+ * The report of this run: `npm run test:nat -- --report` makes all measurements
+ * whole and writes it
+ */
+export const report = new Report(process.argv.includes('--report'))
+export type { Figure } from './report.ts'

@@ -1,0 +1,91 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { markdownTable } from 'markdown-table'
+import { LabError } from '../ground.ts'
+
+const DOCS = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../../../docs')
+
+/**
+ * Something that was measured, against what was to be reached
+ */
+export interface Figure {
+  title: string
+  value: string
+  target: string
+
+  /**
+   * Whether the target was reached
+   */
+  reached: boolean
+}
+
+/**
+ * Writes the parts of the documents that were measured. Each is between two
+ * comments, the rest of a document is written by hand.
+ */
+export class Report {
+  /**
+   * Whether this run is to measure everything, or only to test
+   */
+  public readonly isWhole: boolean
+
+  constructor (isWhole: boolean) {
+    this.isWhole = isWhole
+  }
+
+  /**
+   * A number that is smaller where time is short
+   */
+  count ({ whole, sample }: { whole: number, sample: number }): number {
+    return this.isWhole ? whole : sample
+  }
+
+  /**
+   * Print a table of figures, and write it into a document
+   */
+  async figures (document: string, section: string, figures: Figure[]): Promise<void> {
+    await this.table(document, section, [
+      ['what', 'measured', 'to reach', ''],
+      ...figures.map(({ title, value, target, reached }) => [title, value, target, reached ? 'yes' : 'no'])
+    ])
+  }
+
+  async table (document: string, section: string, rows: string[][]): Promise<void> {
+    if (!this.isWhole) {
+      return
+    }
+
+    const table = markdownTable(rows)
+    process.stdout.write(`\n${table}\n\n`)
+    await this.write(document, section, table)
+  }
+
+  /**
+   * Replace what is between `<!-- report:section -->` and `<!-- /report:section -->`
+   */
+  async write (document: string, section: string, content: string): Promise<void> {
+    if (!this.isWhole) {
+      return
+    }
+
+    const file = path.join(DOCS, document)
+    const text = await readFile(file, 'utf8')
+    const [start, end] = [`<!-- report:${section} -->`, `<!-- /report:${section} -->`]
+
+    if (!text.includes(start) || !text.includes(end)) {
+      throw new LabError(`docs/${document} has no place for ${section}, between ${start} and ${end}`)
+    }
+
+    await writeFile(file, `${text.slice(0, text.indexOf(start) + start.length)}\n${content}\n${text.slice(text.indexOf(end))}`)
+  }
+
+  /**
+   * A picture of the document's folder
+   */
+  async picture (name: string, svg: string): Promise<void> {
+    if (this.isWhole) {
+      await writeFile(path.join(DOCS, name), svg)
+    }
+  }
+}
