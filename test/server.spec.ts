@@ -3,7 +3,7 @@ import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { fromString } from 'uint8arrays'
 import { createSTUNServer } from '../src/server/index.ts'
-import { RateLimit } from '../src/server/limits.ts'
+import { RateLimit } from '../src/server/rate-limit.ts'
 import { MessageDecoder } from '../src/stun/decoder.ts'
 import { checkFingerprint } from '../src/stun/fingerprint.ts'
 import { METHOD_BINDING, createTransactionId, decodeMessage, encodeMessage, getAttribute } from '../src/stun/message.ts'
@@ -249,13 +249,20 @@ describe('STUN server', () => {
   })
 
   it('refuses more connections than it may have, of one address and in all', async () => {
-    for (const limit of ['maxConnectionsPerAddress', 'maxConnections']) {
+    for (const [limit, reason] of [['maxConnectionsPerAddress', 'address'], ['maxConnections', 'connections']]) {
       const server = await start({ [limit]: 2 })
       const [first, second] = [await connect(server.addresses[0]), await connect(server.addresses[0])]
+
+      for (const client of [first, second]) {
+        client.socket.write(request())
+        await client.next()
+      }
+
       const third = net.connect(server.addresses[0])
       third.on('error', () => {})
       await pEvent(third, 'close', { ...EVENT, rejectionEvents: [] })
-      expect(server.counters).to.include({ connections: 2, refused: 1 })
+      expect(server.counters.connections).to.equal(2)
+      expect(server.counters.refused).to.include({ [reason]: 1 })
 
       first.socket.write(request())
       await first.next()
@@ -350,7 +357,7 @@ describe('STUN server', () => {
   })
 
   it('limits a rate', () => {
-    const rate = new RateLimit(10, 0)
+    const rate = new RateLimit(10)
     const taken = (now: number): number => Array.from({ length: 100 }, () => rate.take(now)).filter(Boolean).length
 
     expect(taken(0)).to.equal(10)

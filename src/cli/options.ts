@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { InvalidArgumentError } from 'commander'
+import { networks } from '../server/proxy-protocol.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import type { Endpoint } from '../stun/endpoint.ts'
 
@@ -33,6 +34,13 @@ export function endpoint (text: string, previous: Endpoint[] = []): Endpoint[] {
 }
 
 /**
+ * The same once, a port alone is one of loopback
+ */
+export function loopbackEndpoint (text: string): Endpoint {
+  return endpoint(/^\d+$/.test(text) ? `127.0.0.1:${text}` : text)[0]
+}
+
+/**
  * A STUN URI, several times
  */
 export function stunURI (text: string, previous: string[] = []): string[] {
@@ -41,4 +49,17 @@ export function stunURI (text: string, previous: string[] = []): string[] {
   } catch (err: any) {
     throw new InvalidArgumentError(err.message)
   }
+}
+
+/**
+ * A network like 10.0.0.0/8, several times
+ */
+export function network (text: string, previous: string[] = []): string[] {
+  try {
+    networks([text])
+  } catch (err: any) {
+    throw new InvalidArgumentError(`${err.message}.`)
+  }
+
+  return [...previous, text]
 }

@@ -1,86 +1,211 @@
-import { resetSocket } from '../net/reset-socket.ts'
+import { HEADER_LENGTH } from '../stun/constants.ts'
 import { MessageDecoder } from '../stun/decoder.ts'
-import { decodeMessage } from '../stun/message.ts'
-import { RateLimit } from './limits.ts'
-import { respond } from './response.ts'
+import { RateLimit } from './rate-limit.ts'
+import { isBareRequest } from './response.ts'
 import type { Limits } from './limits.ts'
-import type { Origin, Reaction } from './response.ts'
+import type { Reaction, Responder } from './response.ts'
+import type { Endpoint } from '../stun/endpoint.ts'
 import type { Socket } from 'node:net'
 
 /**
  * Why a connection was reset from this side
+ *
+ * - `not-stun`: it sent what is no STUN
+ * - `message-timeout`: a message that it started did not come to its end
+ * - `rate`: too many requests a second
+ * - `not-reading`: it asks and does not read the answers
+ * - `proxy-header`: a trusted proxy sent no PROXY header, or a malformed one
+ * - `tls`: no TLS handshake in time, or a failed one
+ * - `displaced`: the server was full, and it had never asked anything
+ * - `closed`: the server was closed, or its time for draining was over
  */
-export type ResetReason = 'not-stun' | 'message-timeout' | 'rate' | 'not-reading'
+export type ResetReason = 'not-stun' | 'message-timeout' | 'rate' | 'not-reading' | 'proxy-header' | 'tls' | 'displaced' | 'closed'
 
-export interface ClientConnectionInit {
-  socket: Socket
-  origin: Origin
-  limits: Limits
-  onReaction(reaction: Reaction): void
-  onReset(reason: ResetReason, err?: Error): void
+/**
+ * What the clients of one listener have in common
+ */
+export interface ClientHost {
+  readonly limits: Limits
+
+  /**
+   * Where clients are sent to while the server drains
+   */
+  readonly alternates: Endpoint[]
+
+  onReaction(client: ClientConnection, outcome: 'success' | 'ignore' | 300 | 400 | 420): void
+  reset(client: ClientConnection, reason: ResetReason, err?: Error): void
 }
 
 /**
- * Answer the requests of one client until it closes. Nothing is kept for it but
- * the bytes of a started message.
+ * Answers are collected here, then written at once. The kernel takes them nearly
+ * always; when it does not, they keep this buffer and the next ones get another.
  */
-export function serveClient (init: ClientConnectionInit): void {
-  const { socket, origin, limits } = init
-  const decoder = new MessageDecoder(limits)
-  const rate = new RateLimit(limits.maxRequestsPerSecond, Date.now())
-  let messageTimer: NodeJS.Timeout | undefined
+const SCRATCH_LENGTH = 16_384
+const NOTHING = new Uint8Array(0)
+let scratch = Buffer.allocUnsafeSlow(SCRATCH_LENGTH)
 
-  const reset = (reason: ResetReason, err?: Error): void => {
-    if (!socket.destroyed) {
-      resetSocket(socket)
-      init.onReset(reason, err)
-    }
+/**
+ * Answer the requests of one client until it closes. An idle one costs nothing
+ * but this object: there are thousands.
+ */
+export class ClientConnection {
+  readonly socket: Socket
+
+  /**
+   * What was accepted: `socket` itself, or what is below its TLS
+   */
+  readonly raw: Socket
+  readonly endpoint: Endpoint
+  readonly responder: Responder
+  private readonly host: ClientHost
+  private readonly rate: RateLimit
+
+  /**
+   * While a message is not complete
+   */
+  private decoder?: MessageDecoder
+
+  /**
+   * While a message is not complete, or answers are not read
+   */
+  private timer?: NodeJS.Timeout
+
+  constructor (socket: Socket, raw: Socket, endpoint: Endpoint, responder: Responder, host: ClientHost) {
+    this.socket = socket
+    this.raw = raw
+    this.endpoint = endpoint
+    this.responder = responder
+    this.host = host
+    this.rate = new RateLimit(host.limits.maxRequestsPerSecond)
+
+    socket.on('data', chunk => { this.receive(chunk) })
+    socket.once('close', () => { this.stopTimer() })
+    // the client has sent all it will: half-open, so that its answers still go out
+    socket.once('end', endSocket)
   }
 
-  socket.on('data', chunk => {
-    // answers to requests that came together leave together
-    socket.cork()
+  receive (chunk: Uint8Array): void {
+    const now = Date.now()
+    let length = 0
+    let offset = 0
+    let completed = false
+    let reset: { reason: ResetReason, err?: Error } | undefined
 
     try {
-      for (const bytes of decoder.decode(chunk)) {
-        if (!rate.take(Date.now())) {
-          reset('rate')
-          return
+      // the fast way, for a request without attributes in one piece
+      while (this.decoder == null && this.host.alternates.length === 0 && isBareRequest(chunk, offset)) {
+        if (!this.rate.take(now)) {
+          reset = { reason: 'rate' }
+          break
         }
 
-        const reaction = respond(decodeMessage(bytes), bytes, origin)
-        init.onReaction(reaction)
+        if (length + this.responder.bareLength > scratch.byteLength) {
+          this.send(length)
+          length = 0
+        }
 
-        if (reaction.type === 'answer') {
-          socket.write(reaction.bytes)
+        length = this.responder.writeBare(chunk, offset, this.endpoint, scratch, length)
+        offset += HEADER_LENGTH
+        completed = true
+        this.host.onReaction(this, 'success')
+      }
+
+      if (reset == null && offset < chunk.byteLength) {
+        this.decoder ??= new MessageDecoder(this.host.limits)
+
+        for (const bytes of this.decoder.decode(chunk.subarray(offset))) {
+          if (!this.rate.take(now)) {
+            reset = { reason: 'rate' }
+            break
+          }
+
+          completed = true
+          const reaction = this.responder.respond(bytes, this.endpoint, this.host.alternates)
+          length = this.append(reaction, length)
+          this.host.onReaction(this, reaction.type === 'ignore' ? 'ignore' : reaction.outcome)
         }
       }
     } catch (err: any) {
-      reset('not-stun', err)
+      reset = { reason: 'not-stun', err }
+    }
+
+    // what was asked before gets its answer, however the bytes were cut
+    this.send(length)
+
+    if (reset != null) {
+      this.host.reset(this, reset.reason, reset.err)
+    } else {
+      this.watch(completed)
+    }
+  }
+
+  private append (reaction: Reaction, length: number): number {
+    if (reaction.type === 'ignore') {
+      return length
+    }
+
+    if (length + reaction.bytes.byteLength > scratch.byteLength) {
+      this.send(length)
+      length = 0
+    }
+
+    scratch.set(reaction.bytes, length)
+
+    return length + reaction.bytes.byteLength
+  }
+
+  private send (length: number): void {
+    if (length === 0) {
       return
-    } finally {
-      socket.uncork()
     }
 
-    clearTimeout(messageTimer)
-    messageTimer = undefined
+    this.socket.write(scratch.subarray(0, length))
 
-    // a client that asks and never reads must not fill our memory
-    if (socket.writableNeedDrain) {
-      socket.pause()
-      messageTimer = setTimeout(() => { reset('not-reading') }, limits.messageTimeout)
-    } else if (decoder.bufferedLength > 0) {
-      messageTimer = setTimeout(() => { reset('message-timeout') }, limits.messageTimeout)
+    if (this.socket.writableLength > 0) {
+      scratch = Buffer.allocUnsafeSlow(SCRATCH_LENGTH)
     }
-  })
+  }
 
-  socket.on('drain', () => {
-    clearTimeout(messageTimer)
-    socket.resume()
-  })
+  /**
+   * See that a started message comes to its end in time, and that answers are read
+   */
+  private watch (completed: boolean): void {
+    const { limits } = this.host
+    const partial = this.decoder?.bufferedLength ?? 0
 
-  // the client has sent all it will: half-open, so that its answers still go out
-  socket.on('end', () => { socket.end() })
-  socket.on('error', () => {})
-  socket.once('close', () => { clearTimeout(messageTimer) })
+    if (this.socket.writableLength > limits.maxUnsentLength) {
+      // a client that asks and never reads must not fill our memory
+      this.socket.pause()
+      this.startTimer('not-reading')
+      // called when all that was written before has gone out
+      this.socket.write(NOTHING, err => {
+        this.stopTimer()
+
+        if (err == null) {
+          this.socket.resume()
+          this.watch(true)
+        }
+      })
+    } else if (partial === 0) {
+      this.decoder = undefined
+      this.stopTimer()
+    } else if (this.timer == null || completed) {
+      // from its first byte: not again for each of its bytes
+      this.startTimer('message-timeout')
+    }
+  }
+
+  private startTimer (reason: 'message-timeout' | 'not-reading'): void {
+    this.stopTimer()
+    this.timer = setTimeout(() => { this.host.reset(this, reason) }, this.host.limits.messageTimeout)
+  }
+
+  private stopTimer (): void {
+    clearTimeout(this.timer)
+    this.timer = undefined
+  }
+}
+
+function endSocket (this: Socket): void {
+  this.end()
 }

@@ -15,15 +15,20 @@
  */
 
 import { TCPSTUNServer } from './stun-server.ts'
-import type { STUNServer, STUNServerInit } from './stun-server.ts'
+import { STUNServerWorkers } from './workers.ts'
+import type { STUNServer, STUNServerInit } from './options.ts'
 
 /**
- * @throws {InvalidParametersError} a limit is not a number above zero, or `tls` has no certificate
+ * @throws {InvalidParametersError} a limit is not a number above zero, a network is none, or `tls` has no certificate
  */
 export function createSTUNServer (init: STUNServerInit = {}): STUNServer {
-  return new TCPSTUNServer(init)
+  return (init.workers ?? 0) > 0 ? new STUNServerWorkers(init) : new TCPSTUNServer(init)
 }
 
-export type { BindingEvent, STUNServer, STUNServerAddress, STUNServerCounters, STUNServerEvents, STUNServerInit, STUNServerTLSInit } from './stun-server.ts'
+export { createMetrics, serveMetrics } from './metrics.ts'
+export type { MetricsInit, MetricsServer } from './metrics.ts'
+export type { BindingEvent, DrainOptions, RefuseEvent, ResetEvent, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState, STUNServerTLSInit, Transport, WorkerExitEvent } from './options.ts'
+export type { STUNServerCounters } from './counters.ts'
+export type { RefusalReason } from './admission.ts'
 export type { ResetReason } from './client-connection.ts'
 export type { Limits } from './limits.ts'

@@ -1,10 +1,10 @@
-import { attributeCode, isComprehensionRequired } from '../stun/attributes.ts'
-import { METHOD_BINDING } from '../stun/constants.ts'
+import { writeAddress, xorAddressInPlace } from '../stun/address.ts'
+import { ATTRIBUTE_CODES, attributeCode, isComprehensionRequired } from '../stun/attributes.ts'
+import { HEADER_LENGTH, METHOD_BINDING } from '../stun/constants.ts'
 import { checkFingerprint } from '../stun/fingerprint.ts'
-import { encodeMessage, getAttribute } from '../stun/message.ts'
+import { decodeMessage, encodeMessage, getAttribute } from '../stun/message.ts'
 import type { Attribute } from '../stun/attributes.ts'
 import type { Endpoint } from '../stun/endpoint.ts'
-import type { STUNMessage } from '../stun/message.ts'
 
 /**
  * Known to the codec, but nothing that this server can do over TCP: another
@@ -14,10 +14,29 @@ import type { STUNMessage } from '../stun/message.ts'
 const REFUSED: Array<Attribute['type']> = ['CHANGE-REQUEST', 'RESPONSE-PORT', 'UNKNOWN']
 
 /**
- * Whom a request came from, and where to
+ * A Binding request without attributes up to its transaction id: what nearly
+ * every client sends
  */
-export interface Origin {
-  client: Endpoint
+const BARE_REQUEST = Uint8Array.of(0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xa4, 0x42)
+
+const NO_ID = new Uint8Array(12)
+
+export type ErrorCode = 300 | 400 | 420
+
+/**
+ * What to do with a message:
+ *
+ * - `answer`: send these bytes
+ * - `ignore`: nothing (RFC 8489, section 6.3)
+ */
+export type Reaction =
+  { type: 'answer', bytes: Uint8Array, outcome: 'success' | ErrorCode } |
+  { type: 'ignore' }
+
+export interface ResponderInit {
+  /**
+   * Where the requests come to
+   */
   server: Endpoint
 
   /**
@@ -28,59 +47,147 @@ export interface Origin {
 }
 
 /**
- * What to do with a message:
- *
- * - `answer`: send these bytes
- * - `ignore`: nothing (RFC 8489, section 6.3)
+ * Answers what comes to one endpoint of the server. There are no credentials:
+ * MESSAGE-INTEGRITY in a request is not checked, and none is sent.
  */
-export type Reaction =
-  { type: 'answer', bytes: Uint8Array, outcome: 'success' | 400 | 420 } |
-  { type: 'ignore' }
+export class Responder {
+  readonly server: Endpoint
+  private readonly software: Attribute
+  private readonly common: Attribute[]
+
+  /**
+   * What every answer to a bare request has after its XOR-MAPPED-ADDRESS
+   */
+  private readonly tail: Uint8Array
+
+  constructor ({ server, other, software }: ResponderInit) {
+    this.server = server
+    this.software = { type: 'SOFTWARE', value: software }
+    this.common = [
+      { type: 'RESPONSE-ORIGIN', address: server },
+      ...(other == null ? [] : [{ type: 'OTHER-ADDRESS' as const, address: other }]),
+      this.software
+    ]
+    this.tail = encodeMessage({ class: 'success', method: METHOD_BINDING, transactionId: NO_ID, attributes: this.common }).subarray(HEADER_LENGTH)
+  }
+
+  /**
+   * The most bytes that `writeBare` writes
+   */
+  get bareLength (): number {
+    return HEADER_LENGTH + 24 + this.tail.byteLength
+  }
+
+  /**
+   * The answer to a bare request, written into `out`: the same bytes that
+   * `respond` makes, without a detour by objects. Returns where it ends.
+   */
+  writeBare (request: Uint8Array, offset: number, client: Endpoint, out: Uint8Array, start: number): number {
+    const attribute = start + HEADER_LENGTH
+    const value = attribute + 4
+    const end = writeAddress(client, out, value)
+    xorAddressInPlace(out, value, end, request, offset + 8)
+
+    out[start] = 0x01
+    out[start + 1] = 0x01
+
+    for (let i = 4; i < HEADER_LENGTH; i++) {
+      out[start + i] = request[offset + i]
+    }
+
+    out[attribute] = 0
+    out[attribute + 1] = ATTRIBUTE_CODES['XOR-MAPPED-ADDRESS']
+    out[attribute + 2] = 0
+    out[attribute + 3] = end - value
+    out.set(this.tail, end)
+
+    const length = end + this.tail.byteLength - attribute
+    out[start + 2] = length >>> 8
+    out[start + 3] = length
+
+    return attribute + length
+  }
+
+  /**
+   * The answer to any message. With `alternates` the client is sent to the one of
+   * its family (RFC 8489, section 10).
+   *
+   * @throws {STUNProtocolError} it is not a message
+   */
+  respond (bytes: Uint8Array, client: Endpoint, alternates: Endpoint[] = []): Reaction {
+    const message = decodeMessage(bytes)
+
+    if (message.class !== 'request') {
+      return { type: 'ignore' }
+    }
+
+    const fingerprint = getAttribute(message, 'FINGERPRINT') != null
+
+    if (fingerprint && !checkFingerprint(bytes)) {
+      return { type: 'ignore' }
+    }
+
+    const answer = (outcome: 'success' | ErrorCode, attributes: Attribute[]): Reaction => ({
+      type: 'answer',
+      outcome,
+      bytes: encodeMessage({
+        class: outcome === 'success' ? 'success' : 'error',
+        method: message.method,
+        transactionId: message.transactionId,
+        attributes
+      }, { fingerprint })
+    })
+
+    if (message.method !== METHOD_BINDING) {
+      return answer(400, [{ type: 'ERROR-CODE', code: 400, reason: 'Bad Request' }, this.software])
+    }
+
+    const unknown = new Set(message.attributes.filter(isRefused).map(attributeCode))
+
+    if (unknown.size > 0) {
+      return answer(420, [
+        { type: 'ERROR-CODE', code: 420, reason: 'Unknown Attribute' },
+        { type: 'UNKNOWN-ATTRIBUTES', codes: [...unknown] },
+        this.software
+      ])
+    }
+
+    const alternate = alternateFor(client, alternates)
+
+    if (alternate != null) {
+      return answer(300, [
+        { type: 'ERROR-CODE', code: 300, reason: 'Try Alternate' },
+        { type: 'ALTERNATE-SERVER', address: alternate },
+        this.software
+      ])
+    }
+
+    return answer('success', [{ type: 'XOR-MAPPED-ADDRESS', address: client }, ...this.common])
+  }
+}
 
 /**
- * The answer to a message. There are no credentials: MESSAGE-INTEGRITY in a
- * request is not checked, and none is sent.
+ * The server of the client's family that it is sent to
  */
-export function respond (message: STUNMessage, bytes: Uint8Array, origin: Origin): Reaction {
-  if (message.class !== 'request') {
-    return { type: 'ignore' }
+export function alternateFor (client: Endpoint, alternates: Endpoint[]): Endpoint | undefined {
+  return alternates.find(({ host }) => host.includes(':') === client.host.includes(':'))
+}
+
+/**
+ * Whether a whole bare request begins here
+ */
+export function isBareRequest (bytes: Uint8Array, offset: number): boolean {
+  if (bytes.byteLength - offset < HEADER_LENGTH) {
+    return false
   }
 
-  const fingerprint = getAttribute(message, 'FINGERPRINT') != null
-
-  if (fingerprint && !checkFingerprint(bytes)) {
-    return { type: 'ignore' }
+  for (let i = 0; i < BARE_REQUEST.byteLength; i++) {
+    if (bytes[offset + i] !== BARE_REQUEST[i]) {
+      return false
+    }
   }
 
-  const answer = (outcome: 'success' | 400 | 420, attributes: Attribute[]): Reaction => ({
-    type: 'answer',
-    outcome,
-    bytes: encodeMessage({
-      class: outcome === 'success' ? 'success' : 'error',
-      method: message.method,
-      transactionId: message.transactionId,
-      attributes: [...attributes, { type: 'SOFTWARE', value: origin.software }]
-    }, { fingerprint })
-  })
-
-  if (message.method !== METHOD_BINDING) {
-    return answer(400, [{ type: 'ERROR-CODE', code: 400, reason: 'Bad Request' }])
-  }
-
-  const unknown = message.attributes.filter(isRefused).map(attributeCode)
-
-  if (unknown.length > 0) {
-    return answer(420, [
-      { type: 'ERROR-CODE', code: 420, reason: 'Unknown Attribute' },
-      { type: 'UNKNOWN-ATTRIBUTES', codes: [...new Set(unknown)] }
-    ])
-  }
-
-  return answer('success', [
-    { type: 'XOR-MAPPED-ADDRESS', address: origin.client },
-    { type: 'RESPONSE-ORIGIN', address: origin.server },
-    ...(origin.other == null ? [] : [{ type: 'OTHER-ADDRESS' as const, address: origin.other }])
-  ])
+  return true
 }
 
 function isRefused (attribute: Attribute): boolean {

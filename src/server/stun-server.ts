@@ -3,145 +3,93 @@ import tls from 'node:tls'
 import { AlreadyStartedError, InvalidParametersError } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import { pEvent } from 'p-event'
+import { bindSocket } from '../net/bound-socket.ts'
 import { resetSocket } from '../net/reset-socket.ts'
-import { serveClient } from './client-connection.ts'
+import { Admission } from './admission.ts'
+import { ClientConnection } from './client-connection.ts'
+import { createCounters } from './counters.ts'
 import { validateLimits } from './limits.ts'
-import type { ResetReason } from './client-connection.ts'
+import { DEFAULT_DRAIN_DEADLINE } from './options.ts'
+import { isUnspecified, otherAddress } from './other-address.ts'
+import { readProxyHeader } from './proxied.ts'
+import { networks } from './proxy-protocol.ts'
+import { Responder } from './response.ts'
+import type { RefusalReason } from './admission.ts'
+import type { ClientHost, ResetReason } from './client-connection.ts'
 import type { Limits } from './limits.ts'
-import type { Reaction } from './response.ts'
+import type { DrainOptions, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState, Transport } from './options.ts'
 import type { Endpoint } from '../stun/endpoint.ts'
-import type { AbortOptions, ComponentLogger, Logger } from '@libp2p/interface'
-
-export interface STUNServerInit extends Partial<Limits> {
-  /**
-   * Where to listen for TCP. With several of one family each is the
-   * OTHER-ADDRESS of another.
-   *
-   * @default [{ host: '0.0.0.0', port: 3478 }]
-   */
-  listen?: Endpoint[]
-
-  /**
-   * Listen for TLS too: `stuns:`
-   */
-  tls?: STUNServerTLSInit
-
-  /**
-   * What the server calls itself, the SOFTWARE attribute
-   *
-   * @default 'libp2p-tcp-stun'
-   */
-  software?: string
-
-  logger?: ComponentLogger
-}
-
-export interface STUNServerTLSInit extends tls.SecureContextOptions {
-  /**
-   * Where to listen for TLS
-   *
-   * @default [{ host: '0.0.0.0', port: 5349 }]
-   */
-  listen?: Endpoint[]
-}
-
-export interface STUNServerAddress extends Endpoint {
-  transport: 'tcp' | 'tls'
-}
+import type { AbortOptions, Logger } from '@libp2p/interface'
 
 /**
- * A client asked for its address
+ * How often the memory of the process is looked at, in ms
  */
-export interface BindingEvent {
-  /**
-   * The client's address as the server sees it
-   */
-  client: Endpoint
+const MEMORY_INTERVAL = 1_000
 
-  /**
-   * The server's address that it connected to
-   */
-  server: Endpoint
-
-  transport: 'tcp' | 'tls'
-}
-
-export interface STUNServerEvents {
-  /**
-   * A Binding request was answered with success
-   */
-  binding: CustomEvent<BindingEvent>
-}
-
-/**
- * What the server has done since it was made
- */
-export interface STUNServerCounters {
-  /** Connections that live now */
-  connections: number
-  /** Connections that were accepted */
-  accepted: number
-  /** Connections that were refused because there were too many */
-  refused: number
-  /** Binding requests that were answered with success */
-  bindings: number
-  /** Requests that were answered with an error */
-  errors: number
-  /** Messages that get no answer: indications, responses, wrong fingerprints */
-  ignored: number
-  /** Connections that were reset, by reason */
-  resets: Record<ResetReason, number>
-}
-
-/**
- * Answers Binding requests over TCP and TLS, and keeps each connection until
- * the client closes it.
- */
-export interface STUNServer extends TypedEventEmitter<STUNServerEvents> {
-  /**
-   * Where it listens, with the real ports
-   */
-  readonly addresses: STUNServerAddress[]
-
-  readonly counters: STUNServerCounters
-
-  /**
-   * Begin to listen, everywhere or nowhere
-   *
-   * @throws the system's error, say with code EADDRINUSE
-   */
-  listen(options?: AbortOptions): Promise<void>
-
-  /**
-   * Stop listening and reset all connections
-   */
-  close(): Promise<void>
-}
+const BACKLOG = 4_096
+const MAX_RESPONDERS = 1_000
 
 interface Listener {
   server: net.Server
-  transport: 'tcp' | 'tls'
+  transport: Transport
   endpoint: Endpoint
+
+  /**
+   * Makes TLS of what `server` accepts: listens nowhere itself
+   */
+  secure?: tls.Server
+
+  /**
+   * By the address that clients connected to
+   */
+  responders: Map<string, Responder>
 }
 
-export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implements STUNServer {
-  public readonly counters: STUNServerCounters = {
-    connections: 0,
-    accepted: 0,
-    refused: 0,
-    bindings: 0,
-    errors: 0,
-    ignored: 0,
-    resets: { 'not-stun': 0, 'message-timeout': 0, rate: 0, 'not-reading': 0 }
-  }
+/**
+ * Who connected to what: as the socket says it, or the PROXY header
+ */
+interface Peer {
+  raw: net.Socket
+  client: Endpoint
+  responder: Responder
+}
+
+type Status =
+  { state: 'idle' } |
+  { state: 'listening' } |
+  { state: 'draining', done: Promise<void> }
+
+export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implements STUNServer, ClientHost {
+  public readonly counters = createCounters()
+  public readonly workers = []
+  public readonly limits: Limits
+  public alternates: Endpoint[] = []
 
   private readonly init: STUNServerInit
-  private readonly limits: Limits
   private readonly software: string
   private readonly log?: Logger
-  private readonly sockets = new Set<net.Socket>()
-  private readonly clients = new Map<string, number>()
+  private readonly isTrusted: (host: string) => boolean
+  private readonly admission: Admission
+  private secureContext?: tls.SecureContextOptions
+
+  /**
+   * What was accepted and lives, and what its client is served on: itself, or TLS
+   * above it
+   */
+  private readonly sockets = new Map<net.Socket, net.Socket | 'shaking'>()
+
+  /**
+   * Those that never asked anything, the oldest first
+   */
+  private readonly silent = new Set<net.Socket>()
+
+  /**
+   * Who is behind a TLS handshake, by the raw socket's address
+   */
+  private readonly shaking = new Map<string, Peer>()
   private listeners: Listener[] = []
+  private status: Status = { state: 'idle' }
+  private memory = { looked: 0, exceeded: false }
 
   constructor (init: STUNServerInit) {
     super()
@@ -150,6 +98,9 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
     this.limits = validateLimits(init)
     this.software = init.software ?? 'libp2p-tcp-stun'
     this.log = init.logger?.forComponent('libp2p:tcp-stun:server')
+    this.isTrusted = (init.trustedProxies ?? []).length === 0 ? () => false : networks(init.trustedProxies ?? [])
+    this.admission = new Admission(this.limits)
+    this.secureContext = init.tls
 
     if (init.tls != null && (init.tls.cert == null || init.tls.key == null) && init.tls.pfx == null) {
       throw new InvalidParametersError('tls needs cert and key, or pfx')
@@ -160,22 +111,28 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
     return this.listeners.map(({ endpoint, transport }) => ({ ...endpoint, transport }))
   }
 
-  async listen (options: AbortOptions = {}): Promise<void> {
-    if (this.listeners.length > 0) {
+  get state (): STUNServerState {
+    return this.status.state
+  }
+
+  /**
+   * With `reusePort` other processes share the ports
+   */
+  async listen (options: AbortOptions & { reusePort?: boolean } = {}): Promise<void> {
+    if (this.status.state !== 'idle') {
       throw new AlreadyStartedError('The STUN server is already listening')
     }
 
+    this.status = { state: 'listening' }
     const { listen = [{ host: '0.0.0.0', port: 3478 }], tls: secure } = this.init
 
     try {
       for (const endpoint of listen) {
-        await this.open(net.createServer({ allowHalfOpen: true, noDelay: true }), 'tcp', endpoint, options)
+        await this.open('tcp', endpoint, options)
       }
 
       for (const endpoint of secure == null ? [] : secure.listen ?? [{ host: '0.0.0.0', port: 5349 }]) {
-        const server = tls.createServer({ ...secure, allowHalfOpen: true, noDelay: true, handshakeTimeout: this.limits.messageTimeout })
-        server.on('tlsClientError', (err, socket) => { socket.destroy(err) })
-        await this.open(server, 'tls', endpoint, options)
+        await this.open('tls', endpoint, options)
       }
     } catch (err) {
       await this.close()
@@ -183,117 +140,299 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
     }
   }
 
+  async updateTLS (options: tls.SecureContextOptions): Promise<void> {
+    if (this.init.tls == null) {
+      throw new InvalidParametersError('The server has no TLS')
+    }
+
+    // throws before anything has changed
+    tls.createSecureContext(options)
+    this.secureContext = options
+    this.listeners.forEach(({ secure }) => { secure?.setSecureContext(options) })
+  }
+
+  async drain (options: DrainOptions = {}): Promise<void> {
+    if (this.status.state === 'listening') {
+      this.status = { state: 'draining', done: this.drained(options) }
+    }
+
+    if (this.status.state === 'draining') {
+      await this.status.done
+    }
+  }
+
   async close (): Promise<void> {
     const listeners = this.listeners
     this.listeners = []
-
-    const closed = Promise.all(listeners.map(async ({ server }) => new Promise<void>(resolve => {
-      server.close(() => { resolve() })
-    })))
-
-    this.sockets.forEach(socket => { resetSocket(socket) })
+    const closed = Promise.all(listeners.map(async ({ server }) => closeServer(server)))
+    this.sockets.forEach((_, socket) => { this.drop(socket, 'closed') })
     await closed
+    this.alternates = []
+    this.status = { state: 'idle' }
   }
 
-  private async open (server: net.Server, transport: 'tcp' | 'tls', { host, port }: Endpoint, options: AbortOptions): Promise<void> {
+  onReaction (client: ClientConnection, outcome: 'success' | 'ignore' | 300 | 400 | 420): void {
+    if (outcome !== 'ignore' && this.silent.size > 0) {
+      this.silent.delete(client.raw)
+    }
+
+    if (outcome === 'ignore') {
+      this.counters.ignored++
+    } else if (outcome === 'success') {
+      this.counters.bindings++
+
+      if (this.listenerCount('binding') > 0) {
+        this.safeDispatchEvent('binding', { detail: { client: client.endpoint, server: client.responder.server, transport: client.socket === client.raw ? 'tcp' : 'tls' } })
+      }
+    } else {
+      this.counters.errors[outcome]++
+    }
+  }
+
+  reset (client: ClientConnection, reason: ResetReason, err?: Error): void {
+    this.drop(client.raw, reason, client.endpoint, err)
+  }
+
+  private async drained ({ deadline = DEFAULT_DRAIN_DEADLINE, signal }: DrainOptions): Promise<void> {
+    this.alternates = this.init.alternateServers ?? []
+    // closed once its last connection is
+    const gone = Promise.all(this.listeners.map(async ({ server }) => closeServer(server)))
+    const over = new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, deadline)
+      const stop = (): void => {
+        clearTimeout(timer)
+        resolve()
+      }
+      signal?.addEventListener('abort', stop, { once: true })
+      void gone.then(() => {
+        signal?.removeEventListener('abort', stop)
+        stop()
+      })
+    })
+
+    await over
+    await this.close()
+  }
+
+  private async open (transport: Transport, { host, port }: Endpoint, options: AbortOptions & { reusePort?: boolean }): Promise<void> {
     options.signal?.throwIfAborted()
-    const listener: Listener = { server, transport, endpoint: { host, port } }
+    const server = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: this.limits.keepAliveDelay })
+    const listener: Listener = { server, transport, endpoint: { host, port }, responders: new Map() }
 
-    // a TLS server has the raw connections too: limits come before handshakes
-    server.on('connection', (socket: net.Socket) => { this.onConnection(socket) })
-    server.on(transport === 'tcp' ? 'connection' : 'secureConnection', (socket: net.Socket) => { this.onClient(socket, listener) })
+    if (transport === 'tls') {
+      listener.secure = this.createTLSServer()
+    }
 
-    server.listen({ host, port, ipv6Only: net.isIPv6(host), backlog: 4_096 })
+    server.on('connection', socket => { this.onConnection(socket, listener) })
+
+    if (options.reusePort === true) {
+      bindSocket({ host, port, ipv6Only: net.isIPv6(host) }).listen(server, { backlog: BACKLOG })
+    } else {
+      server.listen({ host, port, ipv6Only: net.isIPv6(host), backlog: BACKLOG })
+    }
+
     await pEvent(server, 'listening', options)
     server.on('error', err => { this.log?.error('listening on %s failed - %e', host, err) })
 
     const address = server.address() as net.AddressInfo
     listener.endpoint = { host: address.address, port: address.port }
     this.listeners.push(listener)
+    // they name each other
+    this.listeners.forEach(({ responders }) => { responders.clear() })
     this.log?.('listening on %s port %d for %s', address.address, address.port, transport)
   }
 
-  private onConnection (socket: net.Socket): void {
-    const address = socket.remoteAddress
-    const count = this.clients.get(address ?? '') ?? 0
+  private createTLSServer (): tls.Server {
+    const server = tls.createServer({ ...this.secureContext, allowHalfOpen: true, handshakeTimeout: this.limits.messageTimeout })
 
-    // gone already, or too many
-    if (address == null || this.sockets.size >= this.limits.maxConnections || count >= this.limits.maxConnectionsPerAddress) {
-      this.counters.refused++
-      socket.on('error', () => {})
-      socket.resetAndDestroy()
+    server.on('tlsClientError', (err, socket) => {
+      this.counters.resets.tls++
+      this.log?.('TLS with %s failed - %e', socket.remoteAddress, err)
+      socket.destroy()
+    })
+    server.on('secureConnection', socket => {
+      const peer = this.shaking.get(`${socket.remoteAddress} ${socket.remotePort}`)
+
+      if (peer != null) {
+        socket.on('error', ignore)
+        this.sockets.set(peer.raw, socket)
+        this.serve(socket, peer)
+      }
+    })
+
+    return server
+  }
+
+  private onConnection (socket: net.Socket, listener: Listener): void {
+    const { remoteAddress, remotePort } = socket
+    socket.on('error', ignore)
+
+    if (remoteAddress == null || remotePort == null) {
+      this.refuse(socket, 'gone')
+      return
+    }
+
+    const refusal = this.refusalOfAll()
+
+    if (refusal != null) {
+      this.refuse(socket, refusal, remoteAddress)
+      return
+    }
+
+    const client = { host: unmapIPv4(remoteAddress), port: remotePort }
+
+    if (!this.isTrusted(client.host)) {
+      this.onPeer(socket, listener, client)
+      return
+    }
+
+    this.accept(socket)
+    readProxyHeader(socket, this.limits.messageTimeout, header => {
+      if (header.type === 'proxied') {
+        this.onPeer(socket, listener, header.source, header.destination)
+      } else {
+        this.onAccepted(socket, listener, client)
+      }
+    }, err => { this.drop(socket, 'proxy-header', client, err) })
+  }
+
+  /**
+   * A connection whose client is known is limited by its address
+   */
+  private onPeer (socket: net.Socket, listener: Listener, client: Endpoint, destination?: Endpoint): void {
+    const refusal = this.admission.admit(client.host, Date.now())
+
+    if (refusal != null) {
+      this.refuse(socket, refusal, client.host)
+      return
+    }
+
+    this.accept(socket)
+    socket.once('close', () => { this.admission.release(client.host) })
+    this.onAccepted(socket, listener, client, destination)
+  }
+
+  private accept (socket: net.Socket): void {
+    if (this.sockets.has(socket)) {
       return
     }
 
     this.counters.accepted++
     this.counters.connections++
-    this.sockets.add(socket)
-    this.clients.set(address, count + 1)
-    // a client that lost its power never closes
-    socket.setKeepAlive(true, this.limits.keepAliveDelay)
-    socket.on('error', () => {})
+    this.sockets.set(socket, socket)
+    this.silent.add(socket)
     socket.once('close', () => {
       this.counters.connections--
       this.sockets.delete(socket)
-      const left = (this.clients.get(address) ?? 1) - 1
-
-      if (left === 0) {
-        this.clients.delete(address)
-      } else {
-        this.clients.set(address, left)
-      }
+      this.silent.delete(socket)
     })
   }
 
-  private onClient (socket: net.Socket, listener: Listener): void {
-    const { remoteAddress, remotePort, localAddress, localPort } = socket
+  private onAccepted (socket: net.Socket, listener: Listener, client: Endpoint, destination?: Endpoint): void {
+    const peer = { raw: socket, client, responder: this.responderFor(socket, listener, destination) }
 
-    if (socket.destroyed || remoteAddress == null || remotePort == null || localAddress == null || localPort == null) {
+    if (listener.secure == null) {
+      this.serve(socket, peer)
       return
     }
 
-    const client = { host: unmapIPv4(remoteAddress), port: remotePort }
-    const server = { host: unmapIPv4(localAddress), port: localPort }
-
-    serveClient({
-      socket,
-      limits: this.limits,
-      origin: { client, server, other: this.otherAddress(listener, server), software: this.software },
-      onReaction: reaction => { this.onReaction(reaction, { client, server, transport: listener.transport }) },
-      onReset: (reason, err) => {
-        this.counters.resets[reason]++
-        this.log?.('reset %s port %d: %s %s', client.host, client.port, reason, err?.message ?? '')
-      }
-    })
+    const key = `${socket.remoteAddress} ${socket.remotePort}`
+    this.shaking.set(key, peer)
+    this.sockets.set(socket, 'shaking')
+    socket.once('close', () => { this.shaking.delete(key) })
+    listener.secure.emit('connection', socket)
   }
 
-  private onReaction (reaction: Reaction, event: BindingEvent): void {
-    if (reaction.type === 'ignore') {
-      this.counters.ignored++
-    } else if (reaction.outcome === 'success') {
-      this.counters.bindings++
-      this.safeDispatchEvent('binding', { detail: event })
-    } else {
-      this.counters.errors++
+  private serve (socket: net.Socket, { raw, client, responder }: Peer): void {
+    // eslint-disable-next-line no-new
+    new ClientConnection(socket, raw, client, responder, this)
+    socket.resume()
+  }
+
+  private responderFor (socket: net.Socket, listener: Listener, destination?: Endpoint): Responder {
+    const { host, port } = listener.endpoint
+    const server = destination ?? { host: isUnspecified(host) ? unmapIPv4(socket.localAddress ?? host) : host, port }
+    const key = `${server.host} ${server.port}`
+    let responder = listener.responders.get(key)
+
+    if (responder == null) {
+      // what else a proxy listens on is not known here
+      const others = destination != null ? [] : this.listeners.filter(({ transport }) => transport === listener.transport)
+      responder = new Responder({ server, other: otherAddress(server, others.map(({ endpoint }) => endpoint)), software: this.software })
+
+      // a proxy that names another destination each time must not fill our memory
+      if (listener.responders.size >= MAX_RESPONDERS) {
+        listener.responders.clear()
+      }
+
+      listener.responders.set(key, responder)
     }
+
+    return responder
   }
 
   /**
-   * Another listener of the same family and transport, best at another address.
-   * One on all addresses is reached at the address that the client has.
+   * Why nobody at all is accepted now
    */
-  private otherAddress (listener: Listener, server: Endpoint): Endpoint | undefined {
-    const others = this.listeners
-      .filter(other => other !== listener && other.transport === listener.transport && net.isIP(other.endpoint.host) === net.isIP(server.host))
-      .map(({ endpoint }) => ({ ...endpoint, host: isUnspecified(endpoint.host) ? server.host : endpoint.host }))
-      .filter(({ host, port }) => host !== server.host || port !== server.port)
+  private refusalOfAll (): 'memory' | 'connections' | undefined {
+    const now = Date.now()
 
-    return others.find(({ host }) => host !== server.host) ?? others[0]
+    if (now - this.memory.looked >= MEMORY_INTERVAL) {
+      this.memory = { looked: now, exceeded: process.memoryUsage.rss() > this.limits.maxMemory }
+    }
+
+    if (this.memory.exceeded) {
+      return 'memory'
+    }
+
+    if (this.sockets.size < this.limits.maxConnections) {
+      return
+    }
+
+    const [oldest] = this.silent
+
+    if (oldest == null) {
+      return 'connections'
+    }
+
+    this.drop(oldest, 'displaced')
+  }
+
+  private refuse (socket: net.Socket, reason: RefusalReason, host?: string): void {
+    this.counters.refused[reason]++
+    resetSocket(socket)
+
+    if (this.listenerCount('refuse') > 0) {
+      this.safeDispatchEvent('refuse', { detail: { host, reason } })
+    }
+  }
+
+  private drop (raw: net.Socket, reason: ResetReason, client?: Endpoint, err?: Error): void {
+    const top = this.sockets.get(raw)
+
+    if (top == null || raw.destroyed) {
+      return
+    }
+
+    this.counters.resets[reason]++
+
+    if (client != null && this.listenerCount('reset') > 0) {
+      this.safeDispatchEvent('reset', { detail: { client, reason, message: err?.message } })
+    }
+
+    if (top === raw) {
+      resetSocket(raw)
+    } else {
+      // a reset below a TLS session crashes Node 24
+      (top === 'shaking' ? raw : top).destroy()
+    }
   }
 }
 
-function isUnspecified (host: string): boolean {
-  return host === '0.0.0.0' || host === '::'
+function ignore (): void {}
+
+async function closeServer (server: net.Server): Promise<void> {
+  return new Promise(resolve => { server.close(() => { resolve() }) })
 }
 
 /**

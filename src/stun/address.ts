@@ -24,27 +24,34 @@ export function encodeAddress (endpoint: Endpoint): Uint8Array {
     throw new InvalidParametersError(`Not a port: ${port}`)
   }
 
-  if (isIPv4(host)) {
-    const value = new Uint8Array(8)
-    value[1] = FAMILY_IPV4
-    value[2] = port >>> 8
-    value[3] = port
-    writeIPv4(host, value, 4)
-
-    return value
-  }
-
-  if (!isIPv6(host) || host.includes('%')) {
+  if (!isIPv4(host) && (!isIPv6(host) || host.includes('%'))) {
     throw new InvalidParametersError(`Not an IP address: ${host}`)
   }
 
-  const value = new Uint8Array(20)
-  value[1] = FAMILY_IPV6
-  value[2] = port >>> 8
-  value[3] = port
-  writeIPv6(host, value, 4)
+  const value = new Uint8Array(host.includes(':') ? 20 : 8)
+  writeAddress(endpoint, value, 0)
 
   return value
+}
+
+/**
+ * The same into bytes that are there already, for an endpoint that is known to be valid. Returns where it ends.
+ */
+export function writeAddress ({ host, port }: Endpoint, out: Uint8Array, offset: number): number {
+  const v6 = host.includes(':')
+  out[offset] = 0
+  out[offset + 1] = v6 ? FAMILY_IPV6 : FAMILY_IPV4
+  out[offset + 2] = port >>> 8
+  out[offset + 3] = port
+
+  if (v6) {
+    out.fill(0, offset + 4, offset + 20)
+    writeIPv6(host, out, offset + 4)
+    return offset + 20
+  }
+
+  writeIPv4(host, out, offset + 4)
+  return offset + 8
 }
 
 /**
@@ -74,21 +81,43 @@ export function decodeAddress (value: Uint8Array): Endpoint {
 export function xorAddress (value: Uint8Array, transactionId: Uint8Array): Uint8Array {
   // not slice(): that of a Buffer shares its memory
   const out = Uint8Array.from(value)
-
-  if (out.byteLength >= 4) {
-    out[2] ^= MAGIC_COOKIE >>> 24
-    out[3] ^= MAGIC_COOKIE >>> 16 & 0xff
-  }
-
-  for (let i = 4; i < out.byteLength && i < 20; i++) {
-    out[i] ^= i < 8 ? COOKIE_BYTES[i - 4] : transactionId[i - 8]
-  }
+  xorAddressInPlace(out, 0, Math.min(out.byteLength, 20), transactionId, 0)
 
   return out
 }
 
+/**
+ * The same for the value from `start` to `end` of these bytes
+ */
+export function xorAddressInPlace (out: Uint8Array, start: number, end: number, transactionId: Uint8Array, idOffset: number): void {
+  if (end - start >= 4) {
+    out[start + 2] ^= MAGIC_COOKIE >>> 24
+    out[start + 3] ^= MAGIC_COOKIE >>> 16 & 0xff
+  }
+
+  for (let i = 4; i < end - start; i++) {
+    out[start + i] ^= i < 8 ? COOKIE_BYTES[i - 4] : transactionId[idOffset + i - 8]
+  }
+}
+
+/**
+ * Digit by digit: the server does it for every answer
+ */
 function writeIPv4 (host: string, out: Uint8Array, offset: number): void {
-  host.split('.').forEach((byte, i) => { out[offset + i] = Number(byte) })
+  let byte = 0
+
+  for (let i = 0; i < host.length; i++) {
+    const digit = host.charCodeAt(i) - 48
+
+    if (digit >= 0) {
+      byte = byte * 10 + digit
+    } else {
+      out[offset++] = byte
+      byte = 0
+    }
+  }
+
+  out[offset] = byte
 }
 
 function writeIPv6 (host: string, out: Uint8Array, offset: number): void {

@@ -1,14 +1,16 @@
-import { Uint8ArrayList } from 'uint8arraylist'
 import { HEADER_LENGTH } from './constants.ts'
 import { STUNProtocolError } from './errors.ts'
 import { checkHeader, decodeMessage } from './message.ts'
 import type { STUNMessage } from './message.ts'
+import type { Uint8ArrayList } from 'uint8arraylist'
 
 /**
  * The answer to a Binding request with every attribute that makes sense in it
  * has some hundred bytes; SOFTWARE alone may have 763
  */
 export const DEFAULT_MAX_MESSAGE_LENGTH = 2_048
+
+const NOTHING = new Uint8Array(0)
 
 export interface MessageDecoderInit {
   /**
@@ -24,11 +26,14 @@ export interface MessageDecoderInit {
  * has no framing beyond its header (RFC 8489, section 6.2.2).
  *
  * What can not be STUN is refused at its first wrong byte, and a message that
- * is too long when its header is there, before memory is taken for it.
+ * is too long when its header is there, before memory is taken for it. Of a
+ * message that is not complete its bytes are copied: the chunk that they came in
+ * may be far larger, or have come as one of a thousand.
  */
 export class MessageDecoder {
-  private readonly buffer = new Uint8ArrayList()
   private readonly maxMessageLength: number
+  private partial = NOTHING
+  private held = 0
   private error?: STUNProtocolError
 
   constructor (init: MessageDecoderInit = {}) {
@@ -39,13 +44,13 @@ export class MessageDecoder {
    * How many bytes of an incomplete message are held
    */
   get bufferedLength (): number {
-    return this.buffer.byteLength
+    return this.held
   }
 
   /**
    * The bytes of each message that is complete with this chunk, for
    * `decodeMessage` and the checks of integrity and fingerprint. They may share
-   * the chunk's memory.
+   * the chunk's memory. To stop before the last loses the rest of the chunk.
    *
    * @throws {STUNProtocolError} the stream is not STUN; every later call throws it again
    */
@@ -54,35 +59,78 @@ export class MessageDecoder {
       throw this.error
     }
 
-    if (chunk.byteLength > 0) {
-      this.buffer.append(chunk)
-    }
+    const bytes = chunk instanceof Uint8Array ? chunk : chunk.subarray()
+    let offset = 0
 
-    while (true) {
-      const length = this.nextLength()
+    while (offset < bytes.byteLength) {
+      const left = bytes.byteLength - offset
+      const length = this.held === 0 ? this.lengthOf(bytes, offset, left) : undefined
 
-      if (length == null || this.buffer.byteLength < length) {
-        return
+      if (length != null && length <= left) {
+        yield bytes.subarray(offset, offset + length)
+        offset += length
+      } else {
+        offset += this.hold(bytes, offset, left)
+        const message = this.takeHeld()
+
+        if (message != null) {
+          yield message
+        }
       }
-
-      const message = this.buffer.subarray(0, length)
-      this.buffer.consume(length)
-      yield message
     }
   }
 
   /**
-   * The length of the message that the buffer begins with, once it is known
+   * Take what belongs to the header, or once that is there to the message.
+   * Returns how many bytes that was.
    */
-  private nextLength (): number | undefined {
-    try {
-      checkHeader(index => this.buffer.get(index), this.buffer.byteLength)
+  private hold (bytes: Uint8Array, offset: number, left: number): number {
+    if (this.held === 0) {
+      this.partial = new Uint8Array(HEADER_LENGTH)
+    }
 
-      if (this.buffer.byteLength < 4) {
+    const taken = Math.min(left, this.partial.byteLength - this.held)
+    this.partial.set(bytes.subarray(offset, offset + taken), this.held)
+    this.held += taken
+
+    return taken
+  }
+
+  /**
+   * The message that is held, if it is complete
+   */
+  private takeHeld (): Uint8Array | undefined {
+    const length = this.lengthOf(this.partial, 0, this.held)
+
+    if (length == null || this.held < this.partial.byteLength) {
+      return
+    }
+
+    const message = this.partial
+
+    if (this.held === length) {
+      this.partial = NOTHING
+      this.held = 0
+
+      return message
+    }
+
+    this.partial = new Uint8Array(length)
+    this.partial.set(message)
+  }
+
+  /**
+   * The length of the message that begins here, once it is known
+   */
+  private lengthOf (bytes: Uint8Array, offset: number, available: number): number | undefined {
+    try {
+      checkHeader(bytes, offset, available)
+
+      if (available < 4) {
         return
       }
 
-      const length = HEADER_LENGTH + (this.buffer.get(2) << 8 | this.buffer.get(3))
+      const length = HEADER_LENGTH + (bytes[offset + 2] << 8 | bytes[offset + 3])
 
       if (length > this.maxMessageLength) {
         throw new STUNProtocolError(`a message of ${length} bytes, more than ${this.maxMessageLength}`)
@@ -91,7 +139,8 @@ export class MessageDecoder {
       return length
     } catch (err: any) {
       this.error = err
-      this.buffer.consume(this.buffer.byteLength)
+      this.partial = NOTHING
+      this.held = 0
       throw err
     }
   }

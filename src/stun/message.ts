@@ -146,7 +146,7 @@ export function decodeMessage (bytes: Uint8Array): STUNMessage {
     throw new STUNProtocolError(`a message of ${bytes.byteLength} bytes, the header alone has ${HEADER_LENGTH}`)
   }
 
-  checkHeader(index => bytes[index], bytes.byteLength)
+  checkHeader(bytes, 0, bytes.byteLength)
 
   const length = HEADER_LENGTH + (bytes[2] << 8 | bytes[3])
 
@@ -169,17 +169,17 @@ export function decodeMessage (bytes: Uint8Array): STUNMessage {
  *
  * @throws {STUNProtocolError} they are not
  */
-export function checkHeader (byteAt: (index: number) => number, available: number): void {
-  if (available > 0 && (byteAt(0) & 0xc0) !== 0) {
+export function checkHeader (bytes: Uint8Array, offset: number, available: number): void {
+  if (available > 0 && (bytes[offset] & 0xc0) !== 0) {
     throw new STUNProtocolError('the two most significant bits are not zero')
   }
 
-  if (available > 3 && (byteAt(3) & 3) !== 0) {
-    throw new STUNProtocolError(`a length of ${byteAt(2) << 8 | byteAt(3)} bytes, not a multiple of 4`)
+  if (available > 3 && (bytes[offset + 3] & 3) !== 0) {
+    throw new STUNProtocolError(`a length of ${bytes[offset + 2] << 8 | bytes[offset + 3]} bytes, not a multiple of 4`)
   }
 
   for (let i = 4; i < 8 && i < available; i++) {
-    if (byteAt(i) !== (MAGIC_COOKIE >>> 8 * (7 - i) & 0xff)) {
+    if (bytes[offset + i] !== (MAGIC_COOKIE >>> 8 * (7 - i) & 0xff)) {
       throw new STUNProtocolError('the magic cookie is wrong')
     }
   }

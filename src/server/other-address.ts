@@ -1,0 +1,21 @@
+import { isIP } from 'node:net'
+import type { Endpoint } from '../stun/endpoint.ts'
+
+/**
+ * The OTHER-ADDRESS of an endpoint: the one of its family whose address and port
+ * both differ (RFC 5780, section 7.4), else another address, else another port.
+ * A listener on all addresses is reached at the address that the client has.
+ */
+export function otherAddress (server: Endpoint, listeners: Endpoint[]): Endpoint | undefined {
+  const rank = ({ host, port }: Endpoint): number => (host === server.host ? 0 : 2) + (port === server.port ? 0 : 1)
+
+  return listeners
+    .filter(({ host }) => isIP(host) === isIP(server.host))
+    .map(({ host, port }) => ({ host: isUnspecified(host) ? server.host : host, port }))
+    .filter(other => rank(other) > 0)
+    .reduce<Endpoint | undefined>((best, other) => best == null || rank(other) > rank(best) ? other : best, undefined)
+}
+
+export function isUnspecified (host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
+}

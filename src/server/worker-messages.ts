@@ -1,0 +1,25 @@
+import type { STUNServerCounters } from './counters.ts'
+import type { STUNServerAddress, STUNServerInit } from './options.ts'
+import type { SecureContextOptions } from 'node:tls'
+
+/**
+ * What a worker is told by the process that started it
+ */
+export type ToWorker =
+  { type: 'listen', init: Omit<STUNServerInit, 'logger'> } |
+  { type: 'tls', options: SecureContextOptions } |
+  { type: 'drain', deadline?: number } |
+  { type: 'close' }
+
+/**
+ * What a worker tells
+ */
+export type FromWorker =
+  { type: 'listening', addresses: STUNServerAddress[] } |
+  { type: 'failed', message: string, code?: string } |
+  { type: 'counters', counters: STUNServerCounters }
+
+/**
+ * How often a worker tells what it has counted, in ms
+ */
+export const COUNTERS_INTERVAL = 500
