@@ -1,0 +1,178 @@
+/*
+ * The load: one thread around epoll, so that the server is what is measured.
+ *
+ *   load ask  HOST PORT CONNECTIONS SECONDS   each connection asks as fast as it is answered
+ *   load open HOST PORT PER_SECOND SECONDS    so many new connections a second, each asks once
+ *   load hold HOST PORT CONNECTIONS           connects and asks once; asks all again for each
+ *                                             line of standard input, ends with it
+ *
+ * Prints JSON, a line each. Connects from 127.1.0.1, 127.1.0.2 and so on: a pair
+ * of addresses has too few ports.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PER_ADDRESS 500
+#define MAX_FDS 65536
+
+static const unsigned char REQUEST[20] = { 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
+static struct sockaddr_in server;
+static int epoll;
+static long answered, errors, opened, latency_max_us;
+static int open_fds;
+static double asked_at[MAX_FDS];
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static double cpu(void) {
+  struct rusage u;
+  getrusage(RUSAGE_SELF, &u);
+  return u.ru_utime.tv_sec + u.ru_utime.tv_usec / 1e6 + u.ru_stime.tv_sec + u.ru_stime.tv_usec / 1e6;
+}
+
+static int ask(int fd) {
+  asked_at[fd] = now();
+  return send(fd, REQUEST, sizeof REQUEST, MSG_NOSIGNAL) == sizeof REQUEST ? 0 : -1;
+}
+
+/* the connection is under way: the answer to its first request tells that it is there */
+static int dial(long number) {
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
+  struct sockaddr_in local = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f010001 + number / PER_ADDRESS % 250) };
+  struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLONESHOT, .data.fd = fd };
+  if (fd < 0 || fd >= MAX_FDS) { perror("socket"); exit(1); }
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+  if (bind(fd, (struct sockaddr *)&local, sizeof local) < 0) { perror("bind"); exit(1); }
+  if (connect(fd, (struct sockaddr *)&server, sizeof server) < 0 && errno != EINPROGRESS) { errors++; close(fd); return -1; }
+  epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+  opened++;
+  open_fds++;
+  return fd;
+}
+
+static void hang_up(int fd) {
+  struct linger reset = { 1, 0 };
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  close(fd);
+  open_fds--;
+}
+
+/* 1: an answer came; 0: nothing yet; -1: the connection is gone */
+static int take(int fd, unsigned events) {
+  unsigned char buffer[512];
+  if (events & EPOLLOUT) {
+    struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+    epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);
+    if (ask(fd) == 0) return 0;
+  } else {
+    ssize_t length = recv(fd, buffer, sizeof buffer, 0);
+    if (length < 0 && errno == EAGAIN) return 0;
+    if (length >= 32 && buffer[0] == 1 && buffer[1] == 1 && memcmp(buffer + 4, REQUEST + 4, 16) == 0) {
+      long us = (now() - asked_at[fd]) * 1e6;
+      if (us > latency_max_us) latency_max_us = us;
+      answered++;
+      return 1;
+    }
+  }
+  errors++;
+  hang_up(fd);
+  return -1;
+}
+
+static int turn(struct epoll_event *events, int wait_ms) {
+  int n = epoll_wait(epoll, events, 512, wait_ms);
+  return n < 0 ? 0 : n;
+}
+
+static void report(double seconds, double used) {
+  printf("{\"answered\":%ld,\"errors\":%ld,\"opened\":%ld,\"seconds\":%.3f,\"cpu\":%.3f,\"maxLatencyMs\":%.1f}\n",
+    answered, errors, opened, seconds, used, latency_max_us / 1e3);
+  fflush(stdout);
+}
+
+static void ask_for(long connections, double seconds) {
+  struct epoll_event events[512];
+  for (long i = 0; i < connections; i++) dial(i);
+  /* until all are there, then a moment to warm up */
+  double start = now(), used = cpu(), begin = start + 1 + seconds / 5, end = begin + seconds;
+  int measuring = 0;
+  while (now() < end && open_fds > 0) {
+    int n = turn(events, 100);
+    for (int i = 0; i < n; i++) if (take(events[i].data.fd, events[i].events) == 1 && ask(events[i].data.fd) < 0) { errors++; hang_up(events[i].data.fd); }
+    if (!measuring && now() >= begin) { measuring = 1; answered = 0; latency_max_us = 0; start = now(); used = cpu(); printf("{\"measuring\":true}\n"); fflush(stdout); }
+  }
+  report(now() - start, cpu() - used);
+}
+
+static void open_for(double per_second, double seconds) {
+  struct epoll_event events[512];
+  double start = now(), used = cpu();
+  printf("{\"measuring\":true}\n");
+  fflush(stdout);
+  /* a moment more for the last answers */
+  while (now() < start + seconds + 5 && (now() < start + seconds || open_fds > 0)) {
+    double passed = now() - start < seconds ? now() - start : seconds;
+    while (opened < passed * per_second) dial(opened);
+    int n = turn(events, 1);
+    for (int i = 0; i < n; i++) if (take(events[i].data.fd, events[i].events) == 1) hang_up(events[i].data.fd);
+  }
+  errors += open_fds;
+  report(now() - start, cpu() - used);
+}
+
+static void hold(long connections) {
+  struct epoll_event events[512];
+  static int fds[MAX_FDS];
+  char line[64];
+  double start = now(), used = cpu();
+  /* not more at once than a backlog holds */
+  for (long i = 0; i < connections;) {
+    while (i < connections && i - answered - errors < 200) { fds[i] = dial(i); i++; }
+    int n = turn(events, 100);
+    for (int j = 0; j < n; j++) take(events[j].data.fd, events[j].events);
+    if (now() > start + 120) break;
+  }
+  while (answered + errors < connections && now() < start + 120) {
+    int n = turn(events, 100);
+    for (int j = 0; j < n; j++) take(events[j].data.fd, events[j].events);
+  }
+  report(now() - start, cpu() - used);
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    start = now(); used = cpu();
+    answered = errors = latency_max_us = 0;
+    for (long i = 0; i < connections && i < MAX_FDS; i++) if (fds[i] >= 0) ask(fds[i]);
+    while (answered + errors < connections && now() < start + 60) {
+      int n = turn(events, 100);
+      for (int j = 0; j < n; j++) take(events[j].data.fd, events[j].events);
+    }
+    report(now() - start, cpu() - used);
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc < 5) { fprintf(stderr, "load ask|open|hold HOST PORT NUMBER [SECONDS]\n"); return 2; }
+  server.sin_family = AF_INET;
+  server.sin_port = htons(atoi(argv[3]));
+  inet_pton(AF_INET, argv[2], &server.sin_addr);
+  epoll = epoll_create1(0);
+  double seconds = argc > 5 ? atof(argv[5]) : 0;
+  if (strcmp(argv[1], "ask") == 0) ask_for(atol(argv[4]), seconds);
+  else if (strcmp(argv[1], "open") == 0) open_for(atof(argv[4]), seconds);
+  else hold(atol(argv[4]));
+  return 0;
+}

@@ -1,0 +1,163 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { pEvent } from 'p-event'
+import { startCoturn } from '../../test/fixtures/coturn.ts'
+import { createCertificate } from '../../test/fixtures/certificate.ts'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+import type { Interface } from 'node:readline'
+
+/**
+ * A server under load
+ */
+export interface Subject {
+  name: string
+  port: number
+
+  /**
+   * CPU that its processes have used so far, in s
+   */
+  cpu(): number
+
+  /**
+   * Memory that its processes have now, in bytes: resident, without shared pages
+   */
+  memory(): number
+  stop(): Promise<void>
+}
+
+/**
+ * What the load program says
+ */
+export interface LoadReport {
+  answered: number
+  errors: number
+  opened: number
+  seconds: number
+  cpu: number
+  maxLatencyMs: number
+}
+
+const HOST = '127.0.0.1'
+const TICKS_PER_SECOND = 100
+
+/**
+ * The limits are for strangers, not for one machine that is all clients
+ */
+const NO_LIMITS = [
+  '--max-connections', '1000000', '--max-connections-per-address', '1000000',
+  '--max-new-connections-per-second', '1000000', '--max-requests-per-second', '1000000000'
+]
+
+export async function startOurs (workers = 0): Promise<Subject> {
+  const child = spawn(process.execPath, ['dist/src/cli/index.js', 'server', '--listen', `${HOST}:0`, '--json', '--workers', String(workers), '--drain-deadline', '0', ...NO_LIMITS])
+  child.stderr.pipe(process.stderr)
+  const lines = createInterface({ input: child.stdout })
+  const { port } = await nextLine(lines, ({ event }) => event === 'listening')
+
+  return subject('ours', child.pid ?? 0, port, async () => {
+    const exited = pEvent(child, 'exit')
+    child.kill('SIGTERM')
+    await exited
+  })
+}
+
+export async function startTheirs (): Promise<Subject> {
+  const certificate = createCertificate()
+  const coturn = await startCoturn({ host: HOST, certificate, maxAllocateTimeout: 900 })
+
+  return subject('coturn', coturn.pid, coturn.port, async () => {
+    await coturn.stop()
+    certificate.remove()
+  })
+}
+
+function subject (name: string, pid: number, port: number, stop: () => Promise<void>): Subject {
+  const sum = (read: (pid: number) => number): number => family(pid).reduce((total, pid) => total + read(pid), 0)
+
+  return { name, port, stop, cpu: () => sum(cpuOf), memory: () => sum(memoryOf) }
+}
+
+/**
+ * A process and its children
+ */
+function family (pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(text => text.trim() !== '').map(Number))
+
+  return [pid, ...children.flatMap(family)]
+}
+
+function cpuOf (pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
+
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+}
+
+function memoryOf (pid: number): number {
+  const [, anonymous] = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+
+  return Number(anonymous) * 1024
+}
+
+/**
+ * The load program, compiled
+ */
+export class Load {
+  private readonly folder = mkdtempSync(path.join(os.tmpdir(), 'libp2p-tcp-stun-'))
+  private readonly file = path.join(this.folder, 'load')
+
+  constructor () {
+    execFileSync('cc', ['-O2', '-Wall', '-Werror', '-o', this.file, 'bench/server/load.c'], { stdio: 'inherit' })
+  }
+
+  remove (): void {
+    rmSync(this.folder, { recursive: true })
+  }
+
+  /**
+   * Run it to its end. `onMeasuring` is called when it begins to measure.
+   */
+  async run (mode: 'ask' | 'open', port: number, number: number, seconds: number, onMeasuring: () => void): Promise<LoadReport> {
+    const { lines } = this.start(mode, port, number, seconds)
+    await nextLine(lines, ({ measuring }) => measuring === true)
+    onMeasuring()
+
+    return nextLine(lines, ({ answered }) => answered != null)
+  }
+
+  /**
+   * Hold connections until it is stopped
+   */
+  async hold (port: number, connections: number): Promise<{ report: LoadReport, ask(): Promise<LoadReport>, stop(): Promise<void> }> {
+    const { child, lines } = this.start('hold', port, connections)
+    const report = await nextLine<LoadReport>(lines, ({ answered }) => answered != null)
+
+    return {
+      report,
+      ask: async () => {
+        child.stdin.write('\n')
+        return nextLine(lines, ({ answered }) => answered != null)
+      },
+      stop: async () => {
+        const exited = pEvent(child, 'exit')
+        child.stdin.end()
+        await exited
+      }
+    }
+  }
+
+  private start (mode: string, port: number, number: number, seconds = 0): { child: ChildProcessWithoutNullStreams, lines: Interface } {
+    const child = spawn(this.file, [mode, HOST, String(port), String(number), String(seconds)])
+    child.stderr.pipe(process.stderr)
+
+    return { child, lines: createInterface({ input: child.stdout }) }
+  }
+}
+
+async function nextLine<T = any> (lines: Interface, filter: (line: any) => boolean): Promise<T> {
+  const line = await pEvent<'line', string>(lines as any, 'line', { timeout: 180_000, filter: text => filter(JSON.parse(text)), rejectionEvents: ['error', 'close'] })
+
+  return JSON.parse(line)
+}
