@@ -41,7 +41,6 @@ export interface LoadReport {
 }
 
 const HOST = '127.0.0.1'
-const TICKS_PER_SECOND = 100
 
 /**
  * The limits are for strangers, not for one machine that is all clients
@@ -89,10 +88,12 @@ function family (pid: number): number[] {
   return [pid, ...children.flatMap(family)]
 }
 
+/**
+ * By the scheduler's own clock: what is counted in ticks is far off for a process
+ * that sleeps and wakes with each request
+ */
 function cpuOf (pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
-
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]), 0) / 1e9
 }
 
 function memoryOf (pid: number): number {

@@ -66,9 +66,9 @@ export class ClientConnection {
   private decoder?: MessageDecoder
 
   /**
-   * While a message is not complete, or answers are not read
+   * Ends the wait for the rest of a message, or for answers to be read
    */
-  private timer?: NodeJS.Timeout
+  private endWait?: () => void
 
   constructor (socket: Socket, raw: Socket, endpoint: Endpoint, responder: Responder, host: ClientHost) {
     this.socket = socket
@@ -78,10 +78,10 @@ export class ClientConnection {
     this.host = host
     this.rate = new RateLimit(host.limits.maxRequestsPerSecond)
 
+    // not once(): that makes three objects more of each
     socket.on('data', chunk => { this.receive(chunk) })
-    socket.once('close', () => { this.stopTimer() })
     // the client has sent all it will: half-open, so that its answers still go out
-    socket.once('end', endSocket)
+    socket.on('end', endSocket)
   }
 
   receive (chunk: Uint8Array): void {
@@ -189,7 +189,7 @@ export class ClientConnection {
     } else if (partial === 0) {
       this.decoder = undefined
       this.stopTimer()
-    } else if (this.timer == null || completed) {
+    } else if (this.endWait == null || completed) {
       // from its first byte: not again for each of its bytes
       this.startTimer('message-timeout')
     }
@@ -197,12 +197,18 @@ export class ClientConnection {
 
   private startTimer (reason: 'message-timeout' | 'not-reading'): void {
     this.stopTimer()
-    this.timer = setTimeout(() => { this.host.reset(this, reason) }, this.host.limits.messageTimeout)
+    const timer = setTimeout(() => { this.host.reset(this, reason) }, this.host.limits.messageTimeout)
+    const onClose = (): void => { clearTimeout(timer) }
+    this.socket.on('close', onClose)
+    this.endWait = () => {
+      clearTimeout(timer)
+      this.socket.off('close', onClose)
+    }
   }
 
   private stopTimer (): void {
-    clearTimeout(this.timer)
-    this.timer = undefined
+    this.endWait?.()
+    this.endWait = undefined
   }
 }
 

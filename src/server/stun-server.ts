@@ -307,24 +307,29 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
       return
     }
 
-    this.accept(socket)
-    socket.once('close', () => { this.admission.release(client.host) })
+    if (destination == null) {
+      this.accept(socket, client.host)
+    } else {
+      socket.on('close', () => { this.admission.release(client.host) })
+    }
+
     this.onAccepted(socket, listener, client, destination)
   }
 
-  private accept (socket: net.Socket): void {
-    if (this.sockets.has(socket)) {
-      return
-    }
-
+  private accept (socket: net.Socket, admitted?: string): void {
     this.counters.accepted++
     this.counters.connections++
     this.sockets.set(socket, socket)
     this.silent.add(socket)
-    socket.once('close', () => {
+    // not once(): that makes three objects more of each
+    socket.on('close', () => {
       this.counters.connections--
       this.sockets.delete(socket)
       this.silent.delete(socket)
+
+      if (admitted != null) {
+        this.admission.release(admitted)
+      }
     })
   }
 
