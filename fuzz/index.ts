@@ -1,0 +1,109 @@
+/* eslint-disable no-console */
+/**
+ * Fuzz the codec, the decoder, the server's side of a connection and the PROXY
+ * header, led by the coverage of their branches:
+ *
+ *   npm run fuzz -- [--seconds 60] [--inputs 10000000] [--seed 1]
+ *
+ * Ends with 1 at the first input that makes one throw, hang, differ or grow.
+ */
+import { parseArgs } from 'node:util'
+import { coverage, sawNew } from './coverage.ts'
+import { Chance, mutate } from './mutate.ts'
+
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, inputs: { type: 'string', default: 'Infinity' }, seed: { type: 'string' } } })
+const seed = Number(values.seed ?? Date.now() % 2 ** 31)
+const inputs = Number(values.inputs)
+// a count is not cut short by the time
+const deadline = values.inputs === 'Infinity' ? Date.now() + Number(values.seconds) * 1_000 : Infinity
+
+/**
+ * One input, in ms: far above what any takes, also on a busy machine
+ */
+const MAX_TIME = 1_000
+
+/**
+ * The process, in bytes, from when it is warm
+ */
+const MAX_GROWTH = 64 * 1024 * 1024
+const WARM_AFTER = 100_000
+
+// after coverage.ts, which counts in what is loaded from now on
+const { fuzzCodec, fuzzDecoder, fuzzProxy, fuzzServer, seeds } = await import('./targets.ts')
+const targets = Object.entries({ codec: fuzzCodec, decoder: fuzzDecoder, server: fuzzServer, proxy: fuzzProxy })
+const chance = new Chance(seed)
+const corpus = seeds()
+let warm = Infinity
+let done = 0
+let slowest = 0
+
+console.info(`seed ${seed}`)
+
+function fail (target: string, bytes: Uint8Array, why: string): never {
+  console.error(`${target} fails after ${done} inputs (seed ${seed}): ${why}\n${Buffer.from(bytes).toString('hex')}`)
+  process.exit(1)
+}
+
+function run (bytes: Uint8Array): void {
+  for (const [name, target] of targets) {
+    const start = performance.now()
+
+    try {
+      target(bytes)
+    } catch (err: any) {
+      fail(name, bytes, err.stack)
+    }
+
+    const time = performance.now() - start
+    slowest = Math.max(slowest, time)
+
+    if (time > MAX_TIME) {
+      fail(name, bytes, `it took ${time} ms`)
+    }
+  }
+
+  if (sawNew()) {
+    corpus.push(bytes)
+  }
+
+  done++
+}
+
+for (const bytes of [...corpus]) {
+  run(bytes)
+}
+
+while (done < inputs && Date.now() < deadline) {
+  for (let i = 0; i < 1_000 && done < inputs; i++) {
+    run(mutate(corpus, chance))
+  }
+
+  // streams do part of their work later
+  await new Promise(resolve => { setImmediate(resolve) })
+
+  if (done >= WARM_AFTER && warm === Infinity) {
+    warm = memory()
+  }
+
+  if (done % 1_000_000 < 1_000) {
+    report()
+  }
+}
+
+report()
+
+if (memory() - warm > MAX_GROWTH) {
+  fail('memory', new Uint8Array(0), `it grew from ${warm} to ${memory()} bytes`)
+}
+
+function memory (): number {
+  globalThis.gc?.()
+  const { heapUsed, external } = process.memoryUsage()
+
+  return heapUsed + external
+}
+
+function report (): void {
+  const { places, reached } = coverage()
+  console.info(`${done} inputs, ${reached} of ${places} branches and functions, corpus ${corpus.length}, slowest ${slowest.toFixed(1)} ms`)
+}
