@@ -8,9 +8,13 @@ export default {
     timeout: 60_000
   },
   dependencyCheck: {
+    // not shipped
+    productionIgnorePatterns: ['/bench', '/dist', '/fuzz', '/test', '.aegir.js'],
     ignore: [
       // not imported: its binary runs the npm scripts
-      'node'
+      'node',
+      // types only
+      '@types/babel__core'
     ]
   }
 }

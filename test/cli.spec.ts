@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
+import { createCertificate } from './fixtures/certificate.ts'
+import { rawClient } from './fixtures/raw-client.ts'
 import { fakeServer, mapsTo } from './fixtures/stun-servers.ts'
 
 const EVENT = { timeout: 15_000 }
@@ -47,6 +50,41 @@ describe('tcp-stun', () => {
     const exited = pEvent<'exit', number>(child as any, 'exit', EVENT)
     child.kill('SIGTERM')
     expect(await exited).to.equal(0)
+  })
+
+  it('server: reads its certificate again at SIGHUP, drains at SIGTERM, and says what it does', async () => {
+    const certificate = createCertificate()
+    closing.push(() => { certificate.remove() })
+    const child = spawn(process.execPath, [COMMAND, 'server', '--listen', '127.0.0.1:0', '--tls-cert', certificate.certFile, '--tls-key', certificate.keyFile, '--tls-listen', '127.0.0.1:0', '--metrics', '0', '--workers', '1', '--drain-deadline', '60000', '--json'])
+    closing.push(() => child.kill('SIGKILL'))
+    const events: any[] = []
+    const lines = createInterface({ input: child.stdout })
+    lines.on('line', line => { events.push(JSON.parse(line)) })
+    const until = async (name: string): Promise<any> => {
+      while (!events.some(({ event }) => event === name)) {
+        await pEvent(lines as any, 'line', EVENT)
+      }
+
+      return events.find(({ event }) => event === name)
+    }
+
+    const { port } = await until('metrics')
+    expect(await (await fetch(`http://127.0.0.1:${port}/health`)).json()).to.include({ state: 'listening', workers: 1 })
+
+    child.kill('SIGHUP')
+    await until('tls-reloaded')
+    writeFileSync(certificate.certFile, 'nonsense')
+    child.kill('SIGHUP')
+    expect(await until('tls-failed')).to.have.property('level', 'error')
+
+    const client = await rawClient(events.find(({ transport }) => transport === 'tcp'))
+    await client.ask()
+    const exited = pEvent<'exit', number>(child as any, 'exit', EVENT)
+    child.kill('SIGTERM')
+    await until('stopping')
+    client.close()
+    expect(await exited).to.equal(0)
+    expect(events.map(({ event }) => event)).to.deep.equal(['worker-start', 'listening', 'listening', 'metrics', 'tls-reloaded', 'tls-failed', 'stopping'])
   })
 
   it('check: one public address', async () => {
@@ -99,6 +137,15 @@ describe('tcp-stun', () => {
     { args: ['server', '--listen', '127.0.0.1:99999'], hint: '0.0.0.0:3478' },
     { args: ['server', '--tls-cert', 'cert.pem'], hint: '--tls-key' },
     { args: ['server', '--max-connections', '0'], hint: 'from 1' },
+    { args: ['server', '--listen', 'nonsense'], hint: '0.0.0.0:3478' },
+    { args: ['server', '--listen', '0.0.0.0:3478', '--other-port', '3478'], hint: '--other-port 3478 is that of --listen' },
+    { args: ['server', '--trusted-proxy', '10.0.0.0/40'], hint: '10.0.0.0/8' },
+    { args: ['server', '--alternate-server', '0.0.0.0:3478'], hint: 'can connect to' },
+    { args: ['server', '--workers', 'many'], hint: 'whole number' },
+    { args: ['server', '--metrics', 'nonsense'], hint: '0.0.0.0:3478' },
+    { args: ['server', '--log-level', 'loud'], hint: 'error, info, debug' },
+    { args: ['server', '--software', 'x'.repeat(128)], hint: '128 characters' },
+    { args: ['server', '--tls-cert', 'none.pem', '--tls-key', 'none.pem'], hint: 'none.pem' },
     { args: ['nonsense'], hint: 'nonsense' }
   ]) {
     it(`says what is wrong with ${args.join(' ')}`, async () => {

@@ -26,7 +26,7 @@ export function endpoint (text: string, previous: Endpoint[] = []): Endpoint[] {
   const [, bracketed, plain, port] = /^(?:(?:\[([^\]]*)\]|([^:]*)):)?(\d+)$/.exec(text) ?? []
   const host = bracketed ?? plain ?? '0.0.0.0'
 
-  if (isIP(host) === 0 || Number(port) > 65_535) {
+  if (isIP(host) === 0 || !(Number(port) <= 65_535)) {
     throw new InvalidArgumentError('It must be an IP address and a port like 0.0.0.0:3478 or [::]:3478, or a port.')
   }
 

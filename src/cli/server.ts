@@ -38,6 +38,8 @@ const SUMMARY_INTERVAL = 60_000
 export function serverCommand (): Command {
   const command = new Command('server')
     .description('Answer STUN Bindings over TCP and TLS, and keep each connection until the client closes it')
+    // the longest flag leaves half of a terminal of 80 columns
+    .configureHelp({ minWidthToWrap: 30 })
 
   command.optionsGroup('Where:')
     .option('-l, --listen <address>', 'where to listen for TCP, repeatable (default: 0.0.0.0:3478)', endpoint)
