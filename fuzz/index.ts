@@ -44,17 +44,27 @@ function fail (target: string, bytes: Uint8Array, why: string): never {
   process.exit(1)
 }
 
+function timed (name: string, target: (bytes: Uint8Array) => void, bytes: Uint8Array): number {
+  const start = performance.now()
+
+  try {
+    target(bytes)
+  } catch (err: any) {
+    fail(name, bytes, err.stack)
+  }
+
+  return performance.now() - start
+}
+
 function run (bytes: Uint8Array): void {
   for (const [name, target] of targets) {
-    const start = performance.now()
+    let time = timed(name, target, bytes)
 
-    try {
-      target(bytes)
-    } catch (err: any) {
-      fail(name, bytes, err.stack)
+    // not when the machine did something else meanwhile
+    for (let again = 0; time > MAX_TIME && again < 3; again++) {
+      time = timed(name, target, bytes)
     }
 
-    const time = performance.now() - start
     slowest = Math.max(slowest, time)
 
     if (time > MAX_TIME) {

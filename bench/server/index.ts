@@ -2,8 +2,9 @@
 /**
  * Our server and Debian's coturn in turn, under the same load:
  *
- *   npm run bench:server -- [--check] [--json FILE] [--seconds 5] [--rounds 3]
+ *   npm run bench:server -- [--check] [--json FILE] [--seconds 5] [--rounds 3] [--workers 2]
  *
+ * Ours has as many workers as the machine has cores, as coturn has threads.
  * `--check` exits with 1 when a number that docs/server.md promises is missed.
  */
 import { execFileSync } from 'node:child_process'
@@ -18,6 +19,7 @@ const { values: options } = parseArgs({
     check: { type: 'boolean', default: false },
     json: { type: 'string' },
     seconds: { type: 'string', default: '5' },
+    workers: { type: 'string', default: String(os.cpus().length) },
     rounds: { type: 'string', default: '3' },
     connections: { type: 'string', default: '20000' },
     'open-seconds': { type: 'string', default: '30' }
@@ -38,6 +40,7 @@ interface Row {
 
 const SECONDS = Number(options.seconds)
 const ROUNDS = Number(options.rounds)
+const WORKERS = Number(options.workers)
 const HELD = Number(options.connections)
 
 /**
@@ -83,7 +86,7 @@ async function requests (connections: number): Promise<void> {
   const measured: Record<string, Array<{ rate: number, cpu: number }>> = { ours: [], coturn: [] }
 
   for (let round = 0; round < ROUNDS; round++) {
-    for (const start of [startOurs, startTheirs]) {
+    for (const start of [async () => startOurs(WORKERS), startTheirs]) {
       await using(await start(), async subject => {
         let before = 0
         const report = await load.run('ask', subject.port, connections, SECONDS, () => { before = subject.cpu() })
@@ -103,7 +106,7 @@ async function requests (connections: number): Promise<void> {
  * still. Where a process may not have so many, several workers hold them.
  */
 async function idle (): Promise<void> {
-  const workers = HELD > FILES ? Math.ceil(HELD / FILES * 1.05) : 0
+  const workers = Math.max(WORKERS, HELD > FILES ? Math.ceil(HELD / FILES * 1.05) : 0)
   const ours = await using(await startOurs(workers), async subject => held(subject, HELD))
   const coturn = await using(await startTheirs(), async subject => held(subject, Math.min(HELD, Math.floor(FILES / 2))))
 
@@ -127,7 +130,7 @@ async function held (subject: Subject, connections: number): Promise<{ memory: n
 
 async function opens (): Promise<void> {
   const seconds = Number(options['open-seconds'])
-  const report = await using(await startOurs(), async subject => load.run('open', subject.port, 1_000, seconds, () => {}))
+  const report = await using(await startOurs(WORKERS), async subject => load.run('open', subject.port, 1_000, seconds, () => {}))
 
   rows.push({ what: `answered, 1 000 new connections a second for ${seconds} s`, unit: '', ours: report.answered, promise: { text: `all ${seconds * 1_000}`, kept: report.answered === seconds * 1_000 && report.errors === 0 } })
   rows.push({ what: 'the slowest answer then', unit: 'ms', ours: report.maxLatencyMs })
