@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { multiaddr } from '@multiformats/multiaddr'
 import { raceSignal } from 'race-signal'
 import { toNetConfig } from '../net-config.ts'
 import { systemDNS } from '../runtime/dns.ts'
@@ -30,10 +31,17 @@ export async function findHelpers (version: 4 | 6, addresses: Multiaddr[], signa
       return [{ address, hosts: [config.host] }]
     }
 
-    // a name without an address fails when it is dialled, which says so
     const hosts = await raceSignal(systemDNS.lookup(config.host, version, { signal }), signal).catch(() => [])
 
-    return [{ address, hosts }]
+    // a name without an address fails when it is dialled, which says so
+    if (hosts.length === 0) {
+      return [{ address, hosts }]
+    }
+
+    // a name may have addresses of the other version too
+    const peer = /\/p2p\/[^/]+$/.exec(address.toString())?.[0] ?? ''
+
+    return hosts.map(host => ({ address: multiaddr(`/ip${version}/${host}/tcp/${config.port}${peer}`), hosts: [host] }))
   }))
 
   return helpers.flat()

@@ -2,7 +2,7 @@
  * Packages that a node of libp2p is made of. They are not dependencies: who runs
  * a node has them, who only has a NAT checked does without.
  */
-const PACKAGES = ['libp2p', '@libp2p/noise', '@libp2p/yamux'] as const
+export const PACKAGES = ['libp2p', '@libp2p/noise', '@libp2p/yamux'] as const
 
 /**
  * Packages that are not installed, with how to install them

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { pbStream } from '@libp2p/utils'
+import { getNetConfig, pbStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { tcpSTUN } from '../index.ts'
 import { formatEndpoint } from '../stun/endpoint.ts'
@@ -116,22 +116,56 @@ async function startNode (local: Endpoint): Promise<Libp2p> {
   })
 }
 
-async function askHelper (node: Libp2p, helper: Multiaddr, { external, known, signal }: AskOutsideInit): Promise<OutsideResult> {
+/**
+ * That the helper comes in counts at once, whatever it says of it afterwards: by
+ * the nonce, or by its peer id, since it is asked for nothing but this dial
+ */
+async function askHelper (node: Libp2p, helper: Multiaddr, init: AskOutsideInit): Promise<OutsideResult> {
+  const { known, signal } = init
   const nonce = randomBytes(8).readBigUInt64LE()
-  let dialledBy: string | undefined
+  const arrived = Promise.withResolvers<Connection>()
 
   await node.handle(DIAL_BACK, async (stream: Stream, connection: Connection) => {
     const messages = pbStream(stream)
     const message = await messages.read(DialBack, { signal })
 
     if (message.nonce === nonce) {
-      dialledBy = connection.remoteAddr.getComponents()[0].value
       await messages.write({ status: DialBackResponse.DialBackStatus.OK }, DialBackResponse, { signal })
-      await stream.close({ signal })
+      arrived.resolve(connection)
     }
   }, { force: true })
 
   const connection = await node.dial(helper, { signal })
+  const onOpen = ({ detail }: CustomEvent<Connection>): void => {
+    if (detail.direction === 'inbound' && detail.remotePeer.equals(connection.remotePeer)) {
+      arrived.resolve(detail)
+    }
+  }
+  node.addEventListener('connection:open', onOpen)
+
+  try {
+    const answer = await Promise.race([arrived.promise, requestDial(connection, nonce, helper, init)])
+
+    if ('remoteAddr' in answer) {
+      const { host } = getNetConfig(answer.remoteAddr)
+
+      return { outcome: 'reached', helper: helper.toString(), stranger: host != null && !known.has(host) }
+    }
+
+    if (answer.status === DialResponse.ResponseStatus.OK && answer.dialStatus === DialStatus.E_DIAL_ERROR) {
+      return { outcome: 'not-reached', helper: helper.toString() }
+    }
+
+    throw new HelperError(`${helper} does not say whether it could dial: ${answer.status ?? 'no status'} ${answer.dialStatus ?? ''}`.trim())
+  } finally {
+    node.removeEventListener('connection:open', onOpen)
+  }
+}
+
+/**
+ * @throws {HelperError} the helper refuses, or does not speak AutoNAT v2
+ */
+async function requestDial (connection: Connection, nonce: bigint, helper: Multiaddr, { external, signal }: AskOutsideInit): Promise<DialResponse> {
   const stream = await connection.newStream(DIAL_REQUEST, { signal })
   const messages = pbStream(stream).pb(Message)
   await messages.write({ dialRequest: { addrs: [multiaddr(toAddress(external)).bytes], nonce } }, { signal })
@@ -151,18 +185,11 @@ async function askHelper (node: Libp2p, helper: Multiaddr, { external, known, si
     answer = await messages.read({ signal })
   }
 
-  const { status, dialStatus } = answer.dialResponse ?? {}
-
-  // it was here, whatever it says
-  if (dialledBy != null) {
-    return { outcome: 'reached', helper: helper.toString(), stranger: !known.has(dialledBy) }
+  if (answer.dialResponse == null) {
+    throw new HelperError(`${helper} does not say whether it could dial ${formatEndpoint(external)}`)
   }
 
-  if (status === DialResponse.ResponseStatus.OK && dialStatus === DialStatus.E_DIAL_ERROR) {
-    return { outcome: 'not-reached', helper: helper.toString() }
-  }
-
-  throw new HelperError(`${helper} does not say whether it could dial ${formatEndpoint(external)}: ${status ?? 'no answer'} ${dialStatus ?? ''}`.trim())
+  return answer.dialResponse
 }
 
 function toAddress ({ host, port }: Endpoint): string {

@@ -1,7 +1,10 @@
 import { isIP } from 'node:net'
+import { multiaddr } from '@multiformats/multiaddr'
 import { InvalidArgumentError } from 'commander'
+import { toNetConfig } from '../net-config.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import type { Endpoint } from '../stun/endpoint.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
  * A whole number in a range, or a clear error
@@ -41,4 +44,36 @@ export function stunURI (text: string, previous: string[] = []): string[] {
   } catch (err: any) {
     throw new InvalidArgumentError(err.message)
   }
+}
+
+/**
+ * A multiaddr of a TCP port, several times
+ */
+export function multiaddrs (text: string, previous: Multiaddr[] = []): Multiaddr[] {
+  try {
+    const address = multiaddr(text)
+
+    if (toNetConfig(address).type === 'tcp') {
+      return [...previous, address]
+    }
+  } catch {
+    // said below
+  }
+
+  throw new InvalidArgumentError('It must be a multiaddr of a TCP port like /ip4/203.0.113.1/tcp/4001/p2p/12D3Koo...')
+}
+
+/**
+ * A host and a port as `host:port`, as a multiaddr, several times
+ */
+export function helperAddress (text: string, previous: Multiaddr[] = []): Multiaddr[] {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:/\s]+)):(\d+)$/.exec(text) ?? []
+  const host = bracketed ?? plain
+  const version = isIP(host ?? '')
+
+  if (host == null || Number(port) < 1 || Number(port) > 65_535 || (bracketed != null && version !== 6)) {
+    throw new InvalidArgumentError(text.startsWith('/') ? 'It must be a host and a port. Multiaddrs go to --peer.' : 'It must be a host and a port like helper.example.org:4001 or [2001:db8::1]:4001.')
+  }
+
+  return multiaddrs(`/${version === 0 ? 'dns' : `ip${version}`}/${host}/tcp/${port}`, previous)
 }
