@@ -10,7 +10,9 @@ export default {
   dependencyCheck: {
     ignore: [
       // not imported: its binary runs the npm scripts
-      'node'
+      'node',
+      // writes src/check/pb
+      'protons'
     ]
   }
 }

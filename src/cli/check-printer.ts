@@ -2,7 +2,7 @@ import { styleText } from 'node:util'
 import { Help } from 'commander'
 import yoctoSpinner from 'yocto-spinner'
 import { formatEndpoint } from '../stun/endpoint.ts'
-import { addressLine, findingLines, heldLine, verdictText } from './check-text.ts'
+import { addressLine, findingLines, heldLine, serverName, verdictText } from './check-text.ts'
 import type { Line } from './check-text.ts'
 import type { CheckReport, Progress } from '../check/check.ts'
 
@@ -50,7 +50,7 @@ export class CheckPrinter {
     const kept = report.families.flatMap(({ findings }) => findings.held ?? []).filter(({ ended }) => ended == null)
     kept.forEach(held => { this.line(heldLine(held)) })
     const { title, advice } = verdictText(report.verdict, report.families)
-    this.write(`\n${this.paint(report.verdict.kind === 'anyone' ? 'good' : report.verdict.kind === 'nothing' ? 'bad' : 'notable', title)}\n${this.wrap(advice, 0)}`)
+    this.write(`\n${this.paint(report.verdict.kind === 'anyone' ? 'success' : 'notable', title)}\n${this.wrap(advice, 0)}`)
   }
 
   /**
@@ -76,8 +76,7 @@ export class CheckPrinter {
       }
       case 'answer': {
         const { server, endpoint, external } = progress.view
-        const asked = formatEndpoint(endpoint)
-        this.line({ label: 'Server', text: `${server}${server.endsWith(`:${asked}`) ? '' : ` (${asked})`} sees ${formatEndpoint(external)}`, tone: 'plain' })
+        this.line({ label: 'Server', text: `${serverName(server, endpoint)} sees ${formatEndpoint(external)}`, tone: 'plain' })
         break
       }
       case 'failure': {
@@ -95,7 +94,7 @@ export class CheckPrinter {
       case 'hold':
         this.hold(progress.seconds)
         break
-      case 'ended':
+      default:
         this.line(heldLine(progress.held))
         break
     }
@@ -114,9 +113,10 @@ export class CheckPrinter {
   }
 
   private wait (text: string): void {
-    if (this.spinner != null) {
+    if (this.spinner?.isSpinning === true) {
       this.spinner.text = `${text} ...`
-      this.spinner.start()
+    } else {
+      this.spinner?.start(`${text} ...`)
     }
   }
 
@@ -131,9 +131,9 @@ export class CheckPrinter {
     return lines.map(line => this.paint(tone, line)).join(`\n${' '.repeat(indent)}`)
   }
 
-  private paint (tone: Line['tone'] | 'notable' | 'title', text: string): string {
+  private paint (tone: Line['tone'] | 'success' | 'notable' | 'title', text: string): string {
     // hasColors() respects NO_COLOR
-    return process.stdout.isTTY && process.stdout.hasColors() ? styleText(STYLES[tone], text, { validateStream: false }) : text
+    return tone !== 'plain' && process.stdout.isTTY && process.stdout.hasColors() ? styleText(STYLES[tone], text, { validateStream: false }) : text
   }
 
   private write (text: string): void {
@@ -141,10 +141,10 @@ export class CheckPrinter {
   }
 }
 
-const STYLES: Record<Line['tone'] | 'notable' | 'title', Parameters<typeof styleText>[0]> = {
+const STYLES: Record<Exclude<Line['tone'], 'plain'> | 'success' | 'notable' | 'title', Parameters<typeof styleText>[0]> = {
   good: 'green',
   bad: 'red',
-  plain: 'reset',
+  success: ['bold', 'green'],
   notable: ['bold', 'yellow'],
   title: 'bold'
 }

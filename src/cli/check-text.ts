@@ -1,4 +1,5 @@
 import { formatEndpoint } from '../stun/endpoint.ts'
+import { DEFAULT_PORT, parseSTUNURI } from '../stun/uri.ts'
 import type { AddressScope } from '../check/address-scope.ts'
 import type { FamilyReport } from '../check/check.ts'
 import type { CarrierNAT, Findings } from '../check/findings.ts'
@@ -6,6 +7,7 @@ import type { HeldConnection } from '../check/hold.ts'
 import type { MappingBehaviour } from '../check/mapping-behaviour.ts'
 import type { OutsideResult } from '../check/outside.ts'
 import type { Verdict } from '../check/verdict.ts'
+import type { Endpoint } from '../stun/endpoint.ts'
 
 /**
  * A line of the report: what it is about, what was seen, and how good that is
@@ -96,10 +98,19 @@ export function findingLines (findings: Findings): Line[] {
 }
 
 /**
+ * With the endpoint, when the URI does not say it
+ */
+export function serverName (server: string, endpoint: Endpoint): string {
+  const { scheme, host, port = DEFAULT_PORT[scheme] } = parseSTUNURI(server)
+
+  return host === endpoint.host && port === endpoint.port ? server : `${server} at ${formatEndpoint(endpoint)}`
+}
+
+/**
  * How long a server kept its connection
  */
 export function heldLine ({ server, endpoint, seconds, ended }: HeldConnection): Line {
-  const name = `${server}${server.endsWith(`:${formatEndpoint(endpoint)}`) ? '' : ` (${formatEndpoint(endpoint)})`}`
+  const name = serverName(server, endpoint)
 
   return ended == null
     ? { label: 'Kept', text: `${name} for ${seconds} s, and still does`, tone: 'good' }

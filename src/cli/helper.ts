@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { keyFromFile } from '../helper/key-file.ts'
 import { startHelper } from '../helper/helper.ts'
+import { keyFromFile } from '../helper/key-file.ts'
 import { formatEndpoint } from '../stun/endpoint.ts'
 import { endpoint, multiaddrs, wholeNumber } from './options.ts'
 import type { Endpoint } from '../stun/endpoint.ts'
@@ -26,15 +26,15 @@ export function helperCommand (): Command {
     .option('--json', 'print events as JSON, a line each')
     .addHelpText('after', `
 It needs a public address, and packages that every node of libp2p has:
-  npm install libp2p @libp2p/noise @libp2p/yamux @libp2p/crypto @libp2p/identify \\
-    @libp2p/autonat-v2 @libp2p/circuit-relay-v2
+  npm install libp2p @libp2p/noise @libp2p/yamux @libp2p/crypto \\
+    @libp2p/identify @libp2p/autonat-v2 @libp2p/circuit-relay-v2
 
 A check that knows only this machine can not tell who is a stranger, since it
 talks to the STUN server here: let it ask a STUN server elsewhere too.
 
 Examples:
   tcp-stun helper --key helper.key
-  tcp-stun helper --listen 0.0.0.0:4001 --listen [::]:4001 --stun-listen [::]:3478
+  tcp-stun helper --listen 0.0.0.0:4001 --listen [::]:4001
 
 On a machine behind a NAT:
   tcp-stun check --helper helper.example.org:4001`)

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
+import { TCP } from '@multiformats/multiaddr-matcher'
 import { InvalidArgumentError } from 'commander'
-import { toNetConfig } from '../net-config.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import type { Endpoint } from '../stun/endpoint.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -28,7 +28,7 @@ export function endpoint (text: string, previous: Endpoint[] = []): Endpoint[] {
   const [, bracketed, plain, port] = /^(?:(?:\[([^\]]*)\]|([^:]*)):)?(\d+)$/.exec(text) ?? []
   const host = bracketed ?? plain ?? '0.0.0.0'
 
-  if (isIP(host) === 0 || Number(port) > 65_535) {
+  if (port == null || isIP(host) === 0 || Number(port) > 65_535) {
     throw new InvalidArgumentError('It must be an IP address and a port like 0.0.0.0:3478 or [::]:3478, or a port.')
   }
 
@@ -53,7 +53,7 @@ export function multiaddrs (text: string, previous: Multiaddr[] = []): Multiaddr
   try {
     const address = multiaddr(text)
 
-    if (toNetConfig(address).type === 'tcp') {
+    if (TCP.exactMatch(address)) {
       return [...previous, address]
     }
   } catch {
