@@ -42,7 +42,7 @@ const REWRITING = {
 
 const HAIRPIN = {
   works: 'works: hosts inside reach this one by its public address',
-  fails: 'does not: hosts inside do not reach this one by its public address',
+  fails: 'does not work: hosts inside do not reach this one by its public address',
   'other-host': 'somebody else answers at the public address: is the port forwarded?',
   'not-asked': ''
 }
@@ -160,7 +160,7 @@ export function verdictText (verdict: Verdict, families: FamilyReport[]): Verdic
     case 'anyone':
       return {
         title: `Dialable by anyone${at}`,
-        advice: 'A stranger has dialled in. Nothing is to be done: a node on this port is a full peer, as long as its mapping is held, which the transport does.'
+        advice: 'A stranger has dialled in. There is nothing to do: a node on this port is a full peer, as long as its mapping is held, which the transport does.'
       }
     case 'perhaps':
       return perhapsText(verdict.because, at, best)
