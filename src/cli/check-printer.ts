@@ -125,7 +125,9 @@ export class CheckPrinter {
   }
 
   private wrap (text: string, indent: number, tone: Line['tone'] = 'plain'): string {
-    const width = Math.min(100, process.stdout.columns ?? 80) - indent - 1
+    // some terminals say 0
+    const columns = process.stdout.columns > 0 ? process.stdout.columns : 80
+    const width = Math.min(100, columns) - indent - 1
     const lines = new Help().boxWrap(text, Math.max(20, width)).split('\n')
 
     return lines.map(line => this.paint(tone, line)).join(`\n${' '.repeat(indent)}`)

@@ -193,7 +193,7 @@ function perhapsText (because: (Verdict & { kind: 'perhaps' })['because'], at: s
     case 'helper-known':
       return { title, advice: `The helper got in, but this port had talked to its host before, and some NATs let in only those. To know, ${ask}.${oneView}` }
     case 'helper-failed':
-      return { title, advice: `There is an address to dial, but the helper could not try it. Is it running, and is TCP to it let through?${oneView}` }
+      return { title, advice: `There is an address to dial, but the helper did not try it, for the reason above.${oneView}` }
     case 'one-view':
       return { title: `Not dialable by anyone${at}`, advice: `A stranger did not get in.${oneView} Then peers get in either after a punch or only by relay.` }
     default:
