@@ -14,7 +14,9 @@ export default {
       // not imported: its binary runs the npm scripts
       'node',
       // types only
-      '@types/babel__core'
+      '@types/babel__core',
+      // writes src/check/pb
+      'protons'
     ]
   }
 }

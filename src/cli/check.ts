@@ -1,16 +1,22 @@
-import net from 'node:net'
-import { styleText } from 'node:util'
-import { multiaddr } from '@multiformats/multiaddr'
+import { isIP } from 'node:net'
 import { Command } from 'commander'
-import { pEvent } from 'p-event'
+import { check } from '../check/check.ts'
+import { EXIT_CODES } from '../check/verdict.ts'
 import { DEFAULT_STUN_SERVERS } from '../constants.ts'
-import { PublicMapping } from '../mapping/mapping.ts'
-import { assertPortFree, bindSocket, portSharing } from '../net/bound-socket.ts'
-import { stunURI, wholeNumber } from './options.ts'
-import type { MappingStatus } from '../mapping/status.ts'
+import { parseSTUNURI } from '../stun/uri.ts'
+import { progressToJSON, reportToJSON } from './check-json.ts'
+import { CheckPrinter } from './check-printer.ts'
+import { helperAddress, multiaddrs, stunURI, wholeNumber } from './options.ts'
+import type { CheckReport } from '../check/check.ts'
+import type { STUNURI } from '../stun/uri.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 interface CheckOptions {
   server?: string[]
+  helper?: Multiaddr[]
+  peer?: Multiaddr[]
+  ipv4?: boolean
+  ipv6?: boolean
   port: number
   hold: number
   timeout: number
@@ -19,181 +25,113 @@ interface CheckOptions {
 }
 
 /**
- * How long to wait for a second server after the first, in ms
+ * Of the public servers no more are asked than are needed: three, so that one
+ * that lies is outvoted
  */
-const SECOND_OPINION = 1_000
+const ENOUGH = 3
 
 /**
- * What the command exits with. 1 is for wrong flags and for what should not happen.
+ * As a shell says that a command was interrupted
  */
-const EXIT_CODES: Record<MappingStatus['state'], number> = {
-  direct: 0,
-  mapped: 0,
-  'endpoint-dependent': 2,
-  acquiring: 3,
-  lost: 3,
-  unsupported: 4
-}
+const INTERRUPTED = 130
 
 export function checkCommand (): Command {
   return new Command('check')
-    .description('Ask STUN servers from one TCP port which public address your NAT gives it')
-    .option('-s, --server <uri>', 'STUN server to ask, repeatable (default: a list of public ones)', stunURI)
+    .description('Find out what your NAT lets peers do, and what to do about it')
+    .option('-s, --server <uri>', 'STUN server to ask, repeatable (default: public ones)', stunURI)
+    .option('--helper <host:port>', 'machine outside that runs "tcp-stun helper", to dial in; repeatable', helperAddress)
+    .option('--peer <multiaddr>', 'peer of libp2p that serves AutoNAT v2, to dial in; repeatable', multiaddrs)
+    .option('-4, --ipv4', 'check IPv4 only (default: both)')
+    .option('-6, --ipv6', 'check IPv6 only')
     .option('-p, --port <number>', 'local port, 0 for any', wholeNumber(0, 65_535), 0)
-    .option('--hold <seconds>', 'hold the mapping for so long, and tell every change', wholeNumber(0, 1_000_000), 0)
-    .option('--timeout <ms>', 'how long to wait for an answer', wholeNumber(1, 0x7fffffff), 10_000)
+    .option('--hold <seconds>', 'afterwards see how long each server keeps its connection', wholeNumber(0, 1_000_000), 0)
+    .option('--timeout <ms>', 'how long all but --hold may take', wholeNumber(1, 0x7fffffff), 30_000)
     .option('--allow-private', 'accept a private address, of a server in your own network')
     .option('--json', 'print events as JSON, a line each; the last one is the verdict')
     .addHelpText('after', `
+Can strangers dial me? STUN can not tell: somebody outside has to try. Name a
+machine that runs "tcp-stun helper", or any peer that serves AutoNAT v2. Without
+one the best verdict is "perhaps". It needs libp2p:
+  npm install libp2p @libp2p/noise @libp2p/yamux
+
+Which servers? Name two at different addresses: with one it is not known whether
+other peers see the same port. They must speak TCP, which many do not.
+
 Exit codes:
-  0  the port has one public address, or there is no NAT
-  1  wrong flags, or the port is taken
-  2  the NAT gives every server another port: no peer could use any
-  3  no server could be asked
-  4  this platform can not share a port between a listener and a client
+  0    dialable by anyone: a stranger did it
+  1    wrong flags, or the port is taken
+  2    only by relay: the NAT gives every peer another port
+  3    no server could be asked
+  4    this platform can not share a port between a listener and a client
+  5    perhaps dialable by anyone: nobody outside has tried
+  6    dialable after a punch: strangers are kept out
+  130  interrupted before there was a verdict
 
 Examples:
   tcp-stun check
-  tcp-stun check --server stun:stun.example.org --server stuns:stun.example.net
-  tcp-stun check --port 4001 --hold 300`)
+  tcp-stun check --helper helper.example.org:4001
+  tcp-stun check -4 -s stun:stun.example.org -s stuns:stun.example.net
+  tcp-stun check --port 4001 --hold 300
+  tcp-stun check --json | tail -n 1`)
     .action(runCheck)
 }
 
 async function runCheck (options: CheckOptions): Promise<void> {
-  const { server: stunServers = DEFAULT_STUN_SERVERS, hold, timeout, allowPrivate } = options
-  const say = (text: string, event: string, detail: object = {}): void => {
-    process.stdout.write(options.json === true ? `${JSON.stringify({ event, ...detail })}\n` : `${text}\n`)
+  const { server, helper = [], peer = [], ipv4 = false, ipv6 = false, port, hold, timeout, allowPrivate = false, json = false } = options
+  const servers = (server ?? DEFAULT_STUN_SERVERS).map(uri => parseSTUNURI(uri))
+  const printer = json ? undefined : new CheckPrinter()
+  const write = (line?: object): void => {
+    if (line != null) {
+      process.stdout.write(`${JSON.stringify(line)}\n`)
+    }
   }
-  const local = loopbackOnly(stunServers) ? '127.0.0.1' : '0.0.0.0'
-  const { server, port } = await listen(local, options.port)
-  const mapping = new PublicMapping({}, {
-    listener: multiaddr(`/ip4/${local}/tcp/${port}`),
-    stunServers,
-    allowPrivateMapping: allowPrivate
-  })
-  const failed = new Map<string, string>()
+  const interrupted = new AbortController()
+  const interrupt = (): void => { interrupted.abort() }
+  process.once('SIGINT', interrupt)
+  process.once('SIGTERM', interrupt)
 
   try {
-    say(`Asking ${stunServers.length} STUN server${stunServers.length === 1 ? '' : 's'} over TCP from local port ${port} ...`, 'asking', { stunServers, port })
-    mapping.addEventListener('status', ({ detail }) => {
-      for (const { server, error } of detail.failures) {
-        if (failed.get(server) !== error.message) {
-          failed.set(server, error.message)
-          say(`  ${paint('yellow', 'failed')}  ${server}: ${error.message}`, 'failed', { server, name: error.name, message: error.message })
-        }
+    const report = await check({
+      servers,
+      enough: server == null ? ENOUGH : Infinity,
+      helpers: [...helper, ...peer],
+      versions: ipv4 === ipv6 ? versionsOf(servers) : ipv4 ? [4] : [6],
+      port,
+      timeout,
+      hold: hold * 1_000,
+      allowPrivate,
+      signal: interrupted.signal,
+      onProgress: progress => {
+        printer?.onProgress(progress)
+        json && write(progressToJSON(progress))
       }
     })
-    mapping.addEventListener('changed', ({ detail }) => {
-      say(`  ${paint('yellow', 'changed')} to ${describe(detail)}`, 'changed', { external: describe(detail) })
-    })
 
-    await mapping.start(AbortSignal.timeout(timeout)).catch(() => {})
-
-    // one answer says little of the NAT: the others get another moment
-    if ('servers' in mapping.status && mapping.status.servers.length < Math.min(2, stunServers.length)) {
-      await pEvent(mapping, 'status', { timeout: SECOND_OPINION }).catch(() => {})
+    conclude(report)
+  } catch (err) {
+    if (!interrupted.signal.aborted) {
+      throw err
     }
 
-    const stopped = new AbortController()
-    const stop = (): void => { stopped.abort() }
-    process.once('SIGINT', stop)
-    process.once('SIGTERM', stop)
-
-    if (hold > 0 && 'external' in mapping.status) {
-      say(`  ${describe(mapping.status)}, holding it for ${hold} s ...`, 'holding', { external: describe(mapping.status), seconds: hold })
-      // ends by the time or by a signal, both are fine
-      await pEvent(mapping, 'lost', { signal: AbortSignal.any([stopped.signal, AbortSignal.timeout(hold * 1_000)]) }).catch(() => {})
-    }
-
-    process.off('SIGINT', stop)
-    process.off('SIGTERM', stop)
-
-    const { status } = mapping
-    const { title, advice } = verdict(status)
-    process.exitCode = EXIT_CODES[status.state]
-    say(`\n${paint(process.exitCode === 0 ? 'green' : 'yellow', title)}\n${advice}`, 'verdict', {
-      state: status.state,
-      external: 'external' in status ? status.external.toString() : undefined,
-      local: 'local' in status ? status.local.toString() : undefined,
-      behaviour: 'behaviour' in status ? status.behaviour : undefined,
-      portPreserved: 'external' in status ? portOf(status.external.toString()) === String(port) : undefined,
-      servers: 'servers' in status ? status.servers : undefined,
-      addresses: 'addresses' in status ? status.addresses.map(({ server, external }) => ({ server, external: external.toString() })) : undefined,
-      exitCode: process.exitCode
-    })
+    printer?.stop()
+    write(json ? { event: 'interrupted', exitCode: INTERRUPTED } : undefined)
+    process.exitCode = INTERRUPTED
   } finally {
-    await mapping.close()
-    server.close()
+    printer?.stop()
+    process.off('SIGINT', interrupt)
+    process.off('SIGTERM', interrupt)
+  }
+
+  function conclude (report: CheckReport): void {
+    process.exitCode = EXIT_CODES[report.verdict.kind]
+    printer?.onReport(report)
+    write(json ? reportToJSON(report, process.exitCode) : undefined)
   }
 }
 
 /**
- * In plain words, with what to do
+ * Those that there is a server to ask for
  */
-function verdict (status: MappingStatus): { title: string, advice: string } {
-  switch (status.state) {
-    case 'direct':
-      return {
-        title: `There is no NAT: you are at ${status.external}.`,
-        advice: 'Peers can dial you, unless a firewall keeps them out.'
-      }
-    case 'mapped':
-      return {
-        title: `Your NAT gives ${status.local} the public address ${status.external}.`,
-        advice: status.behaviour === 'endpoint-independent'
-          ? `${status.servers.length} servers agree, so it is the same for every peer. Peers can dial it if your NAT\nlets strangers in; STUN over TCP can not tell that.`
-          : 'Only one server was asked, so it is not known whether other peers see the same\nport. Name a second one with --server.'
-      }
-    case 'endpoint-dependent':
-      return {
-        title: 'Your NAT gives every peer another port.',
-        advice: `Nobody can dial you. Forward a port in your router, turn on UPnP, or use a relay.\n${status.addresses.map(({ server, external }) => `  ${server} sees ${external}`).join('\n')}`
-      }
-    case 'unsupported':
-      return {
-        title: 'This platform can not share a TCP port.',
-        advice: status.reason.message
-      }
-    default:
-      return {
-        title: 'No STUN server could be asked.',
-        advice: 'Is there a network? Does a firewall stop TCP to port 3478? Many public servers\nspeak UDP only: name one that speaks TCP with --server.'
-      }
-  }
-}
-
-async function listen (host: string, port: number): Promise<{ server: net.Server, port: number }> {
-  const server = net.createServer(socket => { socket.destroy() })
-
-  if (portSharing() === 'unsupported') {
-    return { server, port }
-  }
-
-  assertPortFree({ host, port })
-  const bound = bindSocket({ host, port })
-  const listening = pEvent(server, 'listening')
-  bound.listen(server)
-  await listening
-
-  return { server, port: bound.port }
-}
-
-/**
- * From a loopback address only servers on loopback can be reached, and those
- * see the address that is connected from
- */
-function loopbackOnly (servers: string[]): boolean {
-  return servers.every(server => /^stuns?:(127\.|localhost\b)/i.test(server))
-}
-
-function describe (status: MappingStatus): string {
-  return 'external' in status ? status.external.toString() : status.state
-}
-
-function portOf (address: string): string | undefined {
-  return address.split('/').at(-1)
-}
-
-function paint (colour: 'green' | 'yellow', text: string): string {
-  return process.stdout.isTTY && process.env.NO_COLOR == null ? styleText(colour, text) : text
+function versionsOf (servers: STUNURI[]): Array<4 | 6> {
+  return ([4, 6] as const).filter(version => servers.some(({ host }) => isIP(host) === 0 || isIP(host) === version))
 }

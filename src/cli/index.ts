@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { checkCommand } from './check.ts'
+import { helperCommand } from './helper.ts'
 import { serverCommand } from './server.ts'
 
 const program = new Command('tcp-stun')
@@ -8,6 +9,7 @@ const program = new Command('tcp-stun')
   .showHelpAfterError('(--help says more)')
   .addCommand(serverCommand())
   .addCommand(checkCommand())
+  .addCommand(helperCommand())
 
 try {
   await program.parseAsync()

@@ -1,8 +1,11 @@
 import { isIP } from 'node:net'
+import { multiaddr } from '@multiformats/multiaddr'
+import { TCP } from '@multiformats/multiaddr-matcher'
 import { InvalidArgumentError } from 'commander'
 import { networks } from '../server/proxy-protocol.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import type { Endpoint } from '../stun/endpoint.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
  * A whole number in a range, or a clear error
@@ -26,7 +29,7 @@ export function endpoint (text: string, previous: Endpoint[] = []): Endpoint[] {
   const [, bracketed, plain, port] = /^(?:(?:\[([^\]]*)\]|([^:]*)):)?(\d+)$/.exec(text) ?? []
   const host = bracketed ?? plain ?? '0.0.0.0'
 
-  if (isIP(host) === 0 || !(Number(port) <= 65_535)) {
+  if (port == null || isIP(host) === 0 || Number(port) > 65_535) {
     throw new InvalidArgumentError('It must be an IP address and a port like 0.0.0.0:3478 or [::]:3478, or a port.')
   }
 
@@ -62,4 +65,36 @@ export function network (text: string, previous: string[] = []): string[] {
   }
 
   return [...previous, text]
+}
+
+/**
+ * A multiaddr of a TCP port, several times
+ */
+export function multiaddrs (text: string, previous: Multiaddr[] = []): Multiaddr[] {
+  try {
+    const address = multiaddr(text)
+
+    if (TCP.exactMatch(address)) {
+      return [...previous, address]
+    }
+  } catch {
+    // said below
+  }
+
+  throw new InvalidArgumentError('It must be a multiaddr of a TCP port like /ip4/203.0.113.1/tcp/4001/p2p/12D3Koo...')
+}
+
+/**
+ * A host and a port as `host:port`, as a multiaddr, several times
+ */
+export function helperAddress (text: string, previous: Multiaddr[] = []): Multiaddr[] {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:/\s]+)):(\d+)$/.exec(text) ?? []
+  const host = bracketed ?? plain
+  const version = isIP(host ?? '')
+
+  if (host == null || Number(port) < 1 || Number(port) > 65_535 || (bracketed != null && version !== 6)) {
+    throw new InvalidArgumentError(text.startsWith('/') ? 'It must be a host and a port. Multiaddrs go to --peer.' : 'It must be a host and a port like helper.example.org:4001 or [2001:db8::1]:4001.')
+  }
+
+  return multiaddrs(`/${version === 0 ? 'dns' : `ip${version}`}/${host}/tcp/${port}`, previous)
 }

@@ -32,6 +32,12 @@ export interface BindingResult {
   rewritten?: Endpoint
 
   /**
+   * The MAPPED-ADDRESS, which tells when nothing is rewritten that something
+   * could have been
+   */
+  mappedAddress?: Endpoint
+
+  /**
    * Where the server can be asked too (RFC 5780, section 7.4)
    */
   otherAddress?: Endpoint
@@ -82,6 +88,7 @@ export function readResult (message: STUNMessage, server: string, local: Endpoin
     mapped,
     local,
     rewritten: mappedAddress != null && (mappedAddress.host !== mapped.host || mappedAddress.port !== mapped.port) ? mappedAddress : undefined,
+    mappedAddress,
     otherAddress: getAttribute(message, 'OTHER-ADDRESS')?.address,
     responseOrigin: getAttribute(message, 'RESPONSE-ORIGIN')?.address,
     software: getAttribute(message, 'SOFTWARE')?.value,

@@ -1,0 +1,256 @@
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'aegir/chai'
+import { laboratory } from '../fixtures/laboratory.ts'
+import { BEHAVIOURS } from '../nat-lab/index.ts'
+import type { Behaviour, Host, Lab, NATOptions, Network, Program, ProgramEvent } from '../nat-lab/index.ts'
+
+const COMMAND = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../src/cli/index.js')
+
+/**
+ * A way to the internet, with what is to be found out about it
+ */
+interface Kind {
+  title: string
+  version: 4 | 6
+  mappings: Behaviour[]
+  build(lab: Lab, name: string, external: string, nat: NATOptions): Promise<Network>
+
+  /**
+   * An address in that network, of a network without NAT the last part
+   */
+  home: string
+  found: { nat: boolean, portPreserved: boolean }
+}
+
+const EI: Behaviour[] = ['endpoint-independent']
+
+const single = (ports: NATOptions['ports']): Kind['build'] => async (lab, name, address, nat) => lab.router(name, { address, ports, ...nat })
+
+const carrier = (ports: NATOptions['ports']): Kind['build'] => async (lab, name, address, nat) => {
+  const network = await lab.router(`${name}-c`, { address, lan: '100.64.0.1/24', ports, ...nat })
+
+  return lab.router(`${name}-h`, { address: '100.64.0.2', network, filtering: 'endpoint-independent', ports })
+}
+
+const KINDS: Kind[] = [
+  { title: 'IPv4, ports preserved', version: 4, mappings: EI, build: single('preserved'), home: '192.168.1.2', found: { nat: true, portPreserved: true } },
+  { title: 'IPv4, ports computed', version: 4, mappings: BEHAVIOURS, build: single('hashed'), home: '192.168.1.2', found: { nat: true, portPreserved: false } },
+  { title: 'IPv4, ports random', version: 4, mappings: BEHAVIOURS, build: single('random'), home: '192.168.1.2', found: { nat: true, portPreserved: false } },
+  { title: 'IPv4, carrier NAT behind a home NAT, ports preserved', version: 4, mappings: EI, build: carrier('preserved'), home: '192.168.1.2', found: { nat: true, portPreserved: true } },
+  { title: 'IPv4, carrier NAT behind a home NAT, ports computed', version: 4, mappings: BEHAVIOURS, build: carrier('hashed'), home: '192.168.1.2', found: { nat: true, portPreserved: false } },
+  { title: 'IPv6, NAT66, ports preserved', version: 6, mappings: EI, build: single('preserved'), home: 'fd00:1::2', found: { nat: true, portPreserved: true } },
+  { title: 'IPv6, NAT66, ports computed', version: 6, mappings: BEHAVIOURS, build: single('hashed'), home: 'fd00:1::2', found: { nat: true, portPreserved: false } },
+  {
+    title: 'IPv6, firewall without NAT',
+    version: 6,
+    mappings: EI,
+    build: async (lab, name, address, { filtering }) => lab.firewall(name, { address, filtering, lan: `2a10:0:0:${address.split(':').at(-1)}::1/64` }),
+    home: '::2',
+    found: { nat: false, portPreserved: true }
+  }
+]
+
+/**
+ * Two servers with two ports each, and one who has never been talked to
+ */
+const SERVERS = { 4: ['11.0.0.1', '11.0.0.2'], 6: ['2a00::1', '2a00::2'] }
+const HELPER = { 4: '11.0.0.9', 6: '2a00::9' }
+
+describe('tcp-stun check', function () {
+  this.timeout(60_000)
+
+  const running: Program[] = []
+
+  // before the laboratory goes: they end by a signal only
+  after(async () => {
+    await Promise.all(running.map(async program => {
+      program.kill()
+      await program.waitFor('exit')
+    }))
+  })
+
+  const { create } = laboratory('all')
+  let lab: Lab
+  let made = 0
+
+  async function serve (host: Host, ...args: string[]): Promise<void> {
+    const program = command(host, ...args, '--json')
+    running.push(program)
+    await program.waitFor('listening')
+  }
+
+  before(async () => {
+    lab = await create()
+
+    for (const version of [4, 6] as const) {
+      for (const [i, address] of SERVERS[version].entries()) {
+        const host = await lab.host(`stun${version}-${i}`, { address })
+        const ports = [3478, 3479].flatMap(port => ['--listen', `${bracket(address)}:${port}`])
+        await serve(host, 'server', ...ports)
+      }
+
+      const host = await lab.host(`helper${version}`, { address: HELPER[version] })
+      await serve(host, 'helper', '--listen', `${bracket(HELPER[version])}:4001`, '--stun-listen', `${bracket(HELPER[version])}:3478`)
+    }
+  })
+
+  describe('gives the right verdict', () => {
+    for (const kind of KINDS) {
+      describe(kind.title, () => {
+        for (const mapping of kind.mappings) {
+          for (const filtering of BEHAVIOURS) {
+            it(`${mapping} mapping, ${filtering} filtering`, async () => {
+              const { version, found } = kind
+              const { home, external } = await behind(kind, { mapping, filtering })
+              const report = await check(home, ...servers(version), '--helper', `${bracket(HELPER[version])}:4001`)
+              const [family] = report.families
+
+              expect(report.families).to.have.lengthOf(1)
+              expect(family).to.include({ version, nat: found.nat, mapping })
+
+              if (mapping !== 'endpoint-independent') {
+                expect(report).to.include({ verdict: 'relay', exitCode: 2 })
+                expect(family.outside).to.include({ outcome: 'not-asked', because: 'no-address' })
+                return
+              }
+
+              expect(report).to.include(filtering === 'endpoint-independent' ? { verdict: 'anyone', exitCode: 0 } : { verdict: 'punch', exitCode: 6 })
+              expect(report.external.startsWith(`${bracket(found.nat ? external : home.address)}:`)).to.equal(true, report.external)
+              expect(family).to.include({ portPreserved: found.portPreserved })
+            })
+          }
+        }
+      })
+    }
+  })
+
+  describe('does not say more than it has seen', () => {
+    const [CONE] = KINDS
+
+    it('perhaps, when nobody outside was asked', async () => {
+      const { home } = await behind(CONE, { filtering: 'endpoint-independent' })
+
+      expect(await check(home, ...servers(4))).to.include({ verdict: 'perhaps', because: 'not-asked', exitCode: 5 })
+    })
+
+    it('perhaps, when the only one that dialled in had been talked to', async () => {
+      const { home } = await behind(CONE, { filtering: 'address-dependent' })
+      const report = await check(home, '--server', `stun:${HELPER[4]}`, '--helper', `${HELPER[4]}:4001`)
+
+      expect(report).to.include({ verdict: 'perhaps', because: 'helper-known' })
+      expect(report.families[0].mapping).to.equal('unknown')
+    })
+
+    it('asks the server at the helper last, so that the helper is a stranger', async () => {
+      const { home } = await behind(CONE, { filtering: 'address-dependent' })
+      const report = await check(home, '--server', `stun:${HELPER[4]}`, '--server', `stun:${SERVERS[4][0]}`, '--helper', `${HELPER[4]}:4001`)
+
+      expect(report).to.include({ verdict: 'punch' })
+      expect(report.families[0].mapping).to.equal('endpoint-independent')
+    })
+
+    it('perhaps, when the helper is not there', async () => {
+      const { home } = await behind(CONE, {})
+      const report = await check(home, ...servers(4), '--helper', `${SERVERS[4][0]}:4001`)
+
+      expect(report).to.include({ verdict: 'perhaps', because: 'helper-failed' })
+      expect(report.families[0].outside.outcome).to.equal('failed')
+    })
+
+    it('nothing, when no server answers', async () => {
+      const { home } = await behind(CONE, {})
+      const report = await check(home, '--server', `stun:${SERVERS[4][0]}:9`, '--server', 'stun:11.0.0.200', '--timeout', '3000')
+
+      expect(report).to.include({ verdict: 'nothing', because: 'no-answer', exitCode: 3 })
+      expect(report.families[0].failures).to.have.lengthOf(2)
+    })
+  })
+
+  describe('sees', () => {
+    const [CONE] = KINDS
+
+    for (const hairpin of [true, false]) {
+      it(`that hairpinning ${hairpin ? 'works' : 'does not'}`, async () => {
+        const { home } = await behind({ ...CONE, build: async (lab, name, address) => lab.router(name, { address, hairpin, filtering: 'endpoint-independent' }) }, {})
+        const report = await check(home, ...servers(4))
+
+        expect(report.families[0].hairpin).to.equal(hairpin ? 'works' : 'fails')
+      })
+    }
+
+    it('the address of a carrier at the machine itself', async () => {
+      const { home } = await behind({ ...CONE, home: '100.64.0.2', build: async (lab, name, address) => lab.router(name, { address, lan: '100.64.0.1/24' }) }, {})
+      const report = await check(home, ...servers(4))
+
+      expect(report.families[0].carrierNAT).to.deep.equal({ seen: 'yes', evidence: 'local-address', address: '100.64.0.2' })
+    })
+
+    it('a carrier by a server that is inside its network', async () => {
+      const { home, outer } = await behind({
+        ...CONE,
+        build: async (lab, name, address) => {
+          const network = await lab.router(`${name}-c`, { address, lan: '100.64.0.1/24' })
+          const inside = await lab.host(`${name}-s`, { address: '100.64.0.9', network })
+          await serve(inside, 'server', '--listen', '100.64.0.9:3478')
+
+          return lab.router(`${name}-h`, { address: '100.64.0.2', network })
+        }
+      }, {})
+      expect(outer).to.have.property('address', '100.64.0.2')
+      const report = await check(home, ...servers(4), '--server', 'stun:100.64.0.9')
+
+      expect(report.families[0].carrierNAT).to.deep.equal({ seen: 'yes', evidence: 'server-inside', address: '100.64.0.2' })
+      expect(report.families[0].failures).to.have.lengthOf(1)
+      expect(report.families[0].mapping).to.equal('endpoint-independent')
+    })
+
+    it('a server that lies, and one that hangs up', async () => {
+      const { home } = await behind(CONE, {})
+      const liar = await lab.host('liar', { address: '11.0.0.20' })
+      await liar.run('stun-server', { host: '11.0.0.20', lie: { host: '11.9.9.9', port: 9 } }).waitFor('listening')
+      const brief = await lab.host('brief', { address: '11.0.0.21' })
+      await brief.run('stun-server', { host: '11.0.0.21', hangUp: 1_000 }).waitFor('listening')
+      const report = await check(home, ...servers(4), '--server', 'stun:11.0.0.20', '--server', 'stun:11.0.0.21', '--hold', '3')
+      const held = Object.fromEntries(report.families[0].held.map(({ server, ended }: any) => [server, ended]))
+
+      expect(report.families[0].dissenters).to.deep.equal(['stun:11.0.0.20'])
+      expect(report.families[0].mapping).to.equal('endpoint-independent')
+      expect(held['stun:11.0.0.21']).to.include('ECONNRESET')
+      expect(held[`stun:${SERVERS[4][0]}`]).to.equal(undefined)
+    })
+  })
+
+  function servers (version: 4 | 6): string[] {
+    return SERVERS[version].flatMap(address => ['--server', `stun:${bracket(address)}`])
+  }
+
+  async function behind (kind: Kind, nat: NATOptions): Promise<{ home: Host, external: string, outer: Network }> {
+    made++
+    const external = kind.version === 4 ? `11.1.0.${made}` : `2a00:1::${made.toString(16)}`
+    const outer = await kind.build(lab, `nat${made}`, external, nat)
+    const address = kind.home === '::2' ? `${outer.gateway?.replace(/1$/, '2')}` : kind.home
+
+    return { home: await lab.host(`home${made}`, { address, network: outer }), external, outer }
+  }
+})
+
+function command (host: Host, ...args: string[]): Program {
+  return host.exec(process.execPath, [COMMAND, ...args])
+}
+
+/**
+ * Run the built command, and read its last word
+ */
+async function check (host: Host, ...args: string[]): Promise<ProgramEvent> {
+  const program = command(host, 'check', ...args, '--json')
+  const report = await program.waitFor('verdict')
+  const { code } = await program.waitFor('exit')
+  expect(code).to.equal(report.exitCode)
+
+  return report
+}
+
+function bracket (address: string): string {
+  return address.includes(':') ? `[${address}]` : address
+}
