@@ -21,6 +21,11 @@ export const CONFIRM_TTL = 10 * 60_000
 export const CONFIRM_INTERVAL = 60_000
 
 /**
+ * Enough for a few punches at once, of a few addresses each
+ */
+export const DEFAULT_MAX_LINGERING_DIALS = 16
+
+/**
  * Public servers that are said to answer over TCP
  */
 export const DEFAULT_STUN_SERVERS = [

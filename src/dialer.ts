@@ -1,15 +1,22 @@
 import net from 'node:net'
-import { TimeoutError } from '@libp2p/interface'
+import { ConnectionFailedError, TimeoutError } from '@libp2p/interface'
+import { pEvent } from 'p-event'
 import { CustomProgressEvent } from 'progress-events'
 import { raceSignal } from 'race-signal'
 import { toMultiaddrConnection } from './connection.ts'
+import { DEFAULT_MAX_LINGERING_DIALS } from './constants.ts'
+import { listenForRole, punchRole } from './hole-punch.ts'
+import { LingeringDials } from './lingering-dials.ts'
 import { bindSocket, portSharing } from './net/bound-socket.ts'
 import { resetSocket } from './net/reset-socket.ts'
 import { toNetConfig } from './net-config.ts'
-import type { TCPDialOptions, TCPSTUNComponents, TCPSTUNInit } from './index.ts'
+import { formatEndpoint } from './stun/endpoint.ts'
+import type { Role } from './hole-punch.ts'
+import type { TCPDialOptions, TCPSTUNComponents, TCPSTUNInit, TCPSocketOptions } from './index.ts'
 import type { NetConfig } from './net-config.ts'
 import type { SharedPort, SharedPorts } from './shared-ports.ts'
-import type { Connection, CounterGroup, Logger } from '@libp2p/interface'
+import type { Endpoint } from './stun/endpoint.ts'
+import type { AbortOptions, Connection, CounterGroup, Logger } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Socket, TcpNetConnectOpts } from 'node:net'
 
@@ -18,8 +25,32 @@ import type { Socket, TcpNetConnectOpts } from 'node:net'
  */
 const PORT_TAKEN = ['EADDRINUSE', 'EADDRNOTAVAIL']
 
+/**
+ * B's one-sided dial is given up after 5 s, A's SYN may come any time in the 15 s
+ * of attempts that follow; each of them adopts what lingers, and leaves it again
+ */
+const LINGER_TIME = 10_000
+
+/**
+ * As long as the one-sided dial that a fast punch is to meet, in ms, and a retry
+ * of its SYN
+ */
+const FAST_PUNCH_TIMEOUT = 6_000
+
+/**
+ * How long the upgrade after a fast punch may take, in ms: as long as that of
+ * an accepted connection in libp2p
+ */
+const UPGRADE_TIMEOUT = 10_000
+
+/**
+ * What a dial comes to: a socket to upgrade, or the connection of the peer that
+ * came to our listener on the very same two endpoints
+ */
+type Dialled = { socket: Socket, adopted: boolean } | { connection: Connection }
+
 interface DialerMetrics {
-  events: CounterGroup<'error' | 'timeout' | 'connect' | 'abort' | 'port_reused' | 'port_fallback'>
+  events: CounterGroup<'error' | 'timeout' | 'connect' | 'abort' | 'port_reused' | 'port_fallback' | 'linger' | 'adopt' | 'met_inbound' | 'punch_initiator' | 'punch_responder' | 'fast_punch'>
   errors: CounterGroup<'outbound_to_connection' | 'outbound_upgrade'>
 }
 
@@ -30,6 +61,7 @@ export class Dialer {
   private readonly components: TCPSTUNComponents
   private readonly init: TCPSTUNInit
   private readonly ports: SharedPorts
+  private readonly lingering: LingeringDials
   private readonly log: Logger
   private readonly metrics?: DialerMetrics
 
@@ -37,6 +69,8 @@ export class Dialer {
     this.components = components
     this.init = init
     this.ports = ports
+    this.lingering = new LingeringDials({ limit: init.maxLingeringDials ?? DEFAULT_MAX_LINGERING_DIALS, time: LINGER_TIME })
+    ports.addEventListener('delete', ({ detail }) => { this.lingering.close(detail) })
     this.log = components.logger.forComponent('libp2p:tcp-stun:dialer')
 
     if (components.metrics != null) {
@@ -57,7 +91,63 @@ export class Dialer {
     options.signal.throwIfAborted()
     options.onProgress?.(new CustomProgressEvent('tcp:open-connection'))
 
-    const socket = await this.connect(ma, options)
+    const start = Date.now()
+    const dialled = await this.connect(ma, options)
+
+    if ('connection' in dialled) {
+      this.log('%a has come to us meanwhile', ma)
+      this.metrics?.events.increment({ met_inbound: true })
+      return dialled.connection
+    }
+
+    // not before the socket is there: see punchRole
+    const role = punchRole(this.components, ma)
+
+    if (role != null) {
+      this.metrics?.events.increment({ [`punch_${role}` as const]: true })
+      this.log('punched through to %a as %s after %d ms%s', ma, role, Date.now() - start, dialled.adopted ? ', by an earlier dial' : '')
+    }
+
+    return this.upgrade(dialled.socket, ma, role, options)
+  }
+
+  /**
+   * Connect to an address that a peer may be dialling us from, and let the peer
+   * speak first if it does. Unlike a dial nobody waits for it: when it does not
+   * succeed it lingers.
+   */
+  async punch (ma: Multiaddr, { signal }: Required<AbortOptions>): Promise<void> {
+    const config = toNetConfig(ma)
+    const { upgrader } = this.components
+
+    if (upgrader == null || config.type === 'unix') {
+      return
+    }
+
+    const local = this.localPort(config)
+
+    if (local == null || this.lingering.has(local, config)) {
+      return
+    }
+
+    const start = Date.now()
+    const socket = bindSocket({ ...local, ipv6Only: local.family === 6 }).connect({ ...this.socketOptions(), host: config.host, port: config.port })
+    socket.on('error', () => {})
+    // a dial of DCUtR may take it over
+    this.lingering.add(socket, local, config)
+    await pEvent(socket, 'connect', { rejectionEvents: ['error', 'close'], signal: AbortSignal.any([signal, AbortSignal.timeout(FAST_PUNCH_TIMEOUT)]) })
+
+    if (this.lingering.adopt(local, config) !== socket) {
+      return
+    }
+
+    const role = await listenForRole(socket)
+    this.metrics?.events.increment({ fast_punch: true })
+    this.log('met %a as %s after %d ms', ma, role, Date.now() - start)
+    await this.upgrade(socket, ma, role, { upgrader, signal: AbortSignal.any([signal, AbortSignal.timeout(UPGRADE_TIMEOUT)]) })
+  }
+
+  private async upgrade (socket: Socket, ma: Multiaddr, role: Role | undefined, options: TCPDialOptions): Promise<Connection> {
     let maConn
 
     try {
@@ -65,7 +155,8 @@ export class Dialer {
         socket,
         inactivityTimeout: this.init.outboundSocketInactivityTimeout,
         metrics: this.metrics?.events,
-        direction: 'outbound',
+        // the muxer goes by this: a responder's streams are those of a server
+        direction: role === 'responder' ? 'inbound' : 'outbound',
         remoteAddr: ma,
         log: this.log.newScope('connection')
       })
@@ -79,7 +170,7 @@ export class Dialer {
 
     try {
       this.log('new outbound connection %a', ma)
-      return await options.upgrader.upgradeOutbound(maConn, options)
+      return await options.upgrader.upgradeOutbound(maConn, role == null ? options : { ...options, initiator: role === 'initiator' })
     } catch (err: any) {
       this.metrics?.errors.increment({ outbound_upgrade: true })
       this.log.error('error upgrading outbound connection to %a - %e', ma, err)
@@ -89,18 +180,22 @@ export class Dialer {
     }
   }
 
-  private async connect (ma: Multiaddr, options: TCPDialOptions): Promise<Socket> {
-    const config = toNetConfig(ma)
-    const socketOptions = {
+  private socketOptions (options: TCPSocketOptions = {}): TCPSocketOptions {
+    return {
       keepAlive: true,
       noDelay: true,
       allowHalfOpen: false,
       ...this.init.dialOpts,
       ...pickSocketOptions(options)
     }
+  }
+
+  private async connect (ma: Multiaddr, options: TCPDialOptions): Promise<Dialled> {
+    const config = toNetConfig(ma)
+    const socketOptions = this.socketOptions(options)
 
     if (config.type === 'unix') {
-      return this.open(ma, () => net.connect({ ...socketOptions, path: config.path }), options)
+      return { socket: await this.open(ma, () => net.connect({ ...socketOptions, path: config.path }), options), adopted: false }
     }
 
     const { host, port, family } = config
@@ -108,14 +203,26 @@ export class Dialer {
     const local = this.localPort(config)
 
     if (local != null) {
+      const earlier = this.lingering.adopt(local, config)
+
+      if (earlier != null) {
+        this.metrics?.events.increment({ adopt: true })
+      }
+
       try {
-        const socket = await this.open(ma, () => bindSocket({ ...local, ipv6Only: local.family === 6 }).connect(connectOptions), options)
+        const socket = await this.open(ma, () => earlier ?? bindSocket({ ...local, ipv6Only: local.family === 6 }).connect(connectOptions), options, local)
         this.metrics?.events.increment({ port_reused: true })
 
-        return socket
+        return { socket, adopted: earlier != null }
       } catch (err: any) {
         if (!PORT_TAKEN.includes(err.code)) {
           throw err
+        }
+
+        // both dialled, and the other's SYN was here first: its connection is
+        // the one that there is between these two ports
+        if (this.ports.hasInbound(local, config)) {
+          return { connection: await this.untilOpen(config, options) }
         }
 
         this.log('can not dial %a from port %d, taking a fresh one - %e', ma, local.port, err)
@@ -123,7 +230,28 @@ export class Dialer {
       }
     }
 
-    return this.open(ma, () => net.connect(connectOptions), options)
+    return { socket: await this.open(ma, () => net.connect(connectOptions), options), adopted: false }
+  }
+
+  /**
+   * The connection with an endpoint, once it is upgraded
+   */
+  private async untilOpen ({ host, port }: Endpoint, { signal }: TCPDialOptions): Promise<Connection> {
+    const { connectionManager, events } = this.components
+    const isIt = ({ limits, remoteAddr }: Connection): boolean => {
+      const [hostPart, portPart] = remoteAddr.getComponents()
+
+      return limits == null && hostPart?.value === host && portPart?.value === String(port)
+    }
+    const there = connectionManager?.getConnections().find(isIt)
+
+    if (there != null || events == null) {
+      return there ?? Promise.reject(new ConnectionFailedError(`The peer at ${formatEndpoint({ host, port })} is connected to our listener`))
+    }
+
+    const { detail } = await pEvent<'connection:open', CustomEvent<Connection>>(events, 'connection:open', { signal, filter: ({ detail }) => isIt(detail) })
+
+    return detail
   }
 
   /**
@@ -147,10 +275,11 @@ export class Dialer {
   }
 
   /**
-   * Wait until the socket is connected. One that fails, or whose dial is given
-   * up, is destroyed.
+   * Wait until the socket is connected. One that fails is destroyed, and one whose
+   * dial is given up too, unless it leaves from the port of a listener: that
+   * lingers.
    */
-  private async open (ma: Multiaddr, create: () => Socket, options: TCPDialOptions): Promise<Socket> {
+  private async open (ma: Multiaddr, create: () => Socket, options: TCPDialOptions, local?: SharedPort): Promise<Socket> {
     const start = Date.now()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const onTimeout = (): void => { reject(new TimeoutError(`Connection timeout after ${Date.now() - start}ms`)) }
@@ -162,6 +291,11 @@ export class Dialer {
       socket.once('connect', resolve)
       socket.once('timeout', onTimeout)
       this.log('dialing %a', ma)
+
+      if (!socket.connecting && !socket.destroyed) {
+        resolve()
+      }
+
       await raceSignal(promise, options.signal)
       this.metrics?.events.increment({ connect: true })
 
@@ -169,8 +303,9 @@ export class Dialer {
     } catch (err: any) {
       this.log('dial to %a failed - %e', ma, err)
       this.metrics?.events.increment(err.name === 'AbortError' ? { abort: true } : err instanceof TimeoutError ? { timeout: true } : { error: true })
+
       if (socket != null) {
-        resetSocket(socket)
+        this.giveUp(socket, ma, local)
       }
 
       if (err.syscall != null) {
@@ -186,11 +321,23 @@ export class Dialer {
       socket?.off('error', reject)
     }
   }
+
+  private giveUp (socket: Socket, ma: Multiaddr, local?: SharedPort): void {
+    const config = toNetConfig(ma)
+
+    if (local == null || config.type === 'unix' || !socket.connecting) {
+      resetSocket(socket)
+      return
+    }
+
+    this.metrics?.events.increment({ linger: true })
+    this.lingering.add(socket, local, config)
+  }
 }
 
 /**
  * A dial's options are of many layers, the socket gets its own
  */
-function pickSocketOptions ({ keepAlive, noDelay, allowHalfOpen, keepAliveInitialDelay }: TCPDialOptions): object {
+function pickSocketOptions ({ keepAlive, noDelay, allowHalfOpen, keepAliveInitialDelay }: TCPSocketOptions): object {
   return Object.fromEntries(Object.entries({ keepAlive, noDelay, allowHalfOpen, keepAliveInitialDelay }).filter(([, value]) => value != null))
 }

@@ -35,8 +35,9 @@
 import { TCPSTUN } from './transport.ts'
 import type { MappingOptions } from './mapping/options.ts'
 import type { MappingStatus } from './mapping/status.ts'
-import type { ComponentLogger, CreateListenerOptions, DialTransportOptions, Metrics, OutboundConnectionUpgradeEvents, Transport } from '@libp2p/interface'
+import type { ComponentLogger, ConnectionProtector, CreateListenerOptions, DialTransportOptions, Libp2pEvents, Metrics, OutboundConnectionUpgradeEvents, Transport, Upgrader } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager } from '@libp2p/interface-internal'
+import type { TypedEventTarget } from 'main-event'
 import type { ProgressEvent } from 'progress-events'
 
 /**
@@ -171,6 +172,23 @@ export interface TCPSTUNInit extends TCPOptions, MappingOptions {
   portReuse?: boolean
 
   /**
+   * Connect to the peer at once after a relayed connection to it was made, where
+   * its own dial meets ours, and do not wait until DCUtR punches (see
+   * docs/hole-punching.md)
+   *
+   * @default true
+   */
+  fastHolePunch?: boolean
+
+  /**
+   * How many dials from the listening port that were given up may linger, so that
+   * a hole punch can use them; each does for 10 s at most
+   *
+   * @default 16
+   */
+  maxLingeringDials?: number
+
+  /**
    * Called with every change of a listener's mapping
    */
   onMappingChange?(status: MappingStatus): void
@@ -184,6 +202,9 @@ export interface TCPSTUNComponents {
   metrics?: Metrics
   addressManager?: AddressManager
   connectionManager?: ConnectionManager
+  events?: TypedEventTarget<Libp2pEvents>
+  upgrader?: Upgrader
+  connectionProtector?: ConnectionProtector
 }
 
 export type TCPDialEvents =

@@ -1,4 +1,5 @@
 import os from 'node:os'
+import { TypedEventEmitter } from 'main-event'
 import { isLoopbackHost, isUnspecifiedHost } from './mapping/external-address.ts'
 import type { Socket } from 'node:net'
 
@@ -19,11 +20,18 @@ export interface SharedPort {
  */
 const HOLDERS = 2
 
+export interface SharedPortsEvents {
+  /**
+   * A listener has closed
+   */
+  delete: CustomEvent<SharedPort>
+}
+
 /**
  * The ports of this transport's listeners, and the connections that hosts have
  * with it: what decides where a dial leaves from
  */
-export class SharedPorts {
+export class SharedPorts extends TypedEventEmitter<SharedPortsEvents> {
   private readonly ports = new Set<SharedPort>()
   private readonly outbound = new Map<Socket, number>()
   private readonly hosts = new Map<Socket, string>()
@@ -34,6 +42,7 @@ export class SharedPorts {
 
   delete (port: SharedPort): void {
     this.ports.delete(port)
+    this.safeDispatchEvent('delete', { detail: port })
   }
 
   /**
@@ -74,6 +83,13 @@ export class SharedPorts {
    */
   isConnectedTo (host: string): boolean {
     return [...this.hosts.values()].includes(host)
+  }
+
+  /**
+   * Whether a connection from this endpoint has come to the port
+   */
+  hasInbound (local: SharedPort, remote: { host: string, port: number }): boolean {
+    return [...this.hosts.keys()].some(socket => !this.outbound.has(socket) && socket.localPort === local.port && socket.remoteAddress === remote.host && socket.remotePort === remote.port)
   }
 
   /**

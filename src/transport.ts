@@ -1,18 +1,20 @@
 import { InvalidParametersError, serviceCapabilities, transportSymbol } from '@libp2p/interface'
 import { TCP as TCPMatcher, Unix } from '@multiformats/multiaddr-matcher'
 import { Dialer } from './dialer.ts'
+import { FastPunch } from './hole-punch.ts'
 import { TCPSTUNListener } from './listener.ts'
 import { validateMappingOptions } from './mapping/options.ts'
 import { SharedPorts } from './shared-ports.ts'
 import type { TCPCreateListenerOptions, TCPDialEvents, TCPDialOptions, TCPSTUNComponents, TCPSTUNInit } from './index.ts'
-import type { Connection, Listener, Transport } from '@libp2p/interface'
+import type { Connection, Listener, Startable, Transport } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-export class TCPSTUN implements Transport<TCPDialEvents> {
+export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
   private readonly components: TCPSTUNComponents
   private readonly init: TCPSTUNInit
   private readonly ports = new SharedPorts()
   private readonly dialer: Dialer
+  private readonly fastPunch: FastPunch
 
   constructor (components: TCPSTUNComponents, init: TCPSTUNInit = {}) {
     validateMappingOptions(init)
@@ -25,9 +27,14 @@ export class TCPSTUN implements Transport<TCPDialEvents> {
       throw new InvalidParametersError('stunServers must be a list of STUN URIs')
     }
 
+    if (init.maxLingeringDials != null && !(Number.isInteger(init.maxLingeringDials) && init.maxLingeringDials >= 0)) {
+      throw new InvalidParametersError(`maxLingeringDials must be a whole number from 0 on, not ${init.maxLingeringDials}`)
+    }
+
     this.components = components
     this.init = init
     this.dialer = new Dialer(components, init, this.ports)
+    this.fastPunch = new FastPunch(components, this.dialer)
   }
 
   readonly [transportSymbol] = true
@@ -38,6 +45,19 @@ export class TCPSTUN implements Transport<TCPDialEvents> {
     '@libp2p/transport',
     '@libp2p/nat-traversal'
   ]
+
+  start (): void {
+    const { portReuse = true, fastHolePunch = true } = this.init
+
+    // in a private network the first words are not readable
+    if (portReuse && fastHolePunch && this.components.connectionProtector == null) {
+      this.fastPunch.start()
+    }
+  }
+
+  stop (): void {
+    this.fastPunch.stop()
+  }
 
   async dial (ma: Multiaddr, options: TCPDialOptions): Promise<Connection> {
     return this.dialer.dial(ma, options)
