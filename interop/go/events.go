@@ -43,6 +43,7 @@ func report(h host.Host) error {
 		new(event.EvtPeerIdentificationCompleted),
 		new(event.EvtLocalAddressesUpdated),
 		new(event.EvtHostReachableAddrsChanged),
+		new(event.EvtLocalProtocolsUpdated),
 	})
 	if err != nil {
 		return err
@@ -63,6 +64,8 @@ func report(h host.Host) error {
 				say("identified", f)
 			case event.EvtLocalAddressesUpdated:
 				say("addresses", fields{"addresses": addressesOf(h)})
+			case event.EvtLocalProtocolsUpdated:
+				say("protocols", fields{"added": e.Added})
 			case event.EvtHostReachableAddrsChanged:
 				say("reachable", fields{"reachable": texts(e.Reachable), "unreachable": texts(e.Unreachable)})
 			}
