@@ -23,6 +23,7 @@ pub struct Commands {
     streams: Control,
     dials: HashMap<ConnectionId, (PeerId, Value)>,
     pings: Vec<PeerId>,
+    hang_ups: Vec<PeerId>,
     reservations: HashMap<PeerId, Multiaddr>,
 }
 
@@ -32,6 +33,7 @@ impl Commands {
             streams,
             dials: HashMap::new(),
             pings: Vec::new(),
+            hang_ups: Vec::new(),
             reservations: HashMap::new(),
         }
     }
@@ -68,8 +70,10 @@ impl Commands {
             }
             "hangUp" => {
                 let peer: PeerId = text(&command, "peer").parse()?;
-                let _ = swarm.disconnect_peer_id(peer);
-                say("hung-up", json!({ "peer": peer.to_string() }));
+                match swarm.disconnect_peer_id(peer) {
+                    Ok(()) => self.hang_ups.push(peer),
+                    Err(()) => say("hung-up", json!({ "peer": peer.to_string() })),
+                }
             }
             "reserve" => {
                 let address: Multiaddr = text(&command, "address").parse()?;
@@ -97,6 +101,16 @@ impl Commands {
             SwarmEvent::ConnectionEstablished { connection_id, .. } => {
                 if let Some((peer, command)) = self.dials.remove(connection_id) {
                     self.on_connected(peer, &command);
+                }
+            }
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                num_established: 0,
+                ..
+            } => {
+                if let Some(i) = self.hang_ups.iter().position(|waiting| waiting == peer_id) {
+                    self.hang_ups.swap_remove(i);
+                    say("hung-up", json!({ "peer": peer_id.to_string() }));
                 }
             }
             SwarmEvent::OutgoingConnectionError {
