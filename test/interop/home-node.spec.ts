@@ -1,10 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'aegir/chai'
 import { buildHome, network, startPublicPeer, STUN_SERVERS } from './network.ts'
 import { startPeer } from './peers.ts'
 import { report } from './report.ts'
 import type { PublicPeer } from './network.ts'
 import type { PeerOptions } from './peers.ts'
-import type { Host, Program } from '../nat-lab/index.ts'
+import type { Behaviour, Host, Program } from '../nat-lab/index.ts'
 
 const MEBIBYTE = 1_048_576
 
@@ -45,6 +46,60 @@ describe('a home node, and peers that nobody here wrote', function () {
       })
     }
   }
+
+  it('is confirmed by the AutoNAT v2 of go where anybody gets in', async () => {
+    const { home, server, external } = await meetAutoNAT('endpoint-independent')
+
+    expect(await server.program.waitFor('autonat', ({ address }) => address?.startsWith(external))).to.include({ response: 'OK', dial: 'OK' })
+    await home.waitFor('addresses', ({ addresses }) => addresses.some((address: string) => address.startsWith(external)))
+    report({ scenario: 'AutoNAT v2 confirms', peers: 'go server, js client', attempts: 1, succeeded: 1 })
+  })
+
+  it('is refused by the AutoNAT v2 of go where strangers do not get in', async () => {
+    const { home, server, external } = await meetAutoNAT('address-and-port-dependent')
+
+    expect(await server.program.waitFor('autonat', ({ address }) => address?.startsWith(external), 60_000)).to.include({ response: 'OK', dial: 'E_DIAL_ERROR' })
+    expect((await home.ask('addresses')).addresses.filter((address: string) => address.startsWith(external))).to.be.empty()
+    report({ scenario: 'AutoNAT v2 refuses', peers: 'go server, js client', attempts: 1, succeeded: 1 })
+  })
+
+  /**
+   * A home node that leaves it to AutoNAT which addresses it announces, and a
+   * server of it
+   */
+  async function meetAutoNAT (filtering: Behaviour): Promise<{ home: Program, server: PublicPeer, external: string }> {
+    const { lab } = await create()
+    const { laptop } = await buildHome(lab, 'home', '11.1.0.1', { ...FULL_CONE, filtering })
+    const server = await startPublicPeer(lab, 'server', '11.0.0.9', 'go', { autonat: true })
+    const { home, external } = await startHome(laptop, { autonat: true, autoConfirmAddress: false })
+
+    expect((await home.ask('addresses')).addresses.filter((address: string) => address.startsWith(external))).to.be.empty()
+    home.send('dial', { address: server.address })
+
+    return { home, server, external }
+  }
+
+  it('dials from its listening port, as go peers and a go node in its place see it', async () => {
+    const { lab } = await create()
+    const { laptop } = await buildHome(lab, 'home', '11.1.0.1', { ...FULL_CONE, filtering: 'address-and-port-dependent' })
+    const peers = await Promise.all([1, 2, 3, 4, 5].map(async i => startPublicPeer(lab, `peer${i}`, `11.0.1.${i}`, 'go')))
+    const { home, id, external } = await startHome(laptop, {})
+
+    for (const { program, address, id: peerId } of peers) {
+      home.send('dial', { address })
+      expect(await program.waitFor('connected', ({ peer }) => peer === id)).to.have.property('remote', external)
+      expect(await home.waitFor('identified', ({ peer }) => peer === peerId)).to.have.property('observed', external)
+    }
+
+    // go announces what four others have observed: from the same port of the
+    // same host it comes to the same address
+    await home.stop()
+    const go = startPeer(laptop, 'go')
+    await go.waitFor('started')
+    peers.forEach(({ address }) => { go.send('dial', { address }) })
+    await go.waitFor('addresses', ({ addresses }) => addresses.some((address: string) => address.startsWith(external)))
+    report({ scenario: 'dials leave from the listening port', peers: 'js to go, and go in its place', attempts: peers.length, succeeded: peers.length })
+  })
 })
 
 /**
@@ -74,10 +129,31 @@ async function learned ({ program }: PublicPeer, id: string, address: string): P
 }
 
 /**
+ * go and rust dial from their listening port. Where a connection of the same two
+ * ports was just reset, a NAT made of Linux refuses the next one for 10 s.
+ */
+async function dialFromOutside ({ program }: PublicPeer, address: string): Promise<void> {
+  const deadline = Date.now() + 15_000
+
+  while (true) {
+    try {
+      await program.ask('dial', { address }, 'dialled')
+      return
+    } catch (err) {
+      if (Date.now() > deadline) {
+        throw err
+      }
+
+      await delay(1_000)
+    }
+  }
+}
+
+/**
  * Dial a home node from outside, and send much both ways
  */
 async function dialAndEcho (stranger: PublicPeer, home: Program, address: string, security: string): Promise<void> {
-  await stranger.program.ask('dial', { address }, 'dialled')
+  await dialFromOutside(stranger, address)
   const connection = await home.waitFor('connected', ({ direction }) => direction === 'inbound')
   expect(connection.security).to.include(security)
   expect(connection.muxer).to.equal('/yamux/1.0.0')
