@@ -3,7 +3,7 @@ import { buildHome, STUN_SERVERS } from './network.ts'
 import { startPeer } from './peers.ts'
 import type { Home, PublicPeer } from './network.ts'
 import type { Language } from './peers.ts'
-import type { Lab, NATOptions, Program } from '../nat-lab/index.ts'
+import type { Lab, NATOptions, Program, ProgramEvent } from '../nat-lab/index.ts'
 
 const DCUTR = '/libp2p/dcutr'
 
@@ -74,7 +74,7 @@ async function punch (homeA: Home, homeB: Home, relay: PublicPeer, languages: { 
     const start = performance.now()
     await Promise.all([happened(a, isConnected(bId, false)), happened(b, isConnected(aId, false))])
     const duration = performance.now() - start
-    const echoed = await b.ask('echo', { address: `/p2p/${aId}`, bytes: BYTES }, 'echoed')
+    const echoed = await echoDirectly(languages, { a, b, aId, bId })
 
     if (echoed.equal !== true || echoed.bytes !== BYTES) {
       throw new Error(`The direct connection did not carry all data: ${JSON.stringify(echoed)}`)
@@ -84,6 +84,30 @@ async function punch (homeA: Home, homeB: Home, relay: PublicPeer, languages: { 
   } finally {
     await Promise.all([a.stop(), b.stop()])
   }
+}
+
+interface Pair {
+  a: Program
+  b: Program
+  aId: string
+  bId: string
+}
+
+/**
+ * js and go take the direct connection where there is one. rust takes any, so it
+ * is asked only when there is nobody else, and after it has closed the relayed
+ * one.
+ */
+async function echoDirectly (languages: { a: Language, b: Language }, { a, b, aId, bId }: Pair): Promise<ProgramEvent> {
+  if (languages.b !== 'rust') {
+    return b.ask('echo', { address: `/p2p/${aId}`, bytes: BYTES }, 'echoed')
+  }
+
+  if (languages.a === 'rust') {
+    await happened(a, ({ event, peer }) => event === 'disconnected' && peer === bId)
+  }
+
+  return a.ask('echo', { address: `/p2p/${bId}`, bytes: BYTES }, 'echoed')
 }
 
 type Filter = (event: any) => boolean

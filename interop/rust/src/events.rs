@@ -1,7 +1,7 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use libp2p::{
-    Multiaddr, Swarm,
+    Multiaddr, PeerId, Swarm,
     core::ConnectedPoint,
     identify,
     swarm::{ConnectionId, SwarmEvent},
@@ -25,6 +25,7 @@ pub struct Events {
     just_started: bool,
     relay: bool,
     identified: HashSet<ConnectionId>,
+    relayed: HashMap<ConnectionId, PeerId>,
 }
 
 impl Events {
@@ -34,6 +35,7 @@ impl Events {
             just_started: false,
             relay,
             identified: HashSet::new(),
+            relayed: HashMap::new(),
         }
     }
 
@@ -46,16 +48,26 @@ impl Events {
         match event {
             SwarmEvent::NewListenAddr { address, .. } => self.on_listening(swarm, address),
             SwarmEvent::ConnectionEstablished {
-                peer_id, endpoint, ..
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
             } => {
+                if endpoint.is_relayed() {
+                    self.relayed.insert(*connection_id, *peer_id);
+                }
                 say(
                     "connected",
                     json!({ "peer": peer_id.to_string(), "direction": direction(endpoint), "remote": endpoint.get_remote_address(), "relayed": endpoint.is_relayed() }),
                 );
             }
             SwarmEvent::ConnectionClosed {
-                peer_id, endpoint, ..
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
             } => {
+                self.relayed.remove(connection_id);
                 say(
                     "disconnected",
                     json!({ "peer": peer_id.to_string(), "remote": endpoint.get_remote_address() }),
@@ -83,6 +95,10 @@ impl Events {
                 );
             }
             SwarmEvent::Behaviour(BehaviourEvent::Dcutr(event)) => {
+                if event.result.is_ok() {
+                    self.close_relayed(swarm, &event.remote_peer_id);
+                }
+
                 say(
                     "punch",
                     json!({ "peer": event.remote_peer_id.to_string(), "success": event.result.is_ok(), "message": event.result.as_ref().err().map(|error| error.to_string()) }),
@@ -95,6 +111,13 @@ impl Events {
                 );
             }
             _ => {}
+        }
+    }
+
+    /// A relayed connection is limited, and has done its work after a punch
+    fn close_relayed(&self, swarm: &mut Swarm<Behaviour>, peer: &PeerId) {
+        for (connection, _) in self.relayed.iter().filter(|(_, other)| *other == peer) {
+            swarm.close_connection(*connection);
         }
     }
 
