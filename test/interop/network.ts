@@ -1,5 +1,5 @@
-import { skipWithout } from '../fixtures/missing-tool.ts'
 import { laboratory } from '../fixtures/laboratory.ts'
+import { skipWithout } from '../fixtures/missing-tool.ts'
 import { missingPeers, startPeer } from './peers.ts'
 import type { Language, PeerOptions } from './peers.ts'
 import type { Host, Lab, NATOptions, Program, Router } from '../nat-lab/index.ts'
