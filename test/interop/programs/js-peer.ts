@@ -70,6 +70,8 @@ const transport = stock === true
   : tcpSTUN({ ...init, onMappingChange: ({ state, ...status }) => { say('mapping', { state, external: 'external' in status ? status.external.toString() : undefined }) } })
 
 const node = await createLibp2p({
+  // only after somebody listens: a relay is dialled while it starts
+  start: false,
   addresses: { listen: [...listen, ...(reserve == null ? [] : [`${reserve}/p2p-circuit`])] },
   transports: [transport, circuitRelayTransport()],
   connectionEncrypters: [security === 'tls' ? tls() : noise()],
@@ -135,6 +137,7 @@ function sayReserved (): void {
   }
 }
 
+await node.start()
 say('started', { id: node.peerId.toString(), addresses: addresses() })
 sayReserved()
 
