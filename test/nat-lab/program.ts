@@ -83,6 +83,27 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
   }
 
   /**
+   * An event that fits, whether it was already or is to come
+   *
+   * @throws {LabError} it did not come in time
+   */
+  async happened (filter: (event: ProgramEvent) => boolean, timeout = EVENT_TIMEOUT): Promise<ProgramEvent> {
+    const before = this.events.find(filter)
+
+    if (before != null) {
+      return before
+    }
+
+    try {
+      const { detail } = await pEvent<'event', CustomEvent<ProgramEvent>>(this, 'event', { timeout, filter: ({ detail }) => filter(detail) })
+
+      return detail
+    } catch {
+      throw new LabError(`${this.name} did not say what was waited for within ${timeout} ms. It said ${JSON.stringify(this.events.slice(-5))}`)
+    }
+  }
+
+  /**
    * Send a command
    */
   send (command: string, args: object = {}): void {

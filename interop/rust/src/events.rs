@@ -1,0 +1,159 @@
+use std::collections::{HashMap, HashSet};
+
+use libp2p::{
+    Multiaddr, PeerId, Swarm,
+    core::ConnectedPoint,
+    identify,
+    swarm::{ConnectionId, SwarmEvent},
+};
+use serde_json::{Value, json};
+
+use crate::peer::{Behaviour, BehaviourEvent, is_relayed};
+
+pub fn say(event: &str, mut detail: Value) {
+    detail["event"] = json!(event);
+    println!("{detail}");
+}
+
+pub fn failed(command: &str, message: &str) {
+    say("failed", json!({ "command": command, "message": message }));
+}
+
+/// Says what happens to a swarm
+pub struct Events {
+    awaited_listeners: usize,
+    just_started: bool,
+    relay: bool,
+    identified: HashSet<ConnectionId>,
+    relayed: HashMap<ConnectionId, PeerId>,
+}
+
+impl Events {
+    pub fn new(awaited_listeners: usize, relay: bool) -> Self {
+        Self {
+            awaited_listeners,
+            just_started: false,
+            relay,
+            identified: HashSet::new(),
+            relayed: HashMap::new(),
+        }
+    }
+
+    /// Whether the event reported last was the first address of the last listener
+    pub fn just_started(&mut self) -> bool {
+        std::mem::take(&mut self.just_started)
+    }
+
+    pub fn report(&mut self, swarm: &mut Swarm<Behaviour>, event: &SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::NewListenAddr { address, .. } => self.on_listening(swarm, address),
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
+            } => {
+                if endpoint.is_relayed() {
+                    self.relayed.insert(*connection_id, *peer_id);
+                }
+                say(
+                    "connected",
+                    json!({ "peer": peer_id.to_string(), "direction": direction(endpoint), "remote": endpoint.get_remote_address(), "relayed": endpoint.is_relayed() }),
+                );
+            }
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
+            } => {
+                self.relayed.remove(connection_id);
+                say(
+                    "disconnected",
+                    json!({ "peer": peer_id.to_string(), "remote": endpoint.get_remote_address() }),
+                );
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
+                say(
+                    "dial-error",
+                    json!({ "peer": peer_id.map(|id| id.to_string()), "message": error.to_string() }),
+                );
+            }
+            SwarmEvent::IncomingConnectionError { error, .. } => {
+                say("accept-error", json!({ "message": error.to_string() }));
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+                connection_id,
+                peer_id,
+                info,
+            })) => {
+                // the first answer on a connection is of identify, the rest was pushed
+                let pushed = !self.identified.insert(*connection_id);
+                say(
+                    "identified",
+                    json!({ "peer": peer_id.to_string(), "addresses": info.listen_addrs, "observed": info.observed_addr, "agent": info.agent_version, "pushed": pushed }),
+                );
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Dcutr(event)) => {
+                if event.result.is_ok() {
+                    self.close_relayed(swarm, &event.remote_peer_id);
+                }
+
+                say(
+                    "punch",
+                    json!({ "peer": event.remote_peer_id.to_string(), "success": event.result.is_ok(), "message": event.result.as_ref().err().map(|error| error.to_string()) }),
+                );
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Autonat(event)) => {
+                say(
+                    "autonat",
+                    json!({ "address": event.tested_addr, "reachable": event.result.is_ok() }),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// A relayed connection is limited, and has done its work after a punch
+    fn close_relayed(&self, swarm: &mut Swarm<Behaviour>, peer: &PeerId) {
+        for (connection, _) in self.relayed.iter().filter(|(_, other)| *other == peer) {
+            swarm.close_connection(*connection);
+        }
+    }
+
+    fn on_listening(&mut self, swarm: &mut Swarm<Behaviour>, address: &Multiaddr) {
+        if is_relayed(address) || address.to_string().starts_with("/ip4/127.") {
+            return;
+        }
+
+        if self.relay {
+            // a relay is on the public side, its reservations name its addresses
+            swarm.add_external_address(address.clone());
+        }
+
+        if self.awaited_listeners > 0 {
+            self.awaited_listeners -= 1;
+
+            if self.awaited_listeners == 0 {
+                let id = swarm.local_peer_id();
+                let addresses: Vec<String> = swarm
+                    .listeners()
+                    .map(|address| format!("{address}/p2p/{id}"))
+                    .collect();
+                say(
+                    "started",
+                    json!({ "id": id.to_string(), "addresses": addresses }),
+                );
+                self.just_started = true;
+            }
+        }
+    }
+}
+
+fn direction(endpoint: &ConnectedPoint) -> &str {
+    if endpoint.is_dialer() {
+        "outbound"
+    } else {
+        "inbound"
+    }
+}

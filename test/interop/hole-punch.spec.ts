@@ -1,0 +1,54 @@
+import { expect } from 'aegir/chai'
+import { network, startPublicPeer, STUN_SERVERS } from './network.ts'
+import { punchRepeatedly } from './punch.ts'
+import { report } from './report.ts'
+import type { Language } from './peers.ts'
+
+/**
+ * How often: `RUNS=50 npm run test:interop`
+ */
+const RUNS = Number(process.env.RUNS ?? 10)
+
+/**
+ * Both behind what most homes have. Ports are preserved, else rust announces the
+ * wrong one: it takes its listening port for the external one.
+ */
+const NAT = { mapping: 'endpoint-independent', filtering: 'address-and-port-dependent', ports: 'preserved' } as const
+
+/**
+ * Who dials through the relay, and who punches first
+ */
+const PAIRS: Array<{ a: Language, b: Language, relay: Language, baseline?: boolean }> = [
+  { a: 'go', b: 'go', relay: 'go', baseline: true },
+  { a: 'rust', b: 'rust', relay: 'go', baseline: true },
+  { a: 'js', b: 'js', relay: 'go' },
+  { a: 'js', b: 'go', relay: 'go' },
+  { a: 'go', b: 'js', relay: 'go' },
+  { a: 'js', b: 'rust', relay: 'go' },
+  { a: 'rust', b: 'js', relay: 'go' },
+  { a: 'go', b: 'go', relay: 'js' }
+]
+
+describe('punching holes between all languages', function () {
+  this.timeout(600_000)
+
+  const { create } = network()
+
+  for (const { a, b, relay: relayLanguage, baseline = false } of PAIRS) {
+    it(`${a} as A, ${b} as B, by a relay in ${relayLanguage}`, async () => {
+      const { lab } = await create()
+      const relay = await startPublicPeer(lab, 'relay', '11.0.0.8', relayLanguage, { relay: true, stunServers: STUN_SERVERS })
+      const { succeeded, times, failures } = await punchRepeatedly(lab, relay, { a, b }, NAT, RUNS)
+
+      report({ scenario: 'hole punch', peers: `${a} (A), ${b} (B), ${relayLanguage} relay`, attempts: RUNS, succeeded, median: median(times), failures: [...new Set(failures)] })
+
+      if (!baseline) {
+        expect(succeeded / RUNS).to.be.at.least(0.9, failures.join('\n'))
+      }
+    })
+  }
+})
+
+function median (values: number[]): number | undefined {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)]
+}

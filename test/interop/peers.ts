@@ -1,0 +1,64 @@
+import { accessSync, constants } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { RelayPeerInit } from '../nat-lab/programs/relay-peer.ts'
+import type { Host, Program } from '../nat-lab/index.ts'
+
+export type Language = 'go' | 'js' | 'rust'
+
+const FOLDER = path.dirname(fileURLToPath(import.meta.url))
+
+/**
+ * Where `scripts/build-interop` puts the peers, from `dist/test/interop`
+ */
+const BUILD = path.join(FOLDER, '../../../interop/build')
+
+const BINARIES = { go: path.join(BUILD, 'go-peer'), rust: path.join(BUILD, 'rust-peer') }
+
+const TOOLCHAINS = { go: 'Go 1.26 or later', rust: 'Rust 1.88 or later with cargo' }
+
+/**
+ * What is missing to have peers of all languages, none when nothing is
+ */
+export function missingPeers (): string | undefined {
+  const missing = (['go', 'rust'] as const).filter(language => !isExecutable(BINARIES[language]))
+
+  return missing.length === 0 ? undefined : `${missing.map(language => TOOLCHAINS[language]).join(' and ')}, then scripts/build-interop`
+}
+
+/**
+ * What peers of every language understand. `stunServers` and what else our
+ * transport has is for js.
+ */
+export type PeerOptions = Partial<RelayPeerInit>
+
+/**
+ * Start a peer that listens on every address of a host, on port 4001
+ */
+export function startPeer (host: Host, language: Language, options: PeerOptions = {}): Program {
+  const listen = ['/ip4/0.0.0.0/tcp/4001']
+
+  if (language === 'js') {
+    return host.run('relay-peer', { listen, ...options })
+  }
+
+  const { security = 'noise', reserve, relay, autonat, punch } = options
+
+  return host.exec(BINARIES[language], [
+    '--listen', listen[0],
+    '--security', security,
+    ...(reserve == null ? [] : ['--reserve', reserve]),
+    ...(relay === true ? ['--relay'] : []),
+    ...(autonat === true ? ['--autonat-server'] : []),
+    ...(punch === true ? ['--punch'] : [])
+  ])
+}
+
+function isExecutable (file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

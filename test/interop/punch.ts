@@ -1,0 +1,126 @@
+import { buildHome, STUN_SERVERS } from './network.ts'
+import { startPeer } from './peers.ts'
+import type { Home, PublicPeer } from './network.ts'
+import type { Language } from './peers.ts'
+import type { Lab, NATOptions, Program, ProgramEvent } from '../nat-lab/index.ts'
+
+const DCUTR = '/libp2p/dcutr'
+
+/**
+ * All attempts of DCUtR, in ms: go tries a one-sided dial and three punches, of
+ * 5 s each
+ */
+const PUNCH_TIMEOUT = 25_000
+
+const BYTES = 1_048_576
+
+/**
+ * What came of a number of punches
+ */
+export interface Punches {
+  succeeded: number
+
+  /**
+   * From the relayed connection to the direct one, in ms, of those that succeeded
+   */
+  times: number[]
+
+  /**
+   * Why the others did not
+   */
+  failures: string[]
+}
+
+/**
+ * Two homes, of which A dials B by a relay, again and again. Before each time
+ * all is forgotten.
+ */
+export async function punchRepeatedly (lab: Lab, relay: PublicPeer, languages: { a: Language, b: Language }, nat: NATOptions, times: number): Promise<Punches> {
+  const a = await buildHome(lab, 'a', '11.1.0.1', nat)
+  const b = await buildHome(lab, 'b', '11.2.0.1', nat)
+  const result: Punches = { succeeded: 0, times: [], failures: [] }
+
+  for (let i = 0; i < times; i++) {
+    await Promise.all([a.router.reboot(), b.router.reboot()])
+
+    try {
+      result.times.push(await punch(a, b, relay, languages))
+      result.succeeded++
+    } catch (err: any) {
+      result.failures.push(err.message)
+    }
+  }
+
+  return result
+}
+
+/**
+ * @returns how long it took, in ms
+ * @throws {Error} there is no direct connection that carries data
+ */
+async function punch (homeA: Home, homeB: Home, relay: PublicPeer, languages: { a: Language, b: Language }): Promise<number> {
+  const options = { punch: true, stunServers: STUN_SERVERS, serverInterval: 100 }
+  const b = startPeer(homeB.laptop, languages.b, { ...options, reserve: relay.address })
+  const a = startPeer(homeA.laptop, languages.a, options)
+
+  try {
+    const [{ id: aId }, { id: bId }] = await Promise.all([a.waitFor('started'), b.waitFor('started')])
+    a.send('dial', { address: relay.address })
+    await Promise.all([a.happened(isReady(languages.a, relay.id)), b.happened(isReady(languages.b, relay.id)), b.happened(({ event }) => event === 'reserved')])
+
+    a.send('dial', { address: `${relay.address}/p2p-circuit/p2p/${bId}` })
+    await b.happened(isConnected(aId, true))
+    const start = performance.now()
+    await Promise.all([a.happened(isConnected(bId, false)), b.happened(isConnected(aId, false))])
+    const duration = performance.now() - start
+    const echoed = await echoDirectly(languages, { a, b, aId, bId })
+
+    if (echoed.equal !== true || echoed.bytes !== BYTES) {
+      throw new Error(`The direct connection did not carry all data: ${JSON.stringify(echoed)}`)
+    }
+
+    return duration
+  } finally {
+    await Promise.all([a.stop(), b.stop()])
+  }
+}
+
+interface Pair {
+  a: Program
+  b: Program
+  aId: string
+  bId: string
+}
+
+/**
+ * js and go take the direct connection where there is one. rust takes any, so it
+ * is asked only when there is nobody else, and after it has closed the relayed
+ * one.
+ */
+async function echoDirectly (languages: { a: Language, b: Language }, { a, b, aId, bId }: Pair): Promise<ProgramEvent> {
+  if (languages.b !== 'rust') {
+    return b.ask('echo', { address: `/p2p/${aId}`, bytes: BYTES }, 'echoed')
+  }
+
+  if (languages.a === 'rust') {
+    await a.happened(({ event, peer }) => event === 'disconnected' && peer === bId)
+  }
+
+  return a.ask('echo', { address: `/p2p/${bId}`, bytes: BYTES }, 'echoed')
+}
+
+type Filter = (event: any) => boolean
+
+function isConnected (id: string, isRelayed: boolean): Filter {
+  return ({ event, peer, relayed }) => event === 'connected' && peer === id && relayed === isRelayed
+}
+
+/**
+ * A peer punches only once it has heard its public address, which go says by
+ * serving the protocol from then on
+ */
+function isReady (language: Language, relayId: string): Filter {
+  return ({ event, peer, added }) => language === 'go'
+    ? event === 'protocols' && added.includes(DCUTR)
+    : event === 'identified' && peer === relayId
+}

@@ -1,0 +1,215 @@
+/**
+ * A js-libp2p node behind a relay, or the relay, on our transport, which says
+ * and obeys what the peers in `interop/go` and `interop/rust` do
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { autoNATv2 } from '@libp2p/autonat-v2'
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { dcutr } from '@libp2p/dcutr'
+import { identify, identifyPush } from '@libp2p/identify'
+import { noise } from '@libp2p/noise'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
+import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { pEvent } from 'p-event'
+import { tcpSTUN } from '../../../src/index.ts'
+import { obey, readInit, say } from './talk.ts'
+import type { TCPSTUNInit } from '../../../src/index.ts'
+import type { Connection, Stream } from '@libp2p/interface'
+
+export interface RelayPeerInit extends TCPSTUNInit {
+  listen: string[]
+
+  /**
+   * What to encrypt by
+   *
+   * @default 'noise'
+   */
+  security?: 'noise' | 'tls'
+
+  /**
+   * Be a circuit relay v2
+   */
+  relay?: boolean
+
+  /**
+   * Take a slot at this relay
+   */
+  reserve?: string
+
+  /**
+   * Verify the own addresses by AutoNAT v2, and those of others
+   */
+  autonat?: boolean
+
+  /**
+   * Punch holes by DCUtR
+   */
+  punch?: boolean
+
+  /**
+   * Use `@libp2p/tcp` in place of our transport
+   */
+  stock?: boolean
+}
+
+const ECHO = '/nat-lab/echo/1.0.0'
+
+/**
+ * How long a command may take, in ms
+ */
+const TIMEOUT = 30_000
+
+const { listen, security = 'noise', relay, reserve, autonat, punch, stock, ...init } = readInit<RelayPeerInit>()
+const transport = stock === true
+  ? tcp()
+  : tcpSTUN({ ...init, onMappingChange: ({ state, ...status }) => { say('mapping', { state, external: 'external' in status ? status.external.toString() : undefined }) } })
+
+const node = await createLibp2p({
+  // only after somebody listens: a relay is dialled while it starts
+  start: false,
+  addresses: { listen: [...listen, ...(reserve == null ? [] : [`${reserve}/p2p-circuit`])] },
+  transports: [transport, circuitRelayTransport()],
+  connectionEncrypters: [security === 'tls' ? tls() : noise()],
+  streamMuxers: [yamux()],
+  services: {
+    identify: identify(),
+    identifyPush: identifyPush(),
+    ping: ping(),
+    ...(relay === true && { relay: circuitRelayServer() }),
+    ...(autonat === true && { autonat: autoNATv2() }),
+    ...(punch === true && { dcutr: dcutr() })
+  }
+})
+
+function addresses (): string[] {
+  return node.getMultiaddrs().map(String)
+}
+
+await node.handle(ECHO, async (stream: Stream) => {
+  for await (const chunk of stream) {
+    if (!stream.send(chunk)) {
+      await pEvent(stream, 'drain', { rejectionEvents: ['close'] })
+    }
+  }
+
+  await stream.close()
+}, { runOnLimitedConnection: true })
+
+node.addEventListener('connection:open', ({ detail }) => {
+  say('connected', {
+    time: Date.now(),
+    direction: detail.direction,
+    peer: detail.remotePeer.toString(),
+    remote: detail.remoteAddr.toString(),
+    relayed: detail.limits != null,
+    security: detail.encryption,
+    muxer: detail.multiplexer
+  })
+})
+node.addEventListener('connection:close', ({ detail }) => {
+  say('disconnected', { peer: detail.remotePeer.toString(), remote: detail.remoteAddr.toString() })
+})
+node.addEventListener('peer:identify', ({ detail }) => {
+  say('identified', {
+    peer: detail.peerId.toString(),
+    addresses: detail.listenAddrs.map(String),
+    observed: detail.observedAddr?.toString(),
+    agent: detail.agentVersion
+  })
+})
+node.addEventListener('self:peer:update', () => {
+  say('addresses', { addresses: addresses() })
+  sayReserved()
+})
+
+let reserved = false
+
+function sayReserved (): void {
+  const relayed = addresses().find(address => address.includes('/p2p-circuit'))
+
+  if (relayed != null && !reserved) {
+    reserved = true
+    say('reserved', { address: relayed })
+  }
+}
+
+await node.start()
+say('started', { id: node.peerId.toString(), addresses: addresses() })
+sayReserved()
+
+/**
+ * An address that is only /p2p/... means a connection that is there, a direct
+ * one rather than a relayed one
+ */
+async function connect (address: string): Promise<Connection> {
+  const [component] = multiaddr(address).getComponents()
+
+  if (component.name !== 'p2p') {
+    return node.dial(multiaddr(address), { signal: AbortSignal.timeout(TIMEOUT) })
+  }
+
+  const connections = node.getConnections(peerIdFromString(component.value ?? ''))
+  const connection = connections.find(({ limits }) => limits == null) ?? connections[0]
+
+  if (connection == null) {
+    throw new Error(`There is no connection with ${address}`)
+  }
+
+  return connection
+}
+
+/**
+ * Send random bytes to the echo of a peer, and compare
+ */
+async function echo (address: string, bytes: number): Promise<void> {
+  const signal = AbortSignal.timeout(TIMEOUT)
+  const connection = await connect(address)
+  const stream = await connection.newStream(ECHO, { signal, runOnLimitedConnection: true })
+  const data = randomBytes(bytes)
+  const received = createHash('sha256')
+  let length = 0
+
+  const reading = (async () => {
+    for await (const chunk of stream) {
+      length += chunk.byteLength
+      received.update(chunk.subarray())
+    }
+  })()
+
+  for (let i = 0; i < data.byteLength; i += 65_536) {
+    if (!stream.send(data.subarray(i, i + 65_536))) {
+      await pEvent(stream, 'drain', { signal, rejectionEvents: ['close'] })
+    }
+  }
+
+  await stream.close({ signal })
+  await reading
+
+  say('echoed', {
+    remote: connection.remoteAddr.toString(),
+    bytes: length,
+    equal: length === bytes && received.digest('hex') === createHash('sha256').update(data).digest('hex')
+  })
+}
+
+obey({
+  dial: async ({ address }) => {
+    const connection = await connect(address)
+    say('dialled', { peer: connection.remotePeer.toString() })
+  },
+  hangUp: async ({ peer }) => {
+    await node.hangUp(peerIdFromString(peer))
+    say('hung-up', { peer })
+  },
+  echo: async ({ address, bytes }) => echo(address, bytes),
+  ping: async ({ address }) => {
+    const connection = await connect(address)
+    say('pong', { roundTrip: await node.services.ping.ping(connection.remotePeer, { signal: AbortSignal.timeout(TIMEOUT) }) })
+  },
+  addresses: () => { say('addresses', { addresses: addresses() }) }
+}, async () => node.stop())

@@ -1,0 +1,215 @@
+import { expect } from 'aegir/chai'
+import { laboratory } from '../fixtures/laboratory.ts'
+import { report } from '../nat-lab/report/index.ts'
+import type { Host, Lab, NATOptions, Network, Program, ProgramEvent, Router } from '../nat-lab/index.ts'
+import type { RelayPeerInit } from '../nat-lab/programs/relay-peer.ts'
+import type { Figure } from '../nat-lab/report/index.ts'
+
+const STUN_SERVERS = ['11.0.0.1', '11.0.0.2']
+
+/**
+ * DCUtR's one-sided dial and three attempts, of 5 s each, in ms
+ */
+const ALL_ATTEMPTS = 22_000
+
+const BYTES = 1_048_576
+
+interface Side {
+  nat: NATOptions & { carrier?: boolean }
+  options?: Partial<RelayPeerInit>
+}
+
+interface Cell {
+  title: string
+  a: Side
+  b: Side
+
+  /**
+   * From home to home, in ms one way
+   */
+  latency: number
+
+  /**
+   * How many of ten are to succeed
+   */
+  expected: number
+
+  /**
+   * How fast at the median, in ms, asserted in a whole report only
+   */
+  within?: number
+}
+
+const RESTRICTED: NATOptions = { mapping: 'endpoint-independent', filtering: 'address-and-port-dependent' }
+const PLAIN = { fastHolePunch: false }
+
+const CELLS: Cell[] = [
+  ...[0, 20, 100].flatMap(latency => [
+    { title: `plain DCUtR, ${latency} ms one way`, a: { nat: RESTRICTED, options: PLAIN }, b: { nat: RESTRICTED, options: PLAIN }, latency, expected: 9.8, within: 6_000 },
+    { title: `the fast way on A's side, ${latency} ms one way`, a: { nat: RESTRICTED }, b: { nat: RESTRICTED, options: PLAIN }, latency, expected: 9.8, within: 6 * 2 * latency + 200 }
+  ]),
+  { title: 'the fast way on both sides', a: { nat: RESTRICTED }, b: { nat: RESTRICTED }, latency: 20, expected: 9.8 },
+  { title: 'address-dependent filtering', a: { nat: { ...RESTRICTED, filtering: 'address-dependent' } }, b: { nat: { ...RESTRICTED, filtering: 'address-dependent' } }, latency: 20, expected: 9.8 },
+  { title: 'computed ports', a: { nat: { ...RESTRICTED, ports: 'hashed' } }, b: { nat: { ...RESTRICTED, ports: 'hashed' } }, latency: 20, expected: 9.8 },
+  { title: 'a carrier NAT before the home of A', a: { nat: { ...RESTRICTED, carrier: true } }, b: { nat: RESTRICTED }, latency: 20, expected: 9.8 },
+  { title: 'a carrier NAT before the home of B, computed ports', a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, ports: 'hashed', carrier: true } }, latency: 20, expected: 9.8 },
+  { title: 'B lets everybody in', a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, filtering: 'endpoint-independent' } }, latency: 20, expected: 9.8 }
+]
+
+describe('hole punching', function () {
+  this.timeout(2_000_000)
+
+  const { create } = laboratory('each')
+  const figures: Figure[] = []
+  const times = report.count({ whole: 50, sample: 5 })
+
+  after(async () => { await report.figures('hole-punching.md', 'punches', figures) })
+
+  for (const cell of CELLS) {
+    it(`${cell.title}: ${times} times`, async () => {
+      const lab = await create()
+      const homes = await setUp(lab, cell)
+      const durations: number[] = []
+      const failures: string[] = []
+
+      for (let i = 0; i < times; i++) {
+        try {
+          durations.push(await punch(homes, cell))
+        } catch (err: any) {
+          failures.push(err.message)
+        }
+      }
+
+      const median = durations.sort((a, b) => a - b)[Math.floor(durations.length / 2)]
+      const reached = durations.length >= Math.floor(cell.expected * times / 10) && (cell.within == null || median <= cell.within)
+      figures.push({
+        title: cell.title,
+        value: `${durations.length} of ${times}, median ${Math.round(median)} ms`,
+        target: `${Math.floor(cell.expected * times / 10)} of ${times}${cell.within == null ? '' : `, ${cell.within} ms`}`,
+        reached
+      })
+      process.stdout.write(`      ${durations.length} of ${times}, median ${Math.round(median)} ms\n`)
+      expect(durations.length, failures.join('\n')).to.be.at.least(Math.floor(cell.expected * times / 10))
+
+      if (report.isWhole && cell.within != null) {
+        expect(median).to.be.at.most(cell.within)
+      }
+    })
+  }
+
+  it('fails cleanly where a mapping depends on the endpoint: the relayed connection stays', async () => {
+    const lab = await create()
+    const homes = await setUp(lab, {
+      a: { nat: { mapping: 'address-and-port-dependent' } },
+      b: { nat: RESTRICTED },
+      latency: 0
+    })
+    const { a, b, bId } = await meet(homes, {})
+    await expect(a.happened(isConnected(bId, false), ALL_ATTEMPTS)).to.eventually.be.rejected()
+    expect(await a.ask('echo', { address: `/p2p/${bId}`, bytes: 10_000 }, 'echoed')).to.include({ equal: true })
+    await Promise.all([a.stop(), b.stop()])
+  })
+
+  it('the punched connection outlives the relay', async () => {
+    const lab = await create()
+    const homes = await setUp(lab, { a: { nat: RESTRICTED }, b: { nat: RESTRICTED }, latency: 20 })
+    const { a, b, aId, bId } = await meet(homes, {})
+    await Promise.all([a.happened(isConnected(bId, false), ALL_ATTEMPTS), b.happened(isConnected(aId, false), ALL_ATTEMPTS)])
+    await homes.relay.stop()
+
+    for (const [from, to] of [[a, bId], [b, aId]] as const) {
+      expect(await from.ask('echo', { address: `/p2p/${to}`, bytes: BYTES }, 'echoed')).to.include({ equal: true, bytes: BYTES })
+    }
+  })
+})
+
+interface Homes {
+  a: Home
+  b: Home
+  relay: Program
+  relayId: string
+  relayAddress: string
+}
+
+interface Home {
+  laptop: Host
+  routers: Router[]
+}
+
+/**
+ * Two homes, two STUN servers and a relay
+ */
+async function setUp (lab: Lab, { a, b, latency }: Pick<Cell, 'a' | 'b' | 'latency'>): Promise<Homes> {
+  for (const address of STUN_SERVERS) {
+    await (await lab.host(`stun${address.at(-1)}`, { address })).run('stun-server', { host: address }).waitFor('listening')
+  }
+
+  const relay = (await lab.host('relay', { address: '11.0.0.9' })).run('relay-peer', { listen: ['/ip4/11.0.0.9/tcp/4001'], stock: true, relay: true })
+  const { id: relayId } = await relay.waitFor('started')
+
+  return {
+    a: await home(lab, 'a', '11.1.0.1', a, latency / 2),
+    b: await home(lab, 'b', '11.2.0.1', b, latency / 2),
+    relay,
+    relayId,
+    relayAddress: `/ip4/11.0.0.9/tcp/4001/p2p/${relayId}`
+  }
+}
+
+async function home (lab: Lab, name: string, address: string, { nat: { carrier = false, ...nat } }: Side, latency: number): Promise<Home> {
+  const routers: Router[] = []
+  let network: Network | undefined
+
+  if (carrier) {
+    routers.push(await lab.router(`carrier-${name}`, { address, lan: '100.64.0.1/24', latency, ...nat }))
+    network = routers[0]
+  }
+
+  routers.push(await lab.router(`router-${name}`, { address: carrier ? '100.64.0.2' : address, network, latency: carrier ? 0 : latency, ...nat }))
+
+  return { laptop: await lab.host(`laptop-${name}`, { address: '192.168.1.2', network: routers.at(-1) }), routers }
+}
+
+/**
+ * A dials B by the relay. All routers have forgotten what was before.
+ */
+async function meet (homes: Homes, sides: { a?: Side, b?: Side }): Promise<{ a: Program, b: Program, aId: string, bId: string }> {
+  await Promise.all([...homes.a.routers, ...homes.b.routers].map(async router => router.reboot()))
+
+  const options = { listen: ['/ip4/0.0.0.0/tcp/4001'], punch: true, stunServers: STUN_SERVERS.map(host => `stun:${host}`), serverInterval: 100 }
+  const b = homes.b.laptop.run('relay-peer', { ...options, reserve: homes.relayAddress, ...sides.b?.options })
+  const a = homes.a.laptop.run('relay-peer', { ...options, ...sides.a?.options })
+  const [{ id: aId }, { id: bId }] = await Promise.all([a.waitFor('started'), b.waitFor('started')])
+  a.send('dial', { address: homes.relayAddress })
+  await Promise.all([b.happened(({ event }) => event === 'reserved'), a.happened(({ event, peer }) => event === 'identified' && peer === homes.relayId)])
+  a.send('dial', { address: `${homes.relayAddress}/p2p-circuit/p2p/${bId}` })
+
+  return { a, b, aId, bId }
+}
+
+/**
+ * @returns from the relayed connection to the direct one, in ms
+ */
+async function punch (homes: Homes, cell: Cell): Promise<number> {
+  const { a, b, aId, bId } = await meet(homes, cell)
+
+  try {
+    const relayed = await a.happened(isConnected(bId, true))
+    const [direct] = await Promise.all([a.happened(isConnected(bId, false), ALL_ATTEMPTS), b.happened(isConnected(aId, false), ALL_ATTEMPTS)])
+    const echoed = await b.ask('echo', { address: `/p2p/${aId}`, bytes: BYTES }, 'echoed')
+
+    if (echoed.equal !== true || echoed.bytes !== BYTES) {
+      throw new Error(`The direct connection did not carry all data: ${JSON.stringify(echoed)}`)
+    }
+
+    return direct.time - relayed.time
+  } finally {
+    await Promise.all([a.stop(), b.stop()])
+  }
+}
+
+type Filter = (event: ProgramEvent) => boolean
+
+function isConnected (id: string, isRelayed: boolean): Filter {
+  return ({ event, peer, relayed }) => event === 'connected' && peer === id && relayed === isRelayed
+}
