@@ -97,15 +97,15 @@ export async function listenForRole (socket: Socket, timeout: number = FIRST_WOR
         await pEvent(socket, 'readable', { signal, rejectionEvents: ['error', 'close', 'end'] })
       }
     }
-
-    return 'responder'
   } catch {
-    return 'initiator'
-  } finally {
-    if (words.byteLength > 0 && !socket.destroyed) {
-      socket.unshift(words)
-    }
+    // no more words
   }
+
+  if (words.byteLength > 0 && !socket.destroyed) {
+    socket.unshift(words)
+  }
+
+  return words.byteLength > MULTISTREAM_HEADER.length ? 'responder' : 'initiator'
 }
 
 /**

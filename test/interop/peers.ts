@@ -1,8 +1,8 @@
 import { accessSync, constants } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { RelayPeerInit } from '../nat-lab/programs/relay-peer.ts'
 import type { Host, Program } from '../nat-lab/index.ts'
+import type { RelayPeerInit } from '../nat-lab/programs/relay-peer.ts'
 
 export type Language = 'go' | 'js' | 'rust'
 

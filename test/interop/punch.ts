@@ -71,7 +71,7 @@ async function punch (homeA: Home, homeB: Home, relay: PublicPeer, languages: { 
     a.send('dial', { address: `${relay.address}/p2p-circuit/p2p/${bId}` })
     await b.happened(isConnected(aId, true))
     const start = performance.now()
-    await Promise.all([a.happened(isConnected(bId, false)), b.happened(isConnected(aId, false))])
+    await Promise.all([a.happened(isConnected(bId, false), PUNCH_TIMEOUT), b.happened(isConnected(aId, false), PUNCH_TIMEOUT)])
     const duration = performance.now() - start
     const echoed = await echoDirectly(languages, { a, b, aId, bId })
 

@@ -61,7 +61,8 @@ describe('hole punching', function () {
 
   const { create } = laboratory('each')
   const figures: Figure[] = []
-  const times = report.count({ whole: 50, sample: 5 })
+  // `RUNS=50 npm run test:nat`
+  const times = Number(process.env.RUNS ?? report.count({ whole: 50, sample: 5 }))
 
   after(async () => { await report.figures('hole-punching.md', 'punches', figures) })
 
@@ -88,7 +89,7 @@ describe('hole punching', function () {
         target: `${Math.floor(cell.expected * times / 10)} of ${times}${cell.within == null ? '' : `, ${cell.within} ms`}`,
         reached
       })
-      process.stdout.write(`      ${durations.length} of ${times}, median ${Math.round(median)} ms\n`)
+      process.stdout.write(`      ${durations.length} of ${times}, median ${Math.round(median)} ms\n${failures.map(failure => `        ${failure}\n`).join('')}`)
       expect(durations.length, failures.join('\n')).to.be.at.least(Math.floor(cell.expected * times / 10))
 
       if (report.isWhole && cell.within != null) {
@@ -108,6 +109,68 @@ describe('hole punching', function () {
     await expect(a.happened(isConnected(bId, false), ALL_ATTEMPTS)).to.eventually.be.rejected()
     expect(await a.ask('echo', { address: `/p2p/${bId}`, bytes: 10_000 }, 'echoed')).to.include({ equal: true })
     await Promise.all([a.stop(), b.stop()])
+  })
+
+  it('500 dials to peers that never answer leave no more sockets than configured, and none for long', async () => {
+    const lab = await create()
+    const silent = await lab.host('silent', { address: '11.0.0.1' })
+    const dialler = await lab.host('dialler', { address: '11.0.0.2' })
+    await silent.freeze()
+    const program = dialler.run('many-dials', { host: silent.address, count: 500, maxLingeringDials: 7 })
+    const connecting = async (): Promise<number> => (await dialler.sh('ss -Htn state syn-sent')).split('\n').filter(line => line !== '').length
+
+    expect(await program.waitFor('given-up')).to.include({ failed: 500 })
+    expect(await connecting()).to.equal(7)
+
+    // each look takes a process
+    while (await connecting() > 0) {
+      expect(program.events.some(({ event }) => event === 'exit')).to.equal(false)
+    }
+  })
+
+  it('a stock js peer is punched no worse than before: it stays connected by the relay', async () => {
+    const lab = await create()
+    const homes = await setUp(lab, { a: { nat: RESTRICTED }, b: { nat: RESTRICTED }, latency: 0 })
+    const { a, b, bId } = await meet(homes, { b: { nat: RESTRICTED, options: { stock: true } } })
+    await a.happened(isConnected(bId, true))
+    expect(await a.ask('echo', { address: `/p2p/${bId}`, bytes: 10_000 }, 'echoed')).to.include({ equal: true })
+    await Promise.all([a.stop(), b.stop()])
+  })
+
+  it('an AutoNAT v2 server on our transport does not say that a peer behind a filtering NAT can be dialled', async () => {
+    const lab = await create()
+
+    for (const address of STUN_SERVERS) {
+      await (await lab.host(`stun${address.at(-1)}`, { address })).run('stun-server', { host: address }).waitFor('listening')
+    }
+
+    // each in a network of its own: AutoNAT counts one vote a network
+    const servers = ['11.0.0.9', '11.0.0.10']
+    const verifiers = await Promise.all(servers.map(async (address, i) => {
+      const program = (await lab.host(`verifier${i}`, { address })).run('relay-peer', { listen: ['/ip4/0.0.0.0/tcp/4001'], autonat: true, stunServers: ['stun:11.0.0.1'], serverInterval: 100 })
+      return { address, program, id: (await program.waitFor('started')).id }
+    }))
+
+    for (const [i, filtering] of (['endpoint-independent', 'address-and-port-dependent'] as const).entries()) {
+      const router = await lab.router(`router${i}`, { address: `11.${i + 1}.0.1`, filtering })
+      const laptop = await lab.host(`laptop${i}`, { address: '192.168.1.2', network: router })
+      const program = laptop.run('relay-peer', { listen: ['/ip4/0.0.0.0/tcp/4001'], autonat: true, autoConfirmAddress: false, stunServers: STUN_SERVERS.map(host => `stun:${host}`) })
+      await program.waitFor('started')
+
+      for (const { address, id } of verifiers) {
+        await program.ask('dial', { address: `/ip4/${address}/tcp/4001/p2p/${id}` }, 'dialled')
+      }
+
+      const confirmed = program.happened(({ event, addresses }) => event === 'addresses' && addresses.some((address: string) => address.includes(`/ip4/${router.address}/`)), 20_000)
+
+      if (filtering === 'endpoint-independent') {
+        await confirmed
+      } else {
+        await expect(confirmed).to.eventually.be.rejected()
+      }
+
+      await program.stop()
+    }
   })
 
   it('the punched connection outlives the relay', async () => {
