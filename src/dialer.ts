@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { ConnectionFailedError, TimeoutError } from '@libp2p/interface'
 import { pEvent } from 'p-event'
 import { CustomProgressEvent } from 'progress-events'
@@ -36,6 +37,15 @@ const LINGER_TIME = 10_000
  * of its SYN
  */
 const FAST_PUNCH_TIMEOUT = 6_000
+
+/**
+ * After its SYNC B waits for half a round trip, and A dials at once: A's SYN should
+ * arrive when B has just sent its own. Where the way is short it comes first, at
+ * B's listener, and what that answers may not pass B's NAT. go-libp2p then dials
+ * from another port, and the attempt is lost. So A waits, in ms; that B's SYN
+ * comes to a NAT that does not know it yet does no harm.
+ */
+const INITIATOR_DELAY = 20
 
 /**
  * How long the upgrade after a fast punch may take, in ms: as long as that of
@@ -92,6 +102,8 @@ export class Dialer {
     options.onProgress?.(new CustomProgressEvent('tcp:open-connection'))
 
     const start = Date.now()
+    // rust-libp2p closes the stream of DCUtR before the sockets have met
+    const expected = punchRole(this.components, ma)
     const dialled = await this.connect(ma, options)
 
     if ('connection' in dialled) {
@@ -100,8 +112,8 @@ export class Dialer {
       return dialled.connection
     }
 
-    // not before the socket is there: see punchRole
-    const role = punchRole(this.components, ma)
+    // what counts is when the socket is there: see punchRole
+    const role = punchRole(this.components, ma) ?? expected
 
     if (role != null) {
       this.metrics?.events.increment({ [`punch_${role}` as const]: true })
@@ -207,6 +219,8 @@ export class Dialer {
 
       if (earlier != null) {
         this.metrics?.events.increment({ adopt: true })
+      } else if (punchRole(this.components, ma) === 'initiator') {
+        await delay(INITIATOR_DELAY, undefined, { signal: options.signal })
       }
 
       try {

@@ -11,9 +11,10 @@ const RUNS = Number(process.env.RUNS ?? 10)
 
 /**
  * Both behind what most homes have. Ports are preserved, else rust announces the
- * wrong one: it takes its listening port for the external one.
+ * wrong one: it takes its listening port for the external one. Some latency, as
+ * there always is.
  */
-const NAT = { mapping: 'endpoint-independent', filtering: 'address-and-port-dependent', ports: 'preserved' } as const
+const NAT = { latency: 10, mapping: 'endpoint-independent', filtering: 'address-and-port-dependent', ports: 'preserved' } as const
 
 /**
  * Who dials through the relay, and who punches first

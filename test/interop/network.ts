@@ -58,7 +58,7 @@ export function network (): { create(): Promise<Internet> } {
 /**
  * A router with a host behind it
  */
-export async function buildHome (lab: Lab, name: string, address: string, nat: NATOptions): Promise<Home> {
+export async function buildHome (lab: Lab, name: string, address: string, nat: NATOptions & { latency?: number }): Promise<Home> {
   const router = await lab.router(`${name}-nat`, { address, ...nat })
 
   return { router, laptop: await lab.host(name, { address: '192.168.1.2', network: router }) }

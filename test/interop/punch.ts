@@ -35,7 +35,7 @@ export interface Punches {
  * Two homes, of which A dials B by a relay, again and again. Before each time
  * all is forgotten.
  */
-export async function punchRepeatedly (lab: Lab, relay: PublicPeer, languages: { a: Language, b: Language }, nat: NATOptions, times: number): Promise<Punches> {
+export async function punchRepeatedly (lab: Lab, relay: PublicPeer, languages: { a: Language, b: Language }, nat: NATOptions & { latency: number }, times: number): Promise<Punches> {
   const a = await buildHome(lab, 'a', '11.1.0.1', nat)
   const b = await buildHome(lab, 'b', '11.2.0.1', nat)
   const result: Punches = { succeeded: 0, times: [], failures: [] }

@@ -80,7 +80,8 @@ const node = await createLibp2p({
     identify: identify(),
     identifyPush: identifyPush(),
     ping: ping(),
-    ...(relay === true && { relay: circuitRelayServer() }),
+    // each run of a test is a peer of its own
+    ...(relay === true && { relay: circuitRelayServer({ reservations: { maxReservations: Infinity } }) }),
     ...(autonat === true && { autonat: autoNATv2() }),
     ...(punch === true && { dcutr: dcutr() })
   }
