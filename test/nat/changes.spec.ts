@@ -121,6 +121,7 @@ describe('a public address that changes', function () {
     const { lost } = await stranger.ask('cease')
     const title = 'All servers gone for 10 keep-alive intervals, one outgoing connection lives'
     figures.push({ title, value: `${lost} of ${dials} dials lost`, target: '0 lost', reached: lost === 0 })
+    expect(stranger.events.filter(({ event }) => event === 'lost').map(({ failure }) => failure)).to.deep.equal([])
     expect(lost).to.equal(0)
     expect(externalAddresses(program)).to.deep.equal([external])
     expect(isAnnounced((await program.ask('addresses')).addresses, external)).to.equal(true)

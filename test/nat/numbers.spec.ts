@@ -55,14 +55,14 @@ describe('what a mapping costs', function () {
   it('servers that keep connections cost a few bytes a second', async () => {
     const { servers: [{ program: server }], router, program } = await setUpHome(await create(), { servers: SERVERS, timeout: 60, options: DEFAULTS })
     expect(lastMapping(program)).to.include({ state: 'mapped' })
-    // what comes after the start: the spare connections are closed
+    // whole cycles: from one request to the same server to another
     await server.waitFor('binding')
     await router.count()
     const start = Date.now()
-    const requests = report.count({ whole: 20, sample: 3 })
+    const cycles = report.count({ whole: 4, sample: 1 })
 
-    for (let i = 0; i < requests; i++) {
-      await server.waitFor('binding', undefined, 60_000)
+    for (let i = 0; i < cycles; i++) {
+      await server.waitFor('binding', undefined, 120_000)
     }
 
     const { bytes } = await router.count()
