@@ -108,9 +108,9 @@ async function behindCarrier (lab: Lab, name: string, carrier: Network, ports: N
 }
 
 const WORDS: Record<Cell, [string, string]> = {
-  dialable: ['yes', 'anybody'],
-  announced: ['yes', 'whom the node has sent to'],
-  nothing: ['no', 'nobody']
+  dialable: ['yes', 'yes'],
+  announced: ['yes', 'no'],
+  nothing: ['no', '']
 }
 
 const SERVERS = { 4: ['11.0.0.1', '11.0.0.2', '11.0.0.3'], 6: ['2a00::1', '2a00::2', '2a00::3'] }
@@ -147,7 +147,7 @@ describe('the matrix of NATs', function () {
       const rows = measured.filter(row => row.kind === title)
 
       return `**${title}**\n\n${markdownTable([
-        ['mapping', 'filtering', 'announced', 'who can dial'],
+        ['mapping', 'filtering', 'announced', 'a stranger can dial'],
         ...rows.map(({ mapping, filtering, cell }) => [mapping, filtering, ...WORDS[cell]])
       ])}`
     })
