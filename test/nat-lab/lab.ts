@@ -270,13 +270,13 @@ export class Lab {
   }
 
   private async box (name: string, place: Required<Place>, lan: string, timeout: number, rules: () => string): Promise<Firewall> {
+    this.check(name, place)
     const [gateway, prefix] = lan.split('/')
 
     if (isIP(gateway) !== isIP(place.address) || !(Number(prefix) > 0)) {
       throw new RangeError(`lan must be an address of the same IP version and the length of its prefix, like 192.168.1.1/24, not ${lan}`)
     }
 
-    this.check(name, place)
     const network: Network = { name: `${name}-lan`, prefix: { [isIP(gateway)]: Number(prefix) }, gateway }
     const sh = async (script: string, input?: string): Promise<string> => this.ground.run(script, { namespace: name, input })
 
@@ -324,8 +324,6 @@ export class Lab {
     if (!(latency >= 0 && latency <= 10_000)) {
       throw new RangeError(`latency must be a number of milliseconds from 0 to 10000, not ${latency}`)
     }
-
-    this.names.add(name)
   }
 
   /**
@@ -333,6 +331,7 @@ export class Lab {
    * a router forwards nothing
    */
   private async addNamespace (name: string): Promise<void> {
+    this.names.add(name)
     await this.ground.run(`ip netns add ${name}; ip -n ${name} link set lo up; ip netns exec ${name} sysctl -q -w net.ipv6.conf.default.dad_transmits=0 net.ipv6.conf.all.accept_dad=0`)
   }
 

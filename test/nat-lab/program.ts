@@ -9,6 +9,12 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process'
  */
 export interface ProgramEvent {
   event: string
+
+  /**
+   * When it was read, ms since the epoch
+   */
+  at: number
+
   [key: string]: any
 }
 
@@ -44,12 +50,12 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
     child.stdin.on('error', () => {})
     child.stderr.on('data', chunk => { this.stderr.push(String(chunk)) })
     createInterface({ input: child.stdout }).on('line', line => {
-      const event = parse(line)
+      const event = { ...parse(line), at: Date.now() }
       this.events.push(event)
       this.safeDispatchEvent('event', { detail: event })
     })
     child.once('close', code => {
-      const detail = { event: 'exit', code, stderr: this.stderr.join('').trim() }
+      const detail = { event: 'exit', at: Date.now(), code, stderr: this.stderr.join('').trim() }
       this.events.push(detail)
       this.safeDispatchEvent('event', { detail })
     })
@@ -147,7 +153,7 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
 /**
  * A program that is not ours prints what it likes
  */
-function parse (line: string): ProgramEvent {
+function parse (line: string): { event: string, text?: string } {
   try {
     return JSON.parse(line)
   } catch {

@@ -74,7 +74,7 @@ describe('a mapping that never drops', function () {
     await program.waitFor('renewal', ({ ahead = 0 }) => ahead >= count, 1_100_000)
   }
 
-  const many = report.count({ whole: 100, sample: 30 })
+  const many = report.count({ whole: 100, sample: 10 })
   const RENEWALS: Array<{ title: string, program: HomeInit['program'], servers: ServerKind[], count: number }> = [{
     title: '100 renewals, two servers that hang up after 2 s',
     program: 'mapping',
@@ -181,7 +181,7 @@ describe('a mapping that never drops', function () {
     // they do not is that only the first comes before all those seconds of silence
     await stranger.ask('probe', toEndpoint(external))
     const start = home.servers[0].program.events.length
-    await home.servers[0].program.waitFor('binding', () => home.servers[0].program.events.length - start >= timeouts, 4_000 * timeouts)
+    await home.servers[0].program.waitFor('binding', () => home.servers[0].program.events.length - start >= timeouts / 2, 4_000 * timeouts)
     const { failure } = await stranger.ask('probe', toEndpoint(external))
     figures.push({ title, value: failure ?? 'reached', target: 'reached', reached: failure == null })
     expect(failure).to.equal(undefined)

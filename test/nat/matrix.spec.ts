@@ -1,8 +1,11 @@
 import { expect } from 'aegir/chai'
+import { markdownTable } from 'markdown-table'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { lastMapping, toEndpoint } from '../nat-lab/home.ts'
 import { BEHAVIOURS } from '../nat-lab/index.ts'
+import { drawMatrix, report } from '../nat-lab/report/index.ts'
 import type { Behaviour, Host, Lab, NATOptions, Network, Program } from '../nat-lab/index.ts'
+import type { Cell, MatrixRow } from '../nat-lab/report/index.ts'
 
 /**
  * A kind of way to the internet, of which there is one for each mapping and
@@ -104,6 +107,12 @@ async function behindCarrier (lab: Lab, name: string, carrier: Network, ports: N
   return lab.router(`${name}-h`, { address: '100.64.0.2', network: carrier, filtering: 'endpoint-independent', ports })
 }
 
+const WORDS: Record<Cell, [string, string]> = {
+  dialable: ['yes', 'yes'],
+  announced: ['yes', 'no'],
+  nothing: ['no', '']
+}
+
 const SERVERS = { 4: ['11.0.0.1', '11.0.0.2', '11.0.0.3'], 6: ['2a00::1', '2a00::2', '2a00::3'] }
 const OUTSIDE = { 4: '11.0.0.9', 6: '2a00::9' }
 
@@ -115,6 +124,7 @@ describe('the matrix of NATs', function () {
   let cells = 0
   const strangers: Record<number, Program> = {}
   const peers: Record<number, Program> = {}
+  const measured: MatrixRow[] = []
 
   before(async () => {
     lab = await create()
@@ -130,6 +140,19 @@ describe('the matrix of NATs', function () {
       peers[version] = outside.run('peer', { listen: [version === 4 ? '/ip4/0.0.0.0/tcp/4001' : '/ip6/::/tcp/4001'] })
       await peers[version].waitFor('started')
     }
+  })
+
+  after(async () => {
+    const tables = KINDS.map(({ title }) => {
+      const rows = measured.filter(row => row.kind === title)
+
+      return `**${title}**\n\n${markdownTable([
+        ['mapping', 'filtering', 'announced', 'a stranger can dial'],
+        ...rows.map(({ mapping, filtering, cell }) => [mapping, filtering, ...WORDS[cell]])
+      ])}`
+    })
+    await report.write('nat-matrix.md', 'matrix', tables.join('\n\n'))
+    await report.picture('nat-matrix.svg', drawMatrix(measured))
   })
 
   for (const kind of KINDS) {
@@ -181,6 +204,8 @@ describe('the matrix of NATs', function () {
       await peers[version].waitFor('hung-up')
     }
 
+    const reachable: Cell = dialable ? 'dialable' : 'announced'
+    measured.push({ kind: kind.title, mapping, filtering, cell: announced.length === 0 ? 'nothing' : reachable })
     await home.stop()
   }
 })

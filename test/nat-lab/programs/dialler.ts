@@ -39,7 +39,11 @@ async function dial (host: string, port: number): Promise<string | undefined> {
   const socket = net.connect({ host, port })
   const expiry = setTimeout(() => { resolve('timeout') }, timeout)
   socket.once('connect', () => { resolve(undefined) })
-  socket.once('error', (err: NodeJS.ErrnoException) => { resolve(err.code ?? err.message) })
+  socket.once('error', (err: NodeJS.ErrnoException) => {
+    // a connection that is not there yet is refused, only one that is can be
+    // reset: a node of libp2p does that to a host that dials too often
+    resolve(err.code === 'ECONNRESET' ? undefined : err.code ?? err.message)
+  })
   const failure = await promise
   clearTimeout(expiry)
   socket.on('error', () => {})

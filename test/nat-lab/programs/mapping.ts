@@ -2,6 +2,8 @@
  * A plain TCP server whose port has a public mapping, without libp2p
  */
 import net from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { defaultLogger } from '@libp2p/logger'
 import { multiaddr } from '@multiformats/multiaddr'
 import { pEvent } from 'p-event'
@@ -22,6 +24,10 @@ export interface MappingProgramInit extends Omit<PublicMappingInit, 'listener'> 
    */
   port?: number
 }
+
+// hidden unless it is asked for
+setFlagsFromString('--expose-gc')
+const collectGarbage: () => void = runInNewContext('gc')
 
 const { host = '0.0.0.0', port = 4001, ...init } = readInit<MappingProgramInit>()
 const sockets = new Set<net.Socket>()
@@ -88,8 +94,8 @@ obey({
   },
   // what the process has open and in memory
   resources: () => {
-    global.gc?.()
-    global.gc?.()
+    collectGarbage()
+    collectGarbage()
     const counts: Record<string, number> = {}
 
     for (const name of process.getActiveResourcesInfo()) {

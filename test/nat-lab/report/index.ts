@@ -5,4 +5,6 @@ import { Report } from './report.ts'
  * whole and writes it
  */
 export const report = new Report(process.argv.includes('--report'))
+export { drawMatrix } from './draw-matrix.ts'
+export type { Cell, MatrixRow } from './draw-matrix.ts'
 export type { Figure } from './report.ts'

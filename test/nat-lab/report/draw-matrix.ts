@@ -1,0 +1,73 @@
+import { BEHAVIOURS } from '../nat-options.ts'
+import type { Behaviour } from '../nat-options.ts'
+
+/**
+ * What was found: anybody can dial, only whom the node has sent something to, or
+ * nothing is announced
+ */
+export type Cell = 'dialable' | 'announced' | 'nothing'
+
+export interface MatrixRow {
+  kind: string
+  mapping: Behaviour
+  filtering: Behaviour
+  cell: Cell
+}
+
+const COLOURS: Record<Cell, string> = { dialable: '#3fa34d', announced: '#f2c14e', nothing: '#c4c8cc' }
+
+const LEGEND: Array<[Cell, string]> = [
+  ['dialable', 'announced, anybody can dial'],
+  ['announced', 'announced, a peer needs a punch'],
+  ['nothing', 'nothing announced']
+]
+
+/**
+ * All lengths are in px
+ */
+const SIZE = 44
+const GAP = 4
+const LEFT = 70
+const TOP = 96
+const BLOCK = { width: 400, height: 226 }
+const COLUMNS = 2
+
+/**
+ * A square of mapping (down) and filtering (across) for each kind of NAT. What was
+ * not tried is left white.
+ */
+export function drawMatrix (rows: MatrixRow[]): string {
+  const kinds = [...new Set(rows.map(({ kind }) => kind))]
+  const width = COLUMNS * BLOCK.width
+  const height = TOP + Math.ceil(kinds.length / COLUMNS) * BLOCK.height
+
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="13" fill="#222">
+<rect width="${width}" height="${height}" fill="#fff"/>
+${LEGEND.map(([cell, text], i) => `${square(16 + i * 262, 16, 18, cell)}
+<text x="${42 + i * 262}" y="30">${text}</text>`).join('\n')}
+<text x="16" y="58" fill="#555">Down: mapping, across: filtering. EI: endpoint-independent, AD: address-dependent,</text>
+<text x="16" y="76" fill="#555">APD: address-and-port-dependent. White: there is no such kind.</text>
+${kinds.map((kind, i) => block(kind, rows.filter(row => row.kind === kind), (i % COLUMNS) * BLOCK.width, TOP + Math.floor(i / COLUMNS) * BLOCK.height)).join('\n')}
+</svg>
+`
+}
+
+function block (title: string, rows: MatrixRow[], left: number, top: number): string {
+  const at = (i: number): number => i * (SIZE + GAP)
+  const short = ['EI', 'AD', 'APD']
+
+  return `<g transform="translate(${left} ${top})">
+<text x="16" y="22" font-weight="bold" font-size="12">${title}</text>
+${short.map((name, i) => `<text x="${LEFT + at(i) + SIZE / 2}" y="52" text-anchor="middle">${name}</text>
+<text x="${LEFT - 10}" y="${60 + at(i) + SIZE / 2 + 5}" text-anchor="end">${name}</text>`).join('\n')}
+${BEHAVIOURS.flatMap((mapping, y) => BEHAVIOURS.map((filtering, x) => {
+  const row = rows.find(row => row.mapping === mapping && row.filtering === filtering)
+
+  return square(LEFT + at(x), 60 + at(y), SIZE, row?.cell)
+})).join('\n')}
+</g>`
+}
+
+function square (x: number, y: number, size: number, cell?: Cell): string {
+  return `<rect x="${x}" y="${y}" width="${size}" height="${size}" rx="3" fill="${cell == null ? '#fff' : COLOURS[cell]}" stroke="${cell == null ? '#ddd' : 'none'}"/>`
+}

@@ -1,0 +1,80 @@
+import { expect } from 'aegir/chai'
+import { laboratory } from '../fixtures/laboratory.ts'
+import { lastMapping, setUpHome } from '../nat-lab/home.ts'
+import { report } from '../nat-lab/report/index.ts'
+import type { ServerKind } from '../nat-lab/home.ts'
+import type { Figure } from '../nat-lab/report/index.ts'
+
+/**
+ * Between the home's router and the internet, in ms one way
+ */
+const LATENCY = 50
+
+/**
+ * What a mapping costs at most, in bytes of IP packets a second
+ */
+const BYTES_PER_SECOND = 20
+
+const SERVERS: ServerKind[] = [{}, {}]
+
+/**
+ * As users have them
+ */
+const DEFAULTS = { keepAliveInterval: 15_000, serverInterval: 10_000 }
+
+describe('what a mapping costs', function () {
+  this.timeout(600_000)
+
+  const { create } = laboratory('each')
+  const figures: Figure[] = []
+
+  after(async () => { await report.figures('nat-matrix.md', 'numbers', figures) })
+
+  it('the first address takes two round trips', async () => {
+    // each run asks the same servers anew
+    const { program } = await setUpHome(await create(), { servers: SERVERS, latency: LATENCY, options: { serverInterval: 0 } })
+    const runs = report.count({ whole: 20, sample: 3 })
+    const { times } = await program.ask('measure', { runs })
+    expect(times).to.have.lengthOf(runs)
+
+    const median: number = times.toSorted((a: number, b: number) => a - b)[Math.floor(runs / 2)]
+    const target = 2 * 2 * LATENCY + 20
+    figures.push({
+      title: `First address, ${2 * LATENCY} ms round trip, the median of ${runs} runs`,
+      value: `${median.toFixed(1)} ms`,
+      target: `at most ${target} ms`,
+      reached: median <= target
+    })
+
+    // a busy machine is no reason to fail
+    if (report.isWhole) {
+      expect(median).to.be.at.most(target)
+    }
+  })
+
+  it('servers that keep connections cost a few bytes a second', async () => {
+    const { servers: [{ program: server }], router, program } = await setUpHome(await create(), { servers: SERVERS, timeout: 60, options: DEFAULTS })
+    expect(lastMapping(program)).to.include({ state: 'mapped' })
+    // whole cycles: from one request to the same server to another
+    await server.waitFor('binding')
+    await router.count()
+    const start = Date.now()
+    const cycles = report.count({ whole: 4, sample: 1 })
+
+    for (let i = 0; i < cycles; i++) {
+      await server.waitFor('binding', undefined, 120_000)
+    }
+
+    const { bytes } = await router.count()
+    const seconds = (Date.now() - start) / 1_000
+    const rate = bytes / seconds
+    figures.push({
+      title: `Traffic at the defaults, two servers that keep connections, over ${Math.round(seconds)} s`,
+      value: `${rate.toFixed(1)} bytes/s`,
+      target: `at most ${BYTES_PER_SECOND} bytes/s`,
+      reached: rate <= BYTES_PER_SECOND
+    })
+    expect(rate).to.be.above(0)
+    expect(rate).to.be.at.most(BYTES_PER_SECOND)
+  })
+})
