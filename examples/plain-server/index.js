@@ -1,3 +1,4 @@
+/* eslint-disable no-console -- it talks to whoever runs it */
 /**
  * A plain TCP server, without libp2p, that says where on the internet it is
  */
