@@ -36,15 +36,18 @@ describe('punching holes between all languages', function () {
   const { create } = network()
 
   for (const { a, b, relay: relayLanguage, baseline = false } of PAIRS) {
+    // what others reach by themselves is for comparison, and may take all its time
+    const runs = baseline ? Math.min(RUNS, 3) : RUNS
+
     it(`${a} as A, ${b} as B, by a relay in ${relayLanguage}`, async () => {
       const { lab } = await create()
       const relay = await startPublicPeer(lab, 'relay', '11.0.0.8', relayLanguage, { relay: true, stunServers: STUN_SERVERS })
-      const { succeeded, times, failures } = await punchRepeatedly(lab, relay, { a, b }, NAT, RUNS)
+      const { succeeded, times, failures } = await punchRepeatedly(lab, relay, { a, b }, NAT, runs)
 
-      report({ scenario: 'hole punch', peers: `${a} (A), ${b} (B), ${relayLanguage} relay`, attempts: RUNS, succeeded, median: median(times), failures: [...new Set(failures)] })
+      report({ scenario: 'hole punch', peers: `${a} (A), ${b} (B), ${relayLanguage} relay`, attempts: runs, succeeded, median: median(times), failures: [...new Set(failures)] })
 
       if (!baseline) {
-        expect(succeeded / RUNS).to.be.at.least(0.9, failures.join('\n'))
+        expect(succeeded / runs).to.be.at.least(0.9, failures.join('\n'))
       }
     })
   }
