@@ -120,6 +120,12 @@ async function write ({ socket }: RawClient, bytes: Uint8Array): Promise<void> {
   await new Promise<void>(resolve => { socket.write(bytes, () => { setImmediate(resolve) }) })
 }
 
+/**
+ * How a client hears of a reset. One of Node 22 that has just read what came before
+ * it takes it for an end: the packet is an RST there too, by tcpdump.
+ */
+const RESET = ['ECONNRESET', 'EPIPE', ...(process.versions.node.startsWith('22.') ? ['end'] : [])]
+
 describe('STUN server, edge cases', () => {
   const { closing, closeLater } = closesAfterEach()
 
@@ -151,7 +157,7 @@ describe('STUN server, edge cases', () => {
 
         if (expected === 'reset') {
           // as read or as written to
-          expect(await client.closed).to.be.oneOf(['ECONNRESET', 'EPIPE'])
+          expect(await client.closed).to.be.oneOf(RESET)
           expect(server.counters.resets['not-stun']).to.equal(1)
           return
         }
