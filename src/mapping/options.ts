@@ -35,8 +35,9 @@ export interface MappingOptions {
   bindings?: number
 
   /**
-   * A Binding request is sent on each held connection this often, in ms, spread
-   * by a tenth
+   * Each held connection is kept alive this often, in ms: by a TCP keep-alive
+   * probe, every sixth time by a Binding request (spread by a tenth). Below 1 s
+   * always by a request.
    *
    * @default 15_000
    */
