@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Host, Lab, Router } from './lab.ts'
 import type { NATOptions } from './nat-options.ts'
@@ -96,10 +97,44 @@ export async function setUpHome (lab: Lab, init: HomeInit): Promise<Home> {
 }
 
 /**
+ * @throws {RangeError} an option makes no sense, it is named
+ */
+function validateServer (kind: ServerKind): void {
+  if ('coturn' in kind) {
+    if (!Number.isInteger(kind.coturn) || kind.coturn < 1) {
+      throw new RangeError(`coturn must be a whole number of seconds from 1 on, not ${kind.coturn}`)
+    }
+
+    return
+  }
+
+  const { hangUp, lie, port = 3478 } = kind
+
+  if (hangUp != null && hangUp !== 'after-reply' && !(hangUp > 0)) {
+    throw new RangeError(`hangUp must be after-reply or a number of milliseconds above 0, not ${hangUp}`)
+  }
+
+  if (lie != null && (isIP(lie.host) === 0 || !isPort(lie.port))) {
+    throw new RangeError(`lie must be an IP address and a port, not ${JSON.stringify(lie)}`)
+  }
+
+  if (!isPort(port)) {
+    throw new RangeError(`port must be a whole number from 1 to 65535, not ${port}`)
+  }
+}
+
+function isPort (port: number): boolean {
+  return Number.isInteger(port) && port > 0 && port <= 65_535
+}
+
+/**
  * Start, or start again, a STUN server in a host
+ *
+ * @throws {RangeError} an option makes no sense, it is named
  */
 export async function startServer (host: Host, kind: ServerKind): Promise<Program> {
   const { address } = host
+  validateServer(kind)
 
   if ('coturn' in kind) {
     const coturn = host.exec('sh', ['-c', '"$@" & pid=$!; cat > /dev/null; kill $pid', 'coturn', 'turnserver',

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { laboratory } from '../fixtures/laboratory.ts'
+import { startServer } from '../nat-lab/home.ts'
 
 const LAB = path.join(path.dirname(fileURLToPath(import.meta.url)), '../nat-lab/index.js')
 
@@ -41,6 +42,16 @@ describe('the NAT laboratory', function () {
 
     const router = await lab.router('router', { address: '11.1.0.1' })
     expect(await router.sh('ip -4 -o addr show dev wan')).to.include('11.1.0.1/8')
+  })
+
+  it('refuses a server that makes no sense, by the name of the option', async () => {
+    const host = await (await create()).host('server', { address: '11.0.0.1' })
+
+    for (const kind of [{ hangUp: -1 }, { hangUp: 'never' }, { lie: { host: 'nowhere', port: 1 } }, { lie: { host: '11.0.0.9', port: 0 } }, { port: 70_000 }, { coturn: 0 }]) {
+      const err = await startServer(host, kind as any).catch(err => err)
+      expect(err, JSON.stringify(kind)).to.be.an.instanceOf(RangeError)
+      expect(err.message).to.match(new RegExp(`^${Object.keys(kind)[0]} `))
+    }
   })
 
   it('says which command failed, and why', async () => {
