@@ -11,6 +11,8 @@ export default {
     // not shipped
     productionIgnorePatterns: ['/bench', '/dist', '/fuzz', '/test', '.aegir.js'],
     ignore: [
+      // itself, in the examples
+      'libp2p-tcp-stun',
       // not imported: its binary runs the npm scripts
       'node',
       // types only
