@@ -33,6 +33,11 @@ const PORT_TAKEN = ['EADDRINUSE', 'EADDRNOTAVAIL']
 const LINGER_TIME = 10_000
 
 /**
+ * How often a punch is tried again when it is refused at once: see `connectFrom`
+ */
+const MAX_REFUSALS = 50
+
+/**
  * As long as the one-sided dial that a fast punch is to meet, in ms, and a retry
  * of its SYN
  */
@@ -60,7 +65,7 @@ const UPGRADE_TIMEOUT = 10_000
 type Dialled = { socket: Socket, adopted: boolean } | { connection: Connection }
 
 interface DialerMetrics {
-  events: CounterGroup<'error' | 'timeout' | 'connect' | 'abort' | 'port_reused' | 'port_fallback' | 'linger' | 'adopt' | 'met_inbound' | 'punch_initiator' | 'punch_responder' | 'fast_punch'>
+  events: CounterGroup<'error' | 'timeout' | 'connect' | 'abort' | 'port_reused' | 'port_fallback' | 'linger' | 'adopt' | 'met_inbound' | 'punch_initiator' | 'punch_responder' | 'punch_refused' | 'fast_punch'>
   errors: CounterGroup<'outbound_to_connection' | 'outbound_upgrade'>
 }
 
@@ -224,7 +229,7 @@ export class Dialer {
       }
 
       try {
-        const socket = await this.open(ma, () => earlier ?? bindSocket({ ...local, ipv6Only: local.family === 6 }).connect(connectOptions), options, local)
+        const socket = await this.connectFrom(local, ma, connectOptions, options, earlier)
         this.metrics?.events.increment({ port_reused: true })
 
         return { socket, adopted: earlier != null }
@@ -245,6 +250,35 @@ export class Dialer {
     }
 
     return { socket: await this.open(ma, () => net.connect(connectOptions), options), adopted: false }
+  }
+
+  /**
+   * Connect from the port of a listener.
+   *
+   * A router may answer an unsolicited SYN by a reset (against RFC 5382, REQ-4).
+   * In a punch the SYN of whoever comes first is such a one. DCUtR would wait for
+   * the other side's dial and then make another attempt, with the same outcome:
+   * so the SYN is sent again, after a random part of the time that the reset took.
+   * Our own router is open for that time after each SYN, and soon one of the peer's
+   * comes within it.
+   */
+  private async connectFrom (local: SharedPort, ma: Multiaddr, connectOptions: TcpNetConnectOpts, options: TCPDialOptions, earlier?: Socket): Promise<Socket> {
+    for (let refusals = 0; ; refusals++) {
+      const start = performance.now()
+
+      try {
+        const create = (): Socket => bindSocket({ ...local, ipv6Only: local.family === 6 }).connect(connectOptions)
+
+        return await this.open(ma, () => (refusals === 0 ? earlier : undefined) ?? create(), options, local)
+      } catch (err: any) {
+        if (err.code !== 'ECONNREFUSED' || refusals >= MAX_REFUSALS || punchRole(this.components, ma) == null) {
+          throw err
+        }
+
+        this.metrics?.events.increment({ punch_refused: true })
+        await delay(Math.random() * (performance.now() - start), undefined, { signal: options.signal })
+      }
+    }
   }
 
   /**

@@ -7,19 +7,20 @@ import { bindSocket } from '../src/net/bound-socket.ts'
 import { closesAfterEach } from './fixtures/cleanup.ts'
 import { components, plainUpgrader } from './fixtures/components.ts'
 import { fakeServer } from './fixtures/stun-servers.ts'
-import type { TCPSTUNInit } from '../src/index.ts'
+import type { TCPSTUNComponents, TCPSTUNInit } from '../src/index.ts'
 import type { PlainUpgrader } from './fixtures/components.ts'
 import type { FakeServer } from './fixtures/stun-servers.ts'
 import type { Transport, Listener } from '@libp2p/interface'
 
 const EVENT = { timeout: 10_000 }
+const PEER = '12D3KooWQgZPPKBL3kZg6d44ougupt6QytBKG17MG4Dm7YbyJP9b'
 
 describe('dialer', () => {
   const { closing, closeLater } = closesAfterEach()
 
-  async function listen (init: TCPSTUNInit = {}, address = '/ip4/127.0.0.1/tcp/0'): Promise<{ transport: Transport, listener: Listener, upgrader: PlainUpgrader, port: number }> {
+  async function listen (init: TCPSTUNInit = {}, address = '/ip4/127.0.0.1/tcp/0', overrides: Partial<TCPSTUNComponents> = {}): Promise<{ transport: Transport, listener: Listener, upgrader: PlainUpgrader, port: number }> {
     const upgrader = plainUpgrader()
-    const transport = tcpSTUN({ stunServers: ['stun:11.0.0.1'], mappingTimeout: 0, ...init })(components())
+    const transport = tcpSTUN({ stunServers: ['stun:11.0.0.1'], mappingTimeout: 0, ...init })(components(overrides))
     const listener = closeLater(transport.createListener({ upgrader }))
     await listener.listen(multiaddr(address))
 
@@ -170,6 +171,35 @@ describe('dialer', () => {
     await expect(dial(transport, upgrader, `/ip4/127.0.0.1/tcp/${server.port}`)).to.eventually.be.rejectedWith('connection error').with.property('code', 'ECONNREFUSED')
   })
 
+  it('connects again and again when a punch is refused, from its port', async () => {
+    const gone = await fakeServer(() => {})
+    await gone.close()
+    const relayed: any = { limits: {}, streams: [{ protocol: '/libp2p/dcutr', direction: 'inbound' }], remotePeer: PEER }
+    let refusals = 0
+    let server: FakeServer | undefined
+    const ports: number[] = []
+    const { transport, upgrader, port } = await listen({}, undefined, {
+      metrics: countRefusals(() => {
+        refusals++
+
+        if (refusals === 3) {
+          fakeServer(socket => { ports.push(socket.remotePort ?? 0) }, '127.0.0.1', gone.port).then(opened => { server = closeLater(opened) }, () => {})
+        }
+      }),
+      connectionManager: { getConnections: () => [relayed] } as any
+    })
+    await dial(transport, upgrader, `/ip4/127.0.0.1/tcp/${gone.port}/p2p/${PEER}`)
+
+    expect(server).to.not.equal(undefined)
+    expect(ports).to.deep.equal([port])
+    expect(refusals).to.be.at.least(3)
+
+    // a peer that is not there does not keep us busy for ever
+    await server?.close()
+    await expect(dial(transport, upgrader, `/ip4/127.0.0.1/tcp/${gone.port}/p2p/${PEER}`)).to.eventually.be.rejected().with.property('code', 'ECONNREFUSED')
+    expect(refusals).to.be.below(200)
+  })
+
   it('reports its progress', async () => {
     const server = await remote()
     const { transport, upgrader } = await listen()
@@ -194,3 +224,20 @@ describe('dialer', () => {
     expect(transport.dialFilter([multiaddr('/ip4/127.0.0.1/tcp/9090/p2p/Qmb6owHp6eaWArVbcJJbQSyifyJBttMMjYV76N2hMbf5Vw')])).to.have.lengthOf(1)
   })
 })
+
+/**
+ * Metrics that only see the refusals of punches
+ */
+function countRefusals (onRefusal: () => void): any {
+  return {
+    registerCounterGroup: () => ({
+      increment: (events: Record<string, unknown>) => {
+        if (events.punch_refused === true) {
+          onRefusal()
+        }
+      }
+    }),
+    registerMetricGroup: () => ({ update: () => {}, increment: () => {} }),
+    registerMetric: () => ({ update: () => {}, increment: () => {} })
+  }
+}

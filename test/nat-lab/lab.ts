@@ -328,11 +328,13 @@ export class Lab {
 
   /**
    * Without duplicate address detection, which takes seconds: until it is over
-   * a router forwards nothing
+   * a router forwards nothing. With the congestion control that every kernel has,
+   * also for others than root: with bbr a punched connection may be slow for its
+   * first 10 s, see docs/hole-punching.md.
    */
   private async addNamespace (name: string): Promise<void> {
     this.names.add(name)
-    await this.ground.run(`ip netns add ${name}; ip -n ${name} link set lo up; ip netns exec ${name} sysctl -q -w net.ipv6.conf.default.dad_transmits=0 net.ipv6.conf.all.accept_dad=0`)
+    await this.ground.run(`ip netns add ${name}; ip -n ${name} link set lo up; ip netns exec ${name} sysctl -q -w net.ipv6.conf.default.dad_transmits=0 net.ipv6.conf.all.accept_dad=0 net.ipv4.tcp_congestion_control=reno`)
   }
 
   /**

@@ -92,7 +92,8 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
   }
   chain input {
     type filter hook input priority filter
-    iifname "wan" ct state new meta l4proto tcp ${refuse(unsolicited)}
+    # what fits no connection too: the router's own TCP would reset it
+    iifname "wan" ct state { new, invalid } meta l4proto tcp ${refuse(unsolicited)}
   }
   chain forward {
     type filter hook forward priority filter
