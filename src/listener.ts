@@ -13,13 +13,14 @@ import { DEFAULT_KEEP_ALIVE_INTERVAL } from './mapping/options.ts'
 import { assertPortFree, bindSocket, portSharing } from './net/bound-socket.ts'
 import { resetSocket } from './net/reset-socket.ts'
 import { toNetConfig } from './net-config.ts'
+import { observedAddress } from './observed-address.ts'
 import { systemClock } from './runtime/clock.ts'
 import { parseSTUNURI } from './stun/uri.ts'
 import type { TCPCreateListenerOptions, TCPSTUNComponents, TCPSTUNInit } from './index.ts'
 import type { MappingStatus } from './mapping/status.ts'
 import type { NetConfig } from './net-config.ts'
 import type { SharedPort, SharedPorts } from './shared-ports.ts'
-import type { AbortOptions, CounterGroup, Listener, ListenerEvents, Logger, MetricGroup } from '@libp2p/interface'
+import type { AbortOptions, CounterGroup, IdentifyResult, Listener, ListenerEvents, Logger, MetricGroup } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Socket } from 'node:net'
 
@@ -187,6 +188,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
 
     this.setStatus({ name: 'closed' })
     this.announcer.close()
+    this.components.events?.removeEventListener('peer:identify', this.onIdentify)
 
     // also ends upgrades that are under way
     this.shutdown.abort()
@@ -381,12 +383,21 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
 
     this.mapping = mapping
     mapping.addEventListener('status', ({ detail }) => { this.onMapping(detail) })
+    this.components.events?.addEventListener('peer:identify', this.onIdentify)
     // aborting ends the wait only, the search goes on
     const signal = mappingTimeout > 0 ? AbortSignal.any([this.shutdown.signal, AbortSignal.timeout(mappingTimeout)]) : AbortSignal.abort()
 
     await mapping.start(signal).catch(err => {
       this.log('no mapping within %d ms - %e', mappingTimeout, err)
     })
+  }
+
+  private readonly onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => {
+    const observed = observedAddress(detail, this.ports)
+
+    if (observed != null && this.status.name === 'active' && observed.port === this.status.shared?.port) {
+      this.mapping?.observe(observed.host, observed.external)
+    }
   }
 
   private onMapping (status: MappingStatus): void {

@@ -79,6 +79,15 @@ export class SharedPorts extends TypedEventEmitter<SharedPortsEvents> {
   }
 
   /**
+   * The port of a listener that an endpoint was dialled from
+   */
+  outboundPort (remote: { host: string, port: number }): number | undefined {
+    const dialled = [...this.outbound].find(([{ remoteAddress, remotePort }]) => remoteAddress === remote.host && remotePort === remote.port)
+
+    return [...this.ports].find(({ port }) => port === dialled?.[1])?.port
+  }
+
+  /**
    * Whether there is a direct connection with a host
    */
   isConnectedTo (host: string): boolean {

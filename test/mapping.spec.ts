@@ -426,6 +426,81 @@ describe('public mapping', () => {
     })
   }
 
+  describe('what others see', () => {
+    const SAME = { host: '11.0.0.1', port: 4001 }
+
+    it('confirms what one server says', async () => {
+      const server = closeLater(await mapsTo('11.0.0.1', 4001))
+      const { mapping, events } = await create([server.uri])
+      expect(await mapping.start()).to.include({ state: 'mapped', behaviour: 'unknown' })
+
+      mapping.observe('127.0.0.1', SAME)
+      expect(mapping.status, 'the server\'s own host is no other endpoint').to.include({ behaviour: 'unknown' })
+      mapping.observe('11.0.0.9', SAME)
+      expect(mapping.status).to.include({ state: 'mapped', behaviour: 'endpoint-independent' })
+      expect(events).to.deep.equal(['mapped'])
+    })
+
+    it('outweighs one server, when three hosts see something else and nobody the same', async () => {
+      const server = closeLater(await mapsTo('11.0.0.1', 4001))
+      const { mapping, events } = await create([server.uri])
+      await mapping.start()
+
+      for (const i of [1, 2]) {
+        mapping.observe(`11.0.0.${i}`, { host: '11.0.0.1', port: 5_000 + i })
+        mapping.observe('11.0.0.1', { host: '11.0.0.1', port: 6_000 + i })
+      }
+
+      expect(mapping.status).to.have.property('state', 'mapped')
+      mapping.observe('11.0.0.3', { host: '11.0.0.1', port: 5_003 })
+      const status = await until(mapping, ({ state }) => state === 'endpoint-dependent')
+      expect('peers' in status ? status.peers.map(({ host, external }) => `${host} ${external}`) : []).to.deep.equal([
+        '11.0.0.2 /ip4/11.0.0.1/tcp/5002',
+        '11.0.0.1 /ip4/11.0.0.1/tcp/6002',
+        '11.0.0.3 /ip4/11.0.0.1/tcp/5003'
+      ])
+
+      mapping.observe('11.0.0.4', SAME)
+      expect(mapping.status).to.include({ state: 'mapped', behaviour: 'endpoint-independent' })
+      expect(events).to.deep.equal(['mapped', 'lost', 'mapped'])
+    })
+
+    it('is nothing against two servers that agree', async () => {
+      const servers = await Promise.all(['127.0.0.1', '127.0.0.2'].map(async host => closeLater(await stunServer(() => mapped('11.0.0.1', 4001), host))))
+      const { mapping } = await create(servers.map(({ uri }) => uri))
+      await mapping.start()
+
+      for (let i = 1; i < 100; i++) {
+        mapping.observe(`11.0.0.${i}`, { host: '11.0.0.2', port: i })
+      }
+
+      expect(mapping.status).to.include({ state: 'mapped', behaviour: 'endpoint-independent' })
+    })
+
+    it('is forgotten with the address it was seen at, and ignored where nobody could dial it', async () => {
+      let port = 4001
+      const server = closeLater(await stunServer(() => mapped('11.0.0.1', port)))
+      const clock = new HeldClock()
+      const { mapping } = await create([server.uri], { clock, random: () => 0.5 })
+      await mapping.start()
+
+      for (const host of ['192.168.1.2', '127.0.0.1', '0.0.0.0', '2a00::1', 'example.org', '224.0.0.1']) {
+        mapping.observe(`11.0.0.${host.length}`, { host, port: 1 })
+      }
+
+      expect(mapping.status).to.have.property('state', 'mapped')
+
+      for (const i of [1, 2, 3]) {
+        mapping.observe(`11.0.0.${i}`, SAME)
+      }
+
+      // the NAT was rebooted: those three have seen what was before
+      port = 4002
+      clock.advance(90_000)
+      expect(external(await until(mapping, status => external(status)?.endsWith('4002') === true))).to.equal('/ip4/11.0.0.1/tcp/4002')
+    })
+  })
+
   it('says why when there is no server, or none that is valid', async () => {
     const none = await create([])
     expect(await none.mapping.start()).to.have.nested.property('reason.name', 'NoSTUNServersError')

@@ -17,10 +17,12 @@ import { Failures } from './failures.ts'
 import { MappingMetrics } from './metrics.ts'
 import { Observations } from './observations.ts'
 import { validateMappingOptions } from './options.ts'
+import { PeerViews } from './peer-views.ts'
 import { externalOf, isSameStatus } from './status.ts'
 import type { Consensus, Observation } from './consensus.ts'
 import type { HeldBinding } from './held-binding.ts'
 import type { MappingOptions, PublicMappingComponents, PublicMappingInit } from './options.ts'
+import type { PeerView } from './peer-views.ts'
 import type { MappingStatus } from './status.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
@@ -90,6 +92,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
   private readonly clock: Clock
   private readonly connections: Connections
   private readonly observations: Observations
+  private readonly peers = new PeerViews()
   private readonly failures: Failures
   private readonly metrics: MappingMetrics
   private readonly shutdown = new AbortController()
@@ -162,6 +165,31 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     }
 
     return raceSignal(this.settled.promise, signal)
+  }
+
+  /**
+   * Tell how somebody sees the port whom it has connected to: a libp2p peer by
+   * identify's `observedAddr`. It is never announced, but beside one STUN server
+   * it shows how the NAT maps: somebody else who sees the same confirms the
+   * address, and three hosts that all see others mean `endpoint-dependent`. What
+   * no peer could use is ignored.
+   *
+   * @param host - the IP address of who sees it
+   * @param external - what is seen
+   */
+  observe (host: string, external: Endpoint): void {
+    let usable: Endpoint
+
+    try {
+      usable = toExternalAddress(external, { allowPrivate: this.options.allowPrivateMapping, local: this.local })
+    } catch (err) {
+      this.log?.trace('a peer at %s sees what can not be - %e', host, err)
+      return
+    }
+
+    if (this.peers.add({ host, external: toMultiaddr(usable).toString() })) {
+      this.evaluate()
+    }
   }
 
   /**
@@ -258,7 +286,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     switch (consensus.verdict) {
       case 'agreed': return this.onAgreed(consensus)
       case 'contested': return this.onContested(consensus.again)
-      case 'endpoint-dependent': return this.onEndpointDependent(consensus.observations)
+      case 'endpoint-dependent': return this.onEndpointDependent(consensus.observations, [])
       default: return this.onNothing()
     }
   }
@@ -275,6 +303,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       return
     }
 
+    this.peers.clear()
     let reason = this.failures.toError()
 
     if (reason == null) {
@@ -295,6 +324,21 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       this.connections.reject(server)
     }
 
+    const announced = externalOf(this.status)?.toString()
+
+    if (announced != null && announced !== consensus.external) {
+      this.peers.clear()
+    }
+
+    const hosts = consensus.supporters.map(({ host }) => host)
+    const against = consensus.behaviour === 'unknown' ? this.peers.against(consensus.external) : []
+
+    if (against.length > 0) {
+      this.onEndpointDependent(consensus.supporters, against)
+      return
+    }
+
+    const behaviour = this.peers.confirm(consensus.external, hosts) ? 'endpoint-independent' : consensus.behaviour
     const [supporter] = consensus.supporters
     const { local } = this.observations.get(supporter.server) ?? { local: this.local }
     const external = multiaddr(consensus.external)
@@ -307,7 +351,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       external,
       local: localAddr,
       // what two servers have shown is still true while one of them is replaced
-      behaviour: consensus.behaviour === 'unknown' ? previous?.behaviour ?? 'unknown' : consensus.behaviour,
+      behaviour: behaviour === 'unknown' ? previous?.behaviour ?? 'unknown' : behaviour,
       servers: consensus.supporters.map(({ server }) => server),
       since: previous?.since ?? this.clock.now()
     })
@@ -324,7 +368,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     // with nothing announced there is no change of address to wait for, and
     // a connection that is gone can not be asked again
     if (externalOf(this.status) == null && again.every(({ held }) => !held)) {
-      this.onEndpointDependent(again)
+      this.onEndpointDependent(again, [])
       return
     }
 
@@ -338,7 +382,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     }
   }
 
-  private onEndpointDependent (observations: Observation[]): void {
+  private onEndpointDependent (observations: Observation[], peers: PeerView[]): void {
     // a third opinion is under way
     if (this.connections.isConnecting) {
       return
@@ -347,7 +391,8 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     this.setStatus({
       ...this.base(),
       state: 'endpoint-dependent',
-      addresses: observations.map(({ server, external }) => ({ server, external: multiaddr(external) }))
+      addresses: observations.map(({ server, external }) => ({ server, external: multiaddr(external) })),
+      peers: peers.map(({ host, external }) => ({ host, external: multiaddr(external) }))
     })
   }
 

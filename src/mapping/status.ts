@@ -56,7 +56,7 @@ export interface MappedStatus extends Status {
 
   /**
    * The mapping behaviour of the NAT (RFC 5382, section 4.1) as far as it is
-   * known: one server alone can not tell
+   * known: one server alone can not tell, with a peer that sees the same it can
    */
   behaviour: 'endpoint-independent' | 'unknown'
 
@@ -88,6 +88,12 @@ export interface EndpointDependentStatus extends Status {
    * What each server sees, the addresses differ
    */
   addresses: Array<{ server: string, external: Multiaddr }>
+
+  /**
+   * Where one server alone could not tell: the peers that see other addresses, by
+   * their IP addresses. Else there are none.
+   */
+  peers: Array<{ host: string, external: Multiaddr }>
 }
 
 /**
@@ -136,7 +142,7 @@ function summary (status: MappingStatus): string {
     status.listener,
     status.failures.map(({ server, error }) => [server, error.name, error.message]),
     'external' in status ? [status.external, status.local, status.behaviour, [...status.servers].sort()] : null,
-    'addresses' in status ? status.addresses.map(({ server, external }) => [server, external]) : null,
+    'addresses' in status ? [status.addresses.map(({ server, external }) => [server, external]), status.peers.map(({ host, external }) => [host, external])] : null,
     'reason' in status ? [status.reason.name, status.reason.message] : null
   ])
 }

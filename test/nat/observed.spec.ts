@@ -1,0 +1,54 @@
+import { expect } from 'aegir/chai'
+import { laboratory } from '../fixtures/laboratory.ts'
+import { lastMapping, setUpHome } from '../nat-lab/home.ts'
+import type { Home, HomeInit } from '../nat-lab/home.ts'
+import type { Lab } from '../nat-lab/index.ts'
+
+/**
+ * One STUN server can not tell how a NAT maps. Peers that are dialled from the
+ * port are other endpoints, and say by identify what they see.
+ */
+describe('what peers see', function () {
+  this.timeout(120_000)
+
+  const { create } = laboratory('each')
+
+  async function setUp (init: Partial<HomeInit>): Promise<{ home: Home, dial(i: number): Promise<void> }> {
+    const lab: Lab = await create()
+    // nothing is renewed meanwhile
+    const home = await setUpHome(lab, { servers: [{}], program: 'peer', timeout: 60, ...init })
+
+    return {
+      home,
+      dial: async i => {
+        const peer = (await lab.host(`peer${i}`, { address: `11.0.0.${10 + i}` })).run('peer', { listen: ['/ip4/0.0.0.0/tcp/4001'] })
+        const { id } = await peer.waitFor('started')
+        await home.program.ask('dial', { address: `/ip4/11.0.0.${10 + i}/tcp/4001/p2p/${id}` }, 'dialled')
+      }
+    }
+  }
+
+  it('confirms an address that one server alone has reported', async () => {
+    const { home, dial } = await setUp({})
+    expect(lastMapping(home.program)).to.include({ state: 'mapped', behaviour: 'unknown' })
+
+    await dial(1)
+    const confirmed = await home.program.happened(({ event, behaviour }) => event === 'mapping' && behaviour === 'endpoint-independent')
+    expect(confirmed).to.include({ state: 'mapped', external: home.external })
+  })
+
+  for (const mapping of ['address-dependent', 'address-and-port-dependent'] as const) {
+    it(`shows ${mapping} mapping to a node that has one server: nothing is announced any more`, async () => {
+      const { home, dial } = await setUp({ mapping, filtering: 'address-and-port-dependent', ports: 'hashed' })
+      // it can not be known yet
+      expect(lastMapping(home.program)).to.include({ state: 'mapped', behaviour: 'unknown' })
+
+      for (const i of [1, 2, 3]) {
+        await dial(i)
+      }
+
+      const { at } = await home.program.happened(({ event, state }) => event === 'mapping' && state === 'endpoint-dependent')
+      await home.program.happened(event => event.event === 'addresses' && event.at >= at && !event.addresses.some((address: string) => address.startsWith('/ip4/11.1.0.1/')))
+    })
+  }
+})
