@@ -6,7 +6,7 @@ import type { Endpoint } from '../stun/endpoint.ts'
  * as long again to answer, between these bounds in ms: behind a NAT whose
  * mapping depends on the endpoint it would be an address that nobody can use
  */
-const SECOND_OPINION_MIN = 20
+const SECOND_OPINION_MIN = 100
 const SECOND_OPINION_MAX = 500
 
 export interface TimedObservation extends Observation {

@@ -47,7 +47,7 @@ describe('a home node behind a full cone NAT', function () {
     const external: string = addresses.find((address: string) => address.startsWith('/ip4/11.1.0.1/tcp/'))
     expect(external).to.not.equal(undefined, `announced only ${addresses.join(' ')}`)
     expect(external).to.not.include('/tcp/4001/')
-    expect(home.events.filter(({ event }) => event === 'mapping').at(-1)).to.include({ state: 'mapped', behaviour: 'endpoint-independent', local: '/ip4/192.168.1.2/tcp/4001' })
+    expect(await home.happened(({ event, behaviour }) => event === 'mapping' && behaviour === 'endpoint-independent')).to.include({ state: 'mapped', local: '/ip4/192.168.1.2/tcp/4001' })
     const [, externalPort] = multiaddr(external).getComponents()
     expect((await servers[0].waitFor('binding')).client).to.deep.equal({ host: '11.1.0.1', port: Number(externalPort.value) })
 
