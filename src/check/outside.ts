@@ -117,8 +117,8 @@ async function startNode (local: Endpoint): Promise<Libp2p> {
 }
 
 /**
- * That the helper comes in counts at once, whatever it says of it afterwards: by
- * the nonce, or by its peer id, since it is asked for nothing but this dial
+ * That the helper comes in with the nonce counts at once, whatever it says of it
+ * afterwards
  */
 async function askHelper (node: Libp2p, helper: Multiaddr, init: AskOutsideInit): Promise<OutsideResult> {
   const { known, signal } = init
@@ -129,37 +129,27 @@ async function askHelper (node: Libp2p, helper: Multiaddr, init: AskOutsideInit)
     const messages = pbStream(stream)
     const message = await messages.read(DialBack, { signal })
 
-    if (message.nonce === nonce) {
+    // protons reads a fixed64 as signed
+    if (BigInt.asUintN(64, message.nonce) === nonce) {
       await messages.write({ status: DialBackResponse.DialBackStatus.OK }, DialBackResponse, { signal })
       arrived.resolve(connection)
     }
   }, { force: true })
 
   const connection = await node.dial(helper, { signal })
-  const onOpen = ({ detail }: CustomEvent<Connection>): void => {
-    if (detail.direction === 'inbound' && detail.remotePeer.equals(connection.remotePeer)) {
-      arrived.resolve(detail)
-    }
+  const answer = await Promise.race([arrived.promise, requestDial(connection, nonce, helper, init)])
+
+  if ('remoteAddr' in answer) {
+    const { host } = getNetConfig(answer.remoteAddr)
+
+    return { outcome: 'reached', helper: helper.toString(), stranger: host != null && !known.has(host) }
   }
-  node.addEventListener('connection:open', onOpen)
 
-  try {
-    const answer = await Promise.race([arrived.promise, requestDial(connection, nonce, helper, init)])
-
-    if ('remoteAddr' in answer) {
-      const { host } = getNetConfig(answer.remoteAddr)
-
-      return { outcome: 'reached', helper: helper.toString(), stranger: host != null && !known.has(host) }
-    }
-
-    if (answer.status === DialResponse.ResponseStatus.OK && answer.dialStatus === DialStatus.E_DIAL_ERROR) {
-      return { outcome: 'not-reached', helper: helper.toString() }
-    }
-
-    throw new HelperError(`${helper} does not say whether it could dial: ${answer.status ?? 'no status'} ${answer.dialStatus ?? ''}`.trim())
-  } finally {
-    node.removeEventListener('connection:open', onOpen)
+  if (answer.status === DialResponse.ResponseStatus.OK && answer.dialStatus === DialStatus.E_DIAL_ERROR) {
+    return { outcome: 'not-reached', helper: helper.toString() }
   }
+
+  throw new HelperError(`${helper} does not say whether it could dial: ${answer.status ?? 'no status'} ${answer.dialStatus ?? ''}`.trim())
 }
 
 /**
