@@ -3,53 +3,11 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'aegir/chai'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { BEHAVIOURS } from '../nat-lab/index.ts'
-import type { Behaviour, Host, Lab, NATOptions, Network, Program, ProgramEvent } from '../nat-lab/index.ts'
+import { KINDS, homeAddress } from '../nat-lab/kinds.ts'
+import type { Host, Lab, NATOptions, Network, Program, ProgramEvent } from '../nat-lab/index.ts'
+import type { Kind } from '../nat-lab/kinds.ts'
 
 const COMMAND = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../src/cli/index.js')
-
-/**
- * A way to the internet, with what is to be found out about it
- */
-interface Kind {
-  title: string
-  version: 4 | 6
-  mappings: Behaviour[]
-  build(lab: Lab, name: string, external: string, nat: NATOptions): Promise<Network>
-
-  /**
-   * An address in that network, of a network without NAT the last part
-   */
-  home: string
-  found: { nat: boolean, portPreserved: boolean }
-}
-
-const EI: Behaviour[] = ['endpoint-independent']
-
-const single = (ports: NATOptions['ports']): Kind['build'] => async (lab, name, address, nat) => lab.router(name, { address, ports, ...nat })
-
-const carrier = (ports: NATOptions['ports']): Kind['build'] => async (lab, name, address, nat) => {
-  const network = await lab.router(`${name}-c`, { address, lan: '100.64.0.1/24', ports, ...nat })
-
-  return lab.router(`${name}-h`, { address: '100.64.0.2', network, filtering: 'endpoint-independent', ports })
-}
-
-const KINDS: Kind[] = [
-  { title: 'IPv4, ports preserved', version: 4, mappings: EI, build: single('preserved'), home: '192.168.1.2', found: { nat: true, portPreserved: true } },
-  { title: 'IPv4, ports computed', version: 4, mappings: BEHAVIOURS, build: single('hashed'), home: '192.168.1.2', found: { nat: true, portPreserved: false } },
-  { title: 'IPv4, ports random', version: 4, mappings: BEHAVIOURS, build: single('random'), home: '192.168.1.2', found: { nat: true, portPreserved: false } },
-  { title: 'IPv4, carrier NAT behind a home NAT, ports preserved', version: 4, mappings: EI, build: carrier('preserved'), home: '192.168.1.2', found: { nat: true, portPreserved: true } },
-  { title: 'IPv4, carrier NAT behind a home NAT, ports computed', version: 4, mappings: BEHAVIOURS, build: carrier('hashed'), home: '192.168.1.2', found: { nat: true, portPreserved: false } },
-  { title: 'IPv6, NAT66, ports preserved', version: 6, mappings: EI, build: single('preserved'), home: 'fd00:1::2', found: { nat: true, portPreserved: true } },
-  { title: 'IPv6, NAT66, ports computed', version: 6, mappings: BEHAVIOURS, build: single('hashed'), home: 'fd00:1::2', found: { nat: true, portPreserved: false } },
-  {
-    title: 'IPv6, firewall without NAT',
-    version: 6,
-    mappings: EI,
-    build: async (lab, name, address, { filtering }) => lab.firewall(name, { address, filtering, lan: `2a10:0:0:${address.split(':').at(-1)}::1/64` }),
-    home: '::2',
-    found: { nat: false, portPreserved: true }
-  }
-]
 
 /**
  * Two servers with two ports each, and one who has never been talked to
@@ -101,13 +59,14 @@ describe('tcp-stun check', function () {
         for (const mapping of kind.mappings) {
           for (const filtering of BEHAVIOURS) {
             it(`${mapping} mapping, ${filtering} filtering`, async () => {
-              const { version, found } = kind
+              const { version } = kind
+              const nat = kind.home != null
               const { home, external } = await behind(kind, { mapping, filtering })
               const report = await check(home, ...servers(version), '--helper', `${bracket(HELPER[version])}:4001`)
               const [family] = report.families
 
               expect(report.families).to.have.lengthOf(1)
-              expect(family).to.include({ version, nat: found.nat, mapping })
+              expect(family).to.include({ version, nat, mapping })
 
               if (mapping !== 'endpoint-independent') {
                 expect(report).to.include({ verdict: 'relay', exitCode: 2 })
@@ -116,8 +75,8 @@ describe('tcp-stun check', function () {
               }
 
               expect(report).to.include(filtering === 'endpoint-independent' ? { verdict: 'anyone', exitCode: 0 } : { verdict: 'punch', exitCode: 6 })
-              expect(report.external.startsWith(`${bracket(found.nat ? external : home.address)}:`)).to.equal(true, report.external)
-              expect(family).to.include({ portPreserved: found.portPreserved })
+              expect(report.external.startsWith(`${bracket(nat ? external : home.address)}:`)).to.equal(true, report.external)
+              expect(family).to.include({ portPreserved: kind.ports === 'preserved' })
             })
           }
         }
@@ -229,7 +188,7 @@ describe('tcp-stun check', function () {
     made++
     const external = kind.version === 4 ? `11.1.0.${made}` : `2a00:1::${made.toString(16)}`
     const outer = await kind.build(lab, `nat${made}`, external, nat)
-    const address = kind.home === '::2' ? `${outer.gateway?.replace(/1$/, '2')}` : kind.home
+    const address = homeAddress(kind, outer)
 
     return { home: await lab.host(`home${made}`, { address, network: outer }), external, outer }
   }

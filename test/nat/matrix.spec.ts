@@ -3,109 +3,11 @@ import { markdownTable } from 'markdown-table'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { lastMapping, toEndpoint } from '../nat-lab/home.ts'
 import { BEHAVIOURS } from '../nat-lab/index.ts'
+import { KINDS, homeAddress } from '../nat-lab/kinds.ts'
 import { drawMatrix, report } from '../nat-lab/report/index.ts'
-import type { Behaviour, Host, Lab, NATOptions, Network, Program } from '../nat-lab/index.ts'
+import type { Behaviour, Host, Lab, Program } from '../nat-lab/index.ts'
+import type { Kind } from '../nat-lab/kinds.ts'
 import type { Cell, MatrixRow } from '../nat-lab/report/index.ts'
-
-/**
- * A kind of way to the internet, of which there is one for each mapping and
- * filtering of RFC 4787
- */
-interface Kind {
-  title: string
-  version: 4 | 6
-  mappings: Behaviour[]
-
-  /**
-   * Make it, and say which network the home is in
-   */
-  build(lab: Lab, name: string, external: string, nat: NATOptions): Promise<Network>
-
-  /**
-   * An address in that network
-   */
-  home: string
-
-  /**
-   * What the external port is
-   */
-  ports: 'preserved' | 'changed'
-
-  /**
-   * Whether the home node has the external address itself
-   */
-  direct?: boolean
-}
-
-const EI: Behaviour[] = ['endpoint-independent']
-
-const single = (ports: NATOptions['ports']): Kind['build'] => async (lab, name, address, nat) => lab.router(name, { address, ports, ...nat })
-
-const KINDS: Kind[] = [{
-  title: 'IPv4, one NAT, ports preserved',
-  version: 4,
-  mappings: EI,
-  build: single('preserved'),
-  home: '192.168.1.2',
-  ports: 'preserved'
-}, {
-  title: 'IPv4, one NAT, ports computed',
-  version: 4,
-  mappings: BEHAVIOURS,
-  build: single('hashed'),
-  home: '192.168.1.2',
-  ports: 'changed'
-}, {
-  title: 'IPv4, one NAT, ports random',
-  version: 4,
-  mappings: BEHAVIOURS,
-  build: single('random'),
-  home: '192.168.1.2',
-  ports: 'changed'
-}, {
-  title: 'IPv4, carrier NAT behind a home NAT, ports preserved',
-  version: 4,
-  mappings: EI,
-  build: async (lab, name, address, nat) => behindCarrier(lab, name, await lab.router(`${name}-c`, { address, lan: '100.64.0.1/24', ...nat }), 'preserved'),
-  home: '192.168.1.2',
-  ports: 'preserved'
-}, {
-  title: 'IPv4, carrier NAT behind a home NAT, ports computed',
-  version: 4,
-  mappings: BEHAVIOURS,
-  build: async (lab, name, address, nat) => behindCarrier(lab, name, await lab.router(`${name}-c`, { address, lan: '100.64.0.1/24', ports: 'hashed', ...nat }), 'hashed'),
-  home: '192.168.1.2',
-  ports: 'changed'
-}, {
-  title: 'IPv6, NAT66, ports preserved',
-  version: 6,
-  mappings: EI,
-  build: single('preserved'),
-  home: 'fd00:1::2',
-  ports: 'preserved'
-}, {
-  title: 'IPv6, NAT66, ports computed',
-  version: 6,
-  mappings: BEHAVIOURS,
-  build: single('hashed'),
-  home: 'fd00:1::2',
-  ports: 'changed'
-}, {
-  title: 'IPv6, firewall without NAT',
-  version: 6,
-  mappings: EI,
-  build: async (lab, name, address, { filtering }) => lab.firewall(name, { address, filtering, lan: `2a10:0:0:${address.split(':').at(-1)}::1/64` }),
-  home: 'firewalled',
-  ports: 'preserved',
-  direct: true
-}]
-
-/**
- * A home router that lets all through, in front of what the carrier does
- */
-async function behindCarrier (lab: Lab, name: string, carrier: Network, ports: NATOptions['ports']): Promise<Network> {
-  return lab.router(`${name}-h`, { address: '100.64.0.2', network: carrier, filtering: 'endpoint-independent', ports })
-}
 
 const WORDS: Record<Cell, [string, string]> = {
   dialable: ['yes', 'yes'],
@@ -170,14 +72,15 @@ describe('the matrix of NATs', function () {
     cells++
     const external = version === 4 ? `11.1.0.${cells}` : `2a00:1::${cells.toString(16)}`
     const network = await kind.build(lab, `nat${cells}`, external, { mapping, filtering })
-    const address = kind.direct === true ? `${network.gateway?.replace(/1$/, '2')}` : kind.home
+    const isDirect = kind.home == null
+    const address = homeAddress(kind, network)
     const laptop: Host = await lab.host(`home${cells}`, { address, network })
     const home = laptop.run('peer', {
       listen: [version === 4 ? '/ip4/0.0.0.0/tcp/4001' : '/ip6/::/tcp/4001'],
       stunServers: SERVERS[version].map(host => `stun:${version === 6 ? `[${host}]` : host}`)
     })
     const { id, addresses } = await home.waitFor('started')
-    const outer = kind.direct === true ? address : external
+    const outer = isDirect ? address : external
     const announced: string[] = addresses.filter((address: string) => toEndpoint(address).host === outer)
     let dialable = false
 
@@ -189,7 +92,7 @@ describe('the matrix of NATs', function () {
     if (mapping === 'endpoint-independent') {
       expect(announced).to.have.lengthOf(1)
       // one server is enough for an address, the second shows how the NAT maps
-      expect(await home.happened(({ event, behaviour }) => event === 'mapping' && behaviour === 'endpoint-independent')).to.include({ state: kind.direct === true ? 'direct' : 'mapped' })
+      expect(await home.happened(({ event, behaviour }) => event === 'mapping' && behaviour === 'endpoint-independent')).to.include({ state: isDirect ? 'direct' : 'mapped' })
       expect(toEndpoint(announced[0]).port === 4001).to.equal(kind.ports === 'preserved')
       expect(dialable).to.equal(filtering === 'endpoint-independent')
     } else {

@@ -2,7 +2,6 @@
  * A js-libp2p node behind a relay, or the relay, on our transport, which says
  * and obeys what the peers in `interop/go` and `interop/rust` do
  */
-import { createHash, randomBytes } from 'node:crypto'
 import { autoNATv2 } from '@libp2p/autonat-v2'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { dcutr } from '@libp2p/dcutr'
@@ -15,11 +14,11 @@ import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { pEvent } from 'p-event'
 import { tcpSTUN } from '../../../src/index.ts'
+import { echo, serveEcho } from './echo.ts'
 import { obey, readInit, say } from './talk.ts'
 import type { TCPSTUNInit } from '../../../src/index.ts'
-import type { Connection, Stream } from '@libp2p/interface'
+import type { Connection } from '@libp2p/interface'
 
 export interface RelayPeerInit extends TCPSTUNInit {
   listen: string[]
@@ -57,8 +56,6 @@ export interface RelayPeerInit extends TCPSTUNInit {
   stock?: boolean
 }
 
-const ECHO = '/nat-lab/echo/1.0.0'
-
 /**
  * How long a command may take, in ms
  */
@@ -91,15 +88,7 @@ function addresses (): string[] {
   return node.getMultiaddrs().map(String)
 }
 
-await node.handle(ECHO, async (stream: Stream) => {
-  for await (const chunk of stream) {
-    if (!stream.send(chunk)) {
-      await pEvent(stream, 'drain', { rejectionEvents: ['close'] })
-    }
-  }
-
-  await stream.close()
-}, { runOnLimitedConnection: true })
+await serveEcho(node)
 
 node.addEventListener('connection:open', ({ detail }) => {
   say('connected', {
@@ -164,40 +153,6 @@ async function connect (address: string): Promise<Connection> {
   return connection
 }
 
-/**
- * Send random bytes to the echo of a peer, and compare
- */
-async function echo (address: string, bytes: number): Promise<void> {
-  const signal = AbortSignal.timeout(TIMEOUT)
-  const connection = await connect(address)
-  const stream = await connection.newStream(ECHO, { signal, runOnLimitedConnection: true })
-  const data = randomBytes(bytes)
-  const received = createHash('sha256')
-  let length = 0
-
-  const reading = (async () => {
-    for await (const chunk of stream) {
-      length += chunk.byteLength
-      received.update(chunk.subarray())
-    }
-  })()
-
-  for (let i = 0; i < data.byteLength; i += 65_536) {
-    if (!stream.send(data.subarray(i, i + 65_536))) {
-      await pEvent(stream, 'drain', { signal, rejectionEvents: ['close'] })
-    }
-  }
-
-  await stream.close({ signal })
-  await reading
-
-  say('echoed', {
-    remote: connection.remoteAddr.toString(),
-    bytes: length,
-    equal: length === bytes && received.digest('hex') === createHash('sha256').update(data).digest('hex')
-  })
-}
-
 obey({
   dial: async ({ address }) => {
     const connection = await connect(address)
@@ -207,7 +162,7 @@ obey({
     await node.hangUp(peerIdFromString(peer))
     say('hung-up', { peer })
   },
-  echo: async ({ address, bytes }) => echo(address, bytes),
+  echo: async ({ address, bytes }) => { say('echoed', await echo(await connect(address), bytes, AbortSignal.timeout(TIMEOUT))) },
   ping: async ({ address }) => {
     const connection = await connect(address)
     say('pong', { roundTrip: await node.services.ping.ping(connection.remotePeer, { signal: AbortSignal.timeout(TIMEOUT) }) })

@@ -1,0 +1,106 @@
+import { BEHAVIOURS } from './nat-options.ts'
+import type { Lab, Network } from './lab.ts'
+import type { Behaviour, NATOptions } from './nat-options.ts'
+
+/**
+ * A kind of way to the internet, of which there is one for each mapping and
+ * filtering of RFC 4787
+ */
+export interface Kind {
+  title: string
+  version: 4 | 6
+  mappings: Behaviour[]
+
+  /**
+   * Make it, and say which network the home is in
+   */
+  build(lab: Lab, name: string, external: string, nat: NATOptions): Promise<Network>
+
+  /**
+   * An address in that network; behind a firewall it is in the network of the
+   * external address
+   */
+  home?: string
+
+  /**
+   * What the external port is
+   */
+  ports: 'preserved' | 'changed'
+}
+
+const EI: Behaviour[] = ['endpoint-independent']
+
+const single = (ports: NATOptions['ports']): Kind['build'] => async (lab, name, address, nat) => lab.router(name, { address, ports, ...nat })
+
+/**
+ * A home router that lets all through, behind what the carrier does
+ */
+const carrier = (ports: NATOptions['ports']): Kind['build'] => async (lab, name, address, nat) => {
+  const network = await lab.router(`${name}-c`, { address, lan: '100.64.0.1/24', ports, ...nat })
+
+  return lab.router(`${name}-h`, { address: '100.64.0.2', network, filtering: 'endpoint-independent', ports })
+}
+
+export const KINDS: Kind[] = [{
+  title: 'IPv4, one NAT, ports preserved',
+  version: 4,
+  mappings: EI,
+  build: single('preserved'),
+  home: '192.168.1.2',
+  ports: 'preserved'
+}, {
+  title: 'IPv4, one NAT, ports computed',
+  version: 4,
+  mappings: BEHAVIOURS,
+  build: single('hashed'),
+  home: '192.168.1.2',
+  ports: 'changed'
+}, {
+  title: 'IPv4, one NAT, ports random',
+  version: 4,
+  mappings: BEHAVIOURS,
+  build: single('random'),
+  home: '192.168.1.2',
+  ports: 'changed'
+}, {
+  title: 'IPv4, carrier NAT behind a home NAT, ports preserved',
+  version: 4,
+  mappings: EI,
+  build: carrier('preserved'),
+  home: '192.168.1.2',
+  ports: 'preserved'
+}, {
+  title: 'IPv4, carrier NAT behind a home NAT, ports computed',
+  version: 4,
+  mappings: BEHAVIOURS,
+  build: carrier('hashed'),
+  home: '192.168.1.2',
+  ports: 'changed'
+}, {
+  title: 'IPv6, NAT66, ports preserved',
+  version: 6,
+  mappings: EI,
+  build: single('preserved'),
+  home: 'fd00:1::2',
+  ports: 'preserved'
+}, {
+  title: 'IPv6, NAT66, ports computed',
+  version: 6,
+  mappings: BEHAVIOURS,
+  build: single('hashed'),
+  home: 'fd00:1::2',
+  ports: 'changed'
+}, {
+  title: 'IPv6, firewall without NAT',
+  version: 6,
+  mappings: EI,
+  build: async (lab, name, address, { filtering }) => lab.firewall(name, { address, filtering, lan: `2a10:0:0:${address.split(':').at(-1)}::1/64` }),
+  ports: 'preserved'
+}]
+
+/**
+ * The address of a host in a network of a kind
+ */
+export function homeAddress ({ home }: Kind, network: Network): string {
+  return home ?? `${network.gateway?.replace(/1$/, '2')}`
+}

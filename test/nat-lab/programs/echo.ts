@@ -1,0 +1,70 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { Connection, Libp2p, Stream } from '@libp2p/interface'
+
+const ECHO = '/nat-lab/echo/1.0.0'
+
+/**
+ * More is not sent before the stream has taken it, in bytes
+ */
+const CHUNK = 65_536
+
+/**
+ * Send everything back that comes
+ */
+export async function serveEcho (node: Libp2p): Promise<void> {
+  await node.handle(ECHO, async (stream: Stream) => {
+    for await (const chunk of stream) {
+      if (!stream.send(chunk)) {
+        await stream.onDrain()
+      }
+    }
+
+    await stream.close()
+  }, { runOnLimitedConnection: true })
+}
+
+export interface Echo {
+  remote: string
+
+  /**
+   * How many have come back
+   */
+  bytes: number
+
+  /**
+   * Whether they are those that were sent
+   */
+  equal: boolean
+}
+
+/**
+ * Send random bytes to the echo of a peer, and compare
+ */
+export async function echo (connection: Connection, bytes: number, signal: AbortSignal): Promise<Echo> {
+  const stream = await connection.newStream(ECHO, { signal, runOnLimitedConnection: true })
+  const data = randomBytes(bytes)
+  const received = createHash('sha256')
+  let length = 0
+
+  const reading = (async () => {
+    for await (const chunk of stream) {
+      length += chunk.byteLength
+      received.update(chunk.subarray())
+    }
+  })()
+
+  for (let i = 0; i < data.byteLength; i += CHUNK) {
+    if (!stream.send(data.subarray(i, i + CHUNK))) {
+      await stream.onDrain({ signal })
+    }
+  }
+
+  await stream.close({ signal })
+  await reading
+
+  return {
+    remote: connection.remoteAddr.toString(),
+    bytes: length,
+    equal: length === bytes && received.digest('hex') === createHash('sha256').update(data).digest('hex')
+  }
+}
