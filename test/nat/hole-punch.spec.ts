@@ -1,11 +1,14 @@
 import { expect } from 'aegir/chai'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { report } from '../nat-lab/report/index.ts'
-import type { Host, Lab, NATOptions, Network, Program, ProgramEvent, Router } from '../nat-lab/index.ts'
+import type { Firewall, Host, Lab, NATOptions, Network, Program, ProgramEvent, Router } from '../nat-lab/index.ts'
 import type { RelayPeerInit } from '../nat-lab/programs/relay-peer.ts'
 import type { Figure } from '../nat-lab/report/index.ts'
 
 const STUN_SERVERS = ['11.0.0.1', '11.0.0.2']
+const STUN_SERVERS_6 = ['2a00::1', '2a00::2']
+const RELAY = '11.0.0.9'
+const RELAY_6 = '2a00::9'
 
 /**
  * DCUtR's one-sided dial and three attempts, of 5 s each, in ms
@@ -18,7 +21,10 @@ const ALL_ATTEMPTS = 22_000
 const BYTES = 1_048_576
 
 interface Side {
-  nat: NATOptions & { carrier?: boolean }
+  /**
+   * With `firewall` there is no NAT, and IPv6
+   */
+  nat: NATOptions & { carrier?: boolean, firewall?: boolean }
   options?: Partial<RelayPeerInit>
 }
 
@@ -45,6 +51,7 @@ interface Cell {
 
 const RESTRICTED: NATOptions = { mapping: 'endpoint-independent', filtering: 'address-and-port-dependent' }
 const RESETTING: NATOptions = { ...RESTRICTED, unsolicited: 'reset' }
+const FIREWALL = { firewall: true, filtering: 'address-and-port-dependent' } as const
 const PLAIN = { fastHolePunch: false }
 const STOCK: Side = { nat: RESTRICTED, options: { stock: true } }
 
@@ -58,6 +65,8 @@ const CELLS: Cell[] = [
   { title: 'computed ports', a: { nat: { ...RESTRICTED, ports: 'hashed' } }, b: { nat: { ...RESTRICTED, ports: 'hashed' } }, latency: 20, expected: 9.8 },
   { title: 'a carrier NAT before the home of A', a: { nat: { ...RESTRICTED, carrier: true } }, b: { nat: RESTRICTED }, latency: 20, expected: 9.8 },
   { title: 'a carrier NAT before the home of B, computed ports', a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, ports: 'hashed', carrier: true } }, latency: 20, expected: 9.8 },
+  { title: "IPv6, firewalls and no NAT, plain DCUtR", a: { nat: FIREWALL, options: PLAIN }, b: { nat: FIREWALL, options: PLAIN }, latency: 20, expected: 9.8 },
+  { title: "IPv6, firewalls and no NAT, the fast way on A's side", a: { nat: FIREWALL }, b: { nat: FIREWALL, options: PLAIN }, latency: 20, expected: 9.8 },
   { title: 'B lets everybody in', a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, filtering: 'endpoint-independent' } }, latency: 20, expected: 9.8 },
   // without any latency the two SYNs hardly ever meet
   ...[5, 20, 100].flatMap(latency => [
@@ -215,34 +224,54 @@ interface Homes {
   relay: Program
   relayId: string
   relayAddress: string
+
+  /**
+   * Of the nodes at both
+   */
+  options: RelayPeerInit
 }
 
 interface Home {
   laptop: Host
-  routers: Router[]
+  routers: Array<Router | Firewall>
 }
 
 /**
  * Two homes, two STUN servers and a relay
  */
 async function setUp (lab: Lab, { a, b, latency }: Pick<Cell, 'a' | 'b' | 'latency'>): Promise<Homes> {
-  for (const address of STUN_SERVERS) {
+  const v6 = a.nat.firewall === true
+
+  for (const address of v6 ? STUN_SERVERS_6 : STUN_SERVERS) {
     await (await lab.host(`stun${address.at(-1)}`, { address })).run('stun-server', { host: address }).waitFor('listening')
   }
 
-  const relay = (await lab.host('relay', { address: '11.0.0.9' })).run('relay-peer', { listen: ['/ip4/11.0.0.9/tcp/4001'], stock: true, relay: true })
+  const relayAddress = v6 ? `/ip6/${RELAY_6}/tcp/4001` : `/ip4/${RELAY}/tcp/4001`
+  const relay = (await lab.host('relay', { address: v6 ? RELAY_6 : RELAY })).run('relay-peer', { listen: [relayAddress], stock: true, relay: true })
   const { id: relayId } = await relay.waitFor('started')
 
   return {
-    a: await home(lab, 'a', '11.1.0.1', a, latency / 2),
-    b: await home(lab, 'b', '11.2.0.1', b, latency / 2),
+    a: await home(lab, 'a', v6 ? '2a00:1::1' : '11.1.0.1', a, latency / 2),
+    b: await home(lab, 'b', v6 ? '2a00:2::1' : '11.2.0.1', b, latency / 2),
     relay,
     relayId,
-    relayAddress: `/ip4/11.0.0.9/tcp/4001/p2p/${relayId}`
+    relayAddress: `${relayAddress}/p2p/${relayId}`,
+    options: {
+      listen: [v6 ? '/ip6/::/tcp/4001' : '/ip4/0.0.0.0/tcp/4001'],
+      punch: true,
+      stunServers: v6 ? STUN_SERVERS_6.map(host => `stun:[${host}]`) : STUN_SERVERS.map(host => `stun:${host}`),
+      serverInterval: 100
+    }
   }
 }
 
-async function home (lab: Lab, name: string, address: string, { nat: { carrier = false, ...nat } }: Side, latency: number): Promise<Home> {
+async function home (lab: Lab, name: string, address: string, { nat: { carrier = false, firewall = false, ...nat } }: Side, latency: number): Promise<Home> {
+  if (firewall) {
+    const network = await lab.firewall(`router-${name}`, { address, latency, lan: `2a10:${name}::1/64`, filtering: nat.filtering })
+
+    return { laptop: await lab.host(`laptop-${name}`, { address: `2a10:${name}::2`, network }), routers: [network] }
+  }
+
   const routers: Router[] = []
   let network: Network | undefined
 
@@ -262,7 +291,7 @@ async function home (lab: Lab, name: string, address: string, { nat: { carrier =
 async function meet (homes: Homes, sides: { a?: Side, b?: Side }): Promise<{ a: Program, b: Program, aId: string, bId: string }> {
   await Promise.all([...homes.a.routers, ...homes.b.routers].map(async router => router.reboot()))
 
-  const options = { listen: ['/ip4/0.0.0.0/tcp/4001'], punch: true, stunServers: STUN_SERVERS.map(host => `stun:${host}`), serverInterval: 100 }
+  const { options } = homes
   const b = homes.b.laptop.run('relay-peer', { ...options, reserve: homes.relayAddress, ...sides.b?.options })
   const a = homes.a.laptop.run('relay-peer', { ...options, ...sides.a?.options })
   const [{ id: aId }, { id: bId }] = await Promise.all([a.waitFor('started'), b.waitFor('started')])
