@@ -65,7 +65,7 @@ const CELLS: Cell[] = [
   { title: 'computed ports', a: { nat: { ...RESTRICTED, ports: 'hashed' } }, b: { nat: { ...RESTRICTED, ports: 'hashed' } }, latency: 20, expected: 9.8 },
   { title: 'a carrier NAT before the home of A', a: { nat: { ...RESTRICTED, carrier: true } }, b: { nat: RESTRICTED }, latency: 20, expected: 9.8 },
   { title: 'a carrier NAT before the home of B, computed ports', a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, ports: 'hashed', carrier: true } }, latency: 20, expected: 9.8 },
-  { title: "IPv6, firewalls and no NAT, plain DCUtR", a: { nat: FIREWALL, options: PLAIN }, b: { nat: FIREWALL, options: PLAIN }, latency: 20, expected: 9.8 },
+  { title: 'IPv6, firewalls and no NAT, plain DCUtR', a: { nat: FIREWALL, options: PLAIN }, b: { nat: FIREWALL, options: PLAIN }, latency: 20, expected: 9.8 },
   { title: "IPv6, firewalls and no NAT, the fast way on A's side", a: { nat: FIREWALL }, b: { nat: FIREWALL, options: PLAIN }, latency: 20, expected: 9.8 },
   { title: 'B lets everybody in', a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, filtering: 'endpoint-independent' } }, latency: 20, expected: 9.8 },
   // without any latency the two SYNs hardly ever meet
