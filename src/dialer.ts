@@ -6,13 +6,16 @@ import { CustomProgressEvent } from 'progress-events'
 import { raceSignal } from 'race-signal'
 import { toMultiaddrConnection } from './connection.ts'
 import { DEFAULT_MAX_LINGERING_DIALS } from './constants.ts'
-import { listenForRole, punchRole } from './hole-punch.ts'
+import { findPunch, isConnectedByRelay, isConnectedDirectly, listenForRole, peerOf } from './hole-punch.ts'
+import { isRelayed } from './is-relayed.ts'
 import { LingeringDials } from './lingering-dials.ts'
+import { isLoopbackHost, isUnspecifiedHost } from './mapping/external-address.ts'
 import { bindSocket, portSharing } from './net/bound-socket.ts'
 import { resetSocket } from './net/reset-socket.ts'
-import { toNetConfig } from './net-config.ts'
+import { toIPEndpoint, toNetConfig } from './net-config.ts'
+import { systemNetwork } from './runtime/network.ts'
 import { formatEndpoint } from './stun/endpoint.ts'
-import type { Role } from './hole-punch.ts'
+import type { Punch, Role } from './hole-punch.ts'
 import type { TCPDialOptions, TCPSTUNComponents, TCPSTUNInit, TCPSocketOptions } from './index.ts'
 import type { NetConfig } from './net-config.ts'
 import type { SharedPort, SharedPorts } from './shared-ports.ts'
@@ -22,9 +25,10 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Socket, TcpNetConnectOpts } from 'node:net'
 
 /**
- * The 4-tuple is taken, or the port is not ours any more: another port may do
+ * The 4-tuple is taken, the port is not ours any more, or its address does not
+ * lead there: another port may do
  */
-const PORT_TAKEN = ['EADDRINUSE', 'EADDRNOTAVAIL']
+const PORT_UNUSABLE = ['EADDRINUSE', 'EADDRNOTAVAIL', 'EINVAL', 'ENETUNREACH']
 
 /**
  * B's one-sided dial is given up after 5 s, A's SYN may come any time in the 15 s
@@ -33,9 +37,12 @@ const PORT_TAKEN = ['EADDRINUSE', 'EADDRNOTAVAIL']
 const LINGER_TIME = 10_000
 
 /**
- * How often a punch is tried again when it is refused at once: see `connectFrom`
+ * How long one dial of a punch is tried again when it is refused at once, in ms,
+ * and how often all of them are together: see `connectFrom`. The peer may have
+ * more addresses, which are dialled in turn, and whose they are only it knows.
  */
-const MAX_REFUSALS = 50
+const REFUSAL_TIME = 1_000
+const MAX_REFUSALS = 100
 
 /**
  * As long as the one-sided dial that a fast punch is to meet, in ms, and a retry
@@ -77,6 +84,8 @@ export class Dialer {
   private readonly init: TCPSTUNInit
   private readonly ports: SharedPorts
   private readonly lingering: LingeringDials
+  private readonly refusals = new WeakMap<Connection, number>()
+  private readonly meeting = new Set<string>()
   private readonly log: Logger
   private readonly metrics?: DialerMetrics
 
@@ -108,7 +117,7 @@ export class Dialer {
 
     const start = Date.now()
     // rust-libp2p closes the stream of DCUtR before the sockets have met
-    const expected = punchRole(this.components, ma)
+    const expected = findPunch(this.components, ma)
     const dialled = await this.connect(ma, options)
 
     if ('connection' in dialled) {
@@ -117,8 +126,7 @@ export class Dialer {
       return dialled.connection
     }
 
-    // what counts is when the socket is there: see punchRole
-    const role = punchRole(this.components, ma) ?? expected
+    const role = await this.role(dialled.socket, ma, expected)
 
     if (role != null) {
       this.metrics?.events.increment({ [`punch_${role}` as const]: true })
@@ -141,9 +149,9 @@ export class Dialer {
       return
     }
 
-    const local = this.localPort(config)
+    const local = await this.localPort(ma, config)
 
-    if (local == null || this.lingering.has(local, config)) {
+    if (local == null || this.lingering.has(local, config) || signal.aborted) {
       return
     }
 
@@ -159,9 +167,35 @@ export class Dialer {
     }
 
     const role = await listenForRole(socket)
+    const peer = peerOf(ma) ?? ''
+
+    // a peer that waits for us to speak needs one connection, however many of its
+    // addresses have let us in
+    if (role === 'initiator' && (this.meeting.has(peer) || isConnectedDirectly(this.components, peer))) {
+      resetSocket(socket)
+      return
+    }
+
     this.metrics?.events.increment({ fast_punch: true })
     this.log('met %a as %s after %d ms', ma, role, Date.now() - start)
-    await this.upgrade(socket, ma, role, { upgrader, signal: AbortSignal.any([signal, AbortSignal.timeout(UPGRADE_TIMEOUT)]) })
+    this.meeting.add(peer)
+
+    try {
+      await this.upgrade(socket, ma, role, { upgrader, signal: AbortSignal.any([signal, AbortSignal.timeout(UPGRADE_TIMEOUT)]) })
+    } finally {
+      this.meeting.delete(peer)
+    }
+  }
+
+  /**
+   * The role in a punch, now that the socket is there: see `findPunch`. Where it is
+   * not certain that the dial is of that punch, who waited for the other side to
+   * speak might wait for ever: so what it says by itself decides.
+   */
+  private async role (socket: Socket, ma: Multiaddr, expected?: Punch): Promise<Role | undefined> {
+    const role = (findPunch(this.components, ma) ?? expected)?.role
+
+    return role === 'responder' && peerOf(ma) == null ? listenForRole(socket) : role
   }
 
   private async upgrade (socket: Socket, ma: Multiaddr, role: Role | undefined, options: TCPDialOptions): Promise<Connection> {
@@ -217,14 +251,14 @@ export class Dialer {
 
     const { host, port, family } = config
     const connectOptions: TcpNetConnectOpts = { ...socketOptions, host, port, family }
-    const local = this.localPort(config)
+    const local = await this.localPort(ma, config)
 
     if (local != null) {
       const earlier = this.lingering.adopt(local, config)
 
       if (earlier != null) {
         this.metrics?.events.increment({ adopt: true })
-      } else if (punchRole(this.components, ma) === 'initiator') {
+      } else if (findPunch(this.components, ma)?.role === 'initiator') {
         await delay(INITIATOR_DELAY, undefined, { signal: options.signal })
       }
 
@@ -234,14 +268,14 @@ export class Dialer {
 
         return { socket, adopted: earlier != null }
       } catch (err: any) {
-        if (!PORT_TAKEN.includes(err.code)) {
+        if (!PORT_UNUSABLE.includes(err.code)) {
           throw err
         }
 
         // both dialled, and the other's SYN was here first: its connection is
         // the one that there is between these two ports
         if (this.ports.hasInbound(local, config)) {
-          return { connection: await this.untilOpen(config, options) }
+          return { connection: await this.untilOpen(ma, config, options) }
         }
 
         this.log('can not dial %a from port %d, taking a fresh one - %e', ma, local.port, err)
@@ -263,33 +297,47 @@ export class Dialer {
    * comes within it.
    */
   private async connectFrom (local: SharedPort, ma: Multiaddr, connectOptions: TcpNetConnectOpts, options: TCPDialOptions, earlier?: Socket): Promise<Socket> {
-    for (let refusals = 0; ; refusals++) {
+    const begin = performance.now()
+    const create = (adopted?: Socket) => () => adopted ?? bindSocket({ ...local, ipv6Only: local.family === 6 }).connect(connectOptions)
+    let adopted = earlier
+
+    while (true) {
       const start = performance.now()
 
       try {
-        const create = (): Socket => bindSocket({ ...local, ipv6Only: local.family === 6 }).connect(connectOptions)
-
-        return await this.open(ma, () => (refusals === 0 ? earlier : undefined) ?? create(), options, local)
+        return await this.open(ma, create(adopted), options, local)
       } catch (err: any) {
-        if (err.code !== 'ECONNREFUSED' || refusals >= MAX_REFUSALS || punchRole(this.components, ma) == null) {
+        const punch = findPunch(this.components, ma)
+        const now = performance.now()
+
+        if (err.code !== 'ECONNREFUSED' || punch == null || now - begin > REFUSAL_TIME || !this.ports.has(local) || !this.mayBeRefused(punch)) {
           throw err
         }
 
+        adopted = undefined
         this.metrics?.events.increment({ punch_refused: true })
-        await delay(Math.random() * (performance.now() - start), undefined, { signal: options.signal })
+        await delay(Math.random() * (now - start), undefined, { signal: options.signal })
       }
     }
+  }
+
+  private mayBeRefused ({ relayed }: Punch): boolean {
+    const refusals = this.refusals.get(relayed) ?? 0
+    this.refusals.set(relayed, refusals + 1)
+
+    return refusals < MAX_REFUSALS
   }
 
   /**
    * The connection with an endpoint, once it is upgraded
    */
-  private async untilOpen ({ host, port }: Endpoint, { signal }: TCPDialOptions): Promise<Connection> {
+  private async untilOpen (ma: Multiaddr, { host, port }: Endpoint, { signal }: TCPDialOptions): Promise<Connection> {
     const { connectionManager, events } = this.components
-    const isIt = ({ limits, remoteAddr }: Connection): boolean => {
-      const [hostPart, portPart] = remoteAddr.getComponents()
+    const peer = peerOf(ma)
+    const isIt = (connection: Connection): boolean => {
+      const remote = toIPEndpoint(connection.remoteAddr)
 
-      return limits == null && hostPart?.value === host && portPart?.value === String(port)
+      return !isRelayed(connection) && remote?.host === host && remote.port === port && (peer == null || peer === connection.remotePeer.toString())
     }
     const there = connectionManager?.getConnections().find(isIt)
 
@@ -303,23 +351,41 @@ export class Dialer {
   }
 
   /**
-   * The listener's port to dial from, none for a fresh one. A host that there is
-   * a direct connection with is dialled from a fresh port: when AutoNAT dials
-   * back, the NAT of the asker would let the known port in.
+   * The listener's port to dial from, none for a fresh one.
+   *
+   * A host that there is a direct connection with is dialled from a fresh port:
+   * when AutoNAT dials back, the NAT of the asker would let the known port in. But
+   * a peer that is connected by a relay alone may share its host with another one,
+   * behind one NAT, and has to be punched from the listening port.
+   *
+   * A listener that has one address is only used where the system would choose
+   * that one too: from another one there may be no way.
    */
-  private localPort (config: NetConfig & { type: 'tcp' }): SharedPort | undefined {
+  private async localPort (ma: Multiaddr, config: NetConfig & { type: 'tcp' }): Promise<SharedPort | undefined> {
     const { host, port, family } = config
 
-    if (this.init.portReuse === false || portSharing() === 'unsupported' || family == null || this.isConnectedTo(host)) {
+    if (this.init.portReuse === false || portSharing() === 'unsupported' || family == null) {
       return
     }
 
-    return this.ports.find({ host, port, family })
+    const peer = peerOf(ma)
+
+    if (this.isConnectedTo(host) && (peer == null || !isConnectedByRelay(this.components, peer))) {
+      return
+    }
+
+    const shared = this.ports.find({ host, port, family })
+
+    if (shared == null || isUnspecifiedHost(shared.host) || isLoopbackHost(shared.host)) {
+      return shared
+    }
+
+    return await systemNetwork.localAddress({ host, port }) === shared.host ? shared : undefined
   }
 
   private isConnectedTo (host: string): boolean {
     return this.ports.isConnectedTo(host) || this.components.connectionManager?.getConnections()
-      .some(({ limits, remoteAddr }) => limits == null && remoteAddr.getComponents()[0]?.value === host) === true
+      .some(connection => !isRelayed(connection) && connection.remoteAddr.getComponents()[0]?.value === host) === true
   }
 
   /**
@@ -373,7 +439,8 @@ export class Dialer {
   private giveUp (socket: Socket, ma: Multiaddr, local?: SharedPort): void {
     const config = toNetConfig(ma)
 
-    if (local == null || config.type === 'unix' || !socket.connecting) {
+    // no punch adopts it once the listener has closed
+    if (local == null || !this.ports.has(local) || config.type === 'unix' || !socket.connecting) {
       resetSocket(socket)
       return
     }

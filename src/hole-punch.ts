@@ -7,7 +7,7 @@
  * the signal over a relayed connection. Its four ingredients, and where they are:
  *
  * 1. Dial from the listening port: `shared-ports.ts`.
- * 2. Know who speaks first, once the sockets have met: `punchRole`, here.
+ * 2. Know who speaks first, once the sockets have met: `findPunch`, here.
  * 3. Let a dial that was given up linger: `lingering-dials.ts`.
  * 4. Reset what fails, so that no TIME_WAIT is in the way: `dialer.ts`.
  *
@@ -17,7 +17,8 @@ import { isPrivateIp } from '@libp2p/utils'
 import { CODE_P2P, multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { pEvent } from 'p-event'
-import { toNetConfig } from './net-config.ts'
+import { isRelayed } from './is-relayed.ts'
+import { toIPEndpoint } from './net-config.ts'
 import type { Dialer } from './dialer.ts'
 import type { TCPSTUNComponents } from './index.ts'
 import type { Connection, IdentifyResult, Logger, PeerId } from '@libp2p/interface'
@@ -54,30 +55,41 @@ const FIRST_WORDS_TIMEOUT = 1_000
 export type Role = 'initiator' | 'responder'
 
 /**
- * Which role DCUtR has given us in the punch that this connection came from;
- * none when there is no punch under way. On a socket that met another one both
+ * A punch that is under way
+ */
+export interface Punch {
+  role: Role
+
+  /**
+   * The relayed connection that it is agreed on over
+   */
+  relayed: Connection
+}
+
+/**
+ * The punch that a dial to this address is of, with the role that DCUtR has given
+ * us in it; none when there is no punch under way. On a socket that met another one both
  * ends have dialled, so only DCUtR knows. libp2p does not pass its `initiator`
  * option on to transports, but the stream that DCUtR talks over is there to see:
  * who has opened it is B, the responder.
  *
  * To be asked once the socket is connected. When the dial begins it is too
  * early: B's one-sided dial is often the one that A's SYN completes.
+ *
+ * go-libp2p sends addresses without peer ids: such a one may be of any punch that
+ * is under way, or of none.
  */
-export function punchRole (components: TCPSTUNComponents, ma: Multiaddr): Role | undefined {
+export function findPunch (components: TCPSTUNComponents, ma: Multiaddr): Punch | undefined {
   const peer = peerOf(ma)
+  const punches = (components.connectionManager?.getConnections() ?? [])
+    .filter(connection => isRelayed(connection) && (peer == null || peer === connection.remotePeer.toString()))
+    .flatMap((relayed): Punch[] => {
+      const stream = relayed.streams.find(({ protocol }) => protocol === DCUTR_PROTOCOL)
 
-  for (const { limits, remotePeer, streams } of components.connectionManager?.getConnections() ?? []) {
-    // go-libp2p sends addresses without peer ids
-    if (limits == null || (peer != null && peer !== remotePeer.toString())) {
-      continue
-    }
+      return stream == null ? [] : [{ role: stream.direction === 'outbound' ? 'responder' : 'initiator', relayed }]
+    })
 
-    const stream = streams.find(({ protocol }) => protocol === DCUTR_PROTOCOL)
-
-    if (stream != null) {
-      return stream.direction === 'outbound' ? 'responder' : 'initiator'
-    }
-  }
+  return punches.find(({ role }) => role === 'responder') ?? punches[0]
 }
 
 /**
@@ -144,10 +156,15 @@ export class FastPunch {
   }
 
   private readonly onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => {
-    const { connection, peerId, listenAddrs } = detail
+    const { connection, peerId, listenAddrs, protocols } = detail
 
     // once a connection, also when the peer identifies itself again
-    if (connection.limits == null || connection.direction !== 'outbound' || this.seen.has(connection) || this.isDirect(peerId)) {
+    if (!isRelayed(connection) || connection.direction !== 'outbound' || this.seen.has(connection) || isConnectedDirectly(this.components, peerId.toString())) {
+      return
+    }
+
+    // B dials by itself only where both sides speak DCUtR
+    if (!protocols.includes(DCUTR_PROTOCOL) || this.components.registrar?.getProtocols().includes(DCUTR_PROTOCOL) !== true) {
       return
     }
 
@@ -161,15 +178,41 @@ export class FastPunch {
 
       this.underWay++
       this.log('connecting to %a at once, its dial may meet ours', address)
-      this.dialer.punch(multiaddr(`${address}/p2p/${peerId}`), { signal: this.shutdown.signal })
+      this.punch(multiaddr(`${address}/p2p/${peerId}`), peerId)
         .catch(err => { this.log('the fast way to %a failed - %e', address, err) })
         .finally(() => { this.underWay-- })
     }
   }
 
-  private isDirect (peerId: PeerId): boolean {
-    return this.components.connectionManager?.getConnections(peerId).some(({ limits }) => limits == null) === true
+  /**
+   * libp2p asks the gater when it dials, and this is no dial of its own
+   */
+  private async punch (ma: Multiaddr, peerId: PeerId): Promise<void> {
+    const { connectionGater: gater } = this.components
+
+    if (await gater?.denyDialPeer?.(peerId) === true || await gater?.denyDialMultiaddr?.(ma) === true) {
+      this.log('the connection gater denies %a', ma)
+      return
+    }
+
+    await this.dialer.punch(ma, { signal: this.shutdown.signal })
   }
+}
+
+/**
+ * Whether there is a connection with a peer that goes through no relay
+ */
+export function isConnectedDirectly (components: TCPSTUNComponents, peer: string): boolean {
+  return components.connectionManager?.getConnections().some(connection => connection.remotePeer.toString() === peer && !isRelayed(connection)) === true
+}
+
+/**
+ * Whether there is a connection with a peer, and none that goes through no relay
+ */
+export function isConnectedByRelay (components: TCPSTUNComponents, peer: string): boolean {
+  const isPeer = ({ remotePeer }: Connection): boolean => remotePeer.toString() === peer
+
+  return components.connectionManager?.getConnections().some(isPeer) === true && !isConnectedDirectly(components, peer)
 }
 
 /**
@@ -185,17 +228,18 @@ export function candidates (addresses: Multiaddr[]): Multiaddr[] {
       continue
     }
 
-    const config = toNetConfig(ma)
+    const endpoint = toIPEndpoint(ma)
 
     // names are not looked up for this
-    if (config.type !== 'tcp' || config.family == null || isPrivateIp(config.host) !== false) {
+    if (endpoint == null || isPrivateIp(endpoint.host) !== false) {
       continue
     }
 
-    hosts = { [config.family]: config.host, ...hosts }
+    const { family, host, port } = endpoint
+    hosts = { [family]: host, ...hosts }
 
-    if (hosts[config.family] === config.host && found.size < MAX_ADDRESSES) {
-      const address = multiaddr(`/ip${config.family}/${config.host}/tcp/${config.port}`)
+    if (hosts[family] === host && found.size < MAX_ADDRESSES) {
+      const address = multiaddr(`/ip${family === 4 ? 4 : 6}/${host}/tcp/${port}`)
       found.set(address.toString(), address)
     }
   }

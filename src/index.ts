@@ -35,8 +35,8 @@
 import { TCPSTUN } from './transport.ts'
 import type { MappingOptions } from './mapping/options.ts'
 import type { MappingStatus } from './mapping/status.ts'
-import type { ComponentLogger, ConnectionProtector, CreateListenerOptions, DialTransportOptions, Libp2pEvents, Metrics, OutboundConnectionUpgradeEvents, Transport, Upgrader } from '@libp2p/interface'
-import type { AddressManager, ConnectionManager } from '@libp2p/interface-internal'
+import type { ComponentLogger, ConnectionGater, ConnectionProtector, CreateListenerOptions, DialTransportOptions, Libp2pEvents, Metrics, OutboundConnectionUpgradeEvents, Transport, Upgrader } from '@libp2p/interface'
+import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal'
 import type { TypedEventTarget } from 'main-event'
 import type { ProgressEvent } from 'progress-events'
 
@@ -205,6 +205,8 @@ export interface TCPSTUNComponents {
   events?: TypedEventTarget<Libp2pEvents>
   upgrader?: Upgrader
   connectionProtector?: ConnectionProtector
+  connectionGater?: ConnectionGater
+  registrar?: Registrar
 }
 
 export type TCPDialEvents =

@@ -80,10 +80,14 @@ export class LingeringDials {
    * by now
    */
   adopt (local: SharedPort, remote: Endpoint): Socket | undefined {
-    const dial = this.remove(toKey(local, remote))
-    dial?.socket.ref()
+    const { socket } = this.remove(toKey(local, remote)) ?? {}
 
-    return dial?.socket
+    // it has failed just now, and closes
+    if (socket == null || socket.destroyed) {
+      return
+    }
+
+    return socket.ref()
   }
 
   /**

@@ -368,7 +368,8 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       return
     }
 
-    const { host, port, family } = this.status.shared
+    const { shared } = this.status
+    const { host, port, family } = shared
 
     if (isLoopbackHost(host) && !couldMapLoopback(stunServers)) {
       return
@@ -378,7 +379,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       ...this.init,
       listener: multiaddr(`/ip${family}/${host}/tcp/${port}`),
       stunServers,
-      isHeld: () => this.ports.hold(port, keepAliveInterval)
+      isHeld: () => this.ports.hold(shared, { keepAlive: keepAliveInterval, allowPrivate: this.init.allowPrivateMapping === true })
     })
 
     this.mapping = mapping
@@ -395,7 +396,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
   private readonly onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => {
     const observed = observedAddress(detail, this.ports)
 
-    if (observed != null && this.status.name === 'active' && observed.port === this.status.shared?.port) {
+    if (observed != null && this.status.name === 'active' && observed.port === this.status.shared) {
       this.mapping?.observe(observed.host, observed.external)
     }
   }

@@ -1,8 +1,7 @@
-import { isIP } from 'node:net'
 import { isPrivateIp } from '@libp2p/utils'
-import { TCP } from '@multiformats/multiaddr-matcher'
-import { toNetConfig } from './net-config.ts'
-import type { SharedPorts } from './shared-ports.ts'
+import { isRelayed } from './is-relayed.ts'
+import { toIPEndpoint } from './net-config.ts'
+import type { SharedPort, SharedPorts } from './shared-ports.ts'
 import type { Endpoint } from './stun/endpoint.ts'
 import type { IdentifyResult } from '@libp2p/interface'
 
@@ -11,9 +10,9 @@ import type { IdentifyResult } from '@libp2p/interface'
  */
 export interface ObservedAddress {
   /**
-   * The local port that the connection leaves from
+   * The listener that the connection leaves from the port of
    */
-  port: number
+  port: SharedPort
 
   /**
    * The peer's IP address
@@ -30,14 +29,14 @@ export interface ObservedAddress {
  * network is on our side of the NAT.
  */
 export function observedAddress ({ connection, observedAddr }: IdentifyResult, ports: SharedPorts): ObservedAddress | undefined {
-  if (observedAddr == null || connection.limits != null || connection.direction !== 'outbound' || !TCP.matches(observedAddr) || !TCP.matches(connection.remoteAddr)) {
+  if (observedAddr == null || isRelayed(connection) || connection.direction !== 'outbound') {
     return
   }
 
-  const remote = toNetConfig(connection.remoteAddr)
-  const observed = toNetConfig(observedAddr)
+  const remote = toIPEndpoint(connection.remoteAddr)
+  const observed = toIPEndpoint(observedAddr)
 
-  if (remote.type !== 'tcp' || observed.type !== 'tcp' || isIP(observed.host) === 0 || isPrivateIp(remote.host) !== false) {
+  if (remote == null || observed == null || isPrivateIp(remote.host) !== false) {
     return
   }
 

@@ -1,4 +1,6 @@
+import { isIPv6 } from 'node:net'
 import os from 'node:os'
+import { isPrivateIp } from '@libp2p/utils'
 import { TypedEventEmitter } from 'main-event'
 import { isLoopbackHost, isUnspecifiedHost } from './mapping/external-address.ts'
 import type { Socket } from 'node:net'
@@ -20,6 +22,14 @@ export interface SharedPort {
  */
 const HOLDERS = 2
 
+/**
+ * Where a dialled socket left from. A socket forgets it when it closes.
+ */
+interface Local {
+  host: string
+  port: number
+}
+
 export interface SharedPortsEvents {
   /**
    * A listener has closed
@@ -33,11 +43,15 @@ export interface SharedPortsEvents {
  */
 export class SharedPorts extends TypedEventEmitter<SharedPortsEvents> {
   private readonly ports = new Set<SharedPort>()
-  private readonly outbound = new Map<Socket, number>()
+  private readonly outbound = new Map<Socket, Local>()
   private readonly hosts = new Map<Socket, string>()
 
   add (port: SharedPort): void {
     this.ports.add(port)
+  }
+
+  has (port: SharedPort): boolean {
+    return this.ports.has(port)
   }
 
   delete (port: SharedPort): void {
@@ -49,14 +63,16 @@ export class SharedPorts extends TypedEventEmitter<SharedPortsEvents> {
    * Remember a connected socket until it closes
    */
   track (socket: Socket, direction: 'inbound' | 'outbound'): void {
-    if (socket.remoteAddress == null || socket.localPort == null) {
+    const { localAddress, localPort, remoteAddress } = socket
+
+    if (localAddress == null || localPort == null || remoteAddress == null) {
       return
     }
 
-    this.hosts.set(socket, socket.remoteAddress)
+    this.hosts.set(socket, remoteAddress)
 
     if (direction === 'outbound') {
-      this.outbound.set(socket, socket.localPort)
+      this.outbound.set(socket, { host: localAddress, port: localPort })
     }
 
     socket.once('close', () => {
@@ -68,23 +84,30 @@ export class SharedPorts extends TypedEventEmitter<SharedPortsEvents> {
   /**
    * Let connections that were dialled from this port hold its mapping, when
    * nothing else does: they must not be silent for longer than `keepAlive` ms.
+   * One to a neighbour passes no NAT; `allowPrivate` is for networks that have
+   * private addresses on the other side of theirs.
    *
    * @returns whether there are any
    */
-  hold (port: number, keepAlive: number): boolean {
-    const holders = [...this.outbound].filter(([, localPort]) => localPort === port).slice(0, HOLDERS)
+  hold (port: SharedPort, { keepAlive, allowPrivate }: { keepAlive: number, allowPrivate: boolean }): boolean {
+    const holders = [...this.outbound]
+      .filter(([socket, local]) => isFrom(port, local) && (allowPrivate || isPrivateIp(this.hosts.get(socket) ?? '') === false))
+      .slice(0, HOLDERS)
     holders.forEach(([socket]) => { socket.setKeepAlive(true, keepAlive) })
 
     return holders.length > 0
   }
 
   /**
-   * The port of a listener that an endpoint was dialled from
+   * The listener from whose port an endpoint was dialled; none when it was dialled
+   * from other ports too, for then it is not known which of them is meant
    */
-  outboundPort (remote: { host: string, port: number }): number | undefined {
-    const dialled = [...this.outbound].find(([{ remoteAddress, remotePort }]) => remoteAddress === remote.host && remotePort === remote.port)
+  outboundPort (remote: { host: string, port: number }): SharedPort | undefined {
+    const [local, ...others] = [...this.outbound]
+      .filter(([{ remoteAddress, remotePort }]) => remoteAddress === remote.host && remotePort === remote.port)
+      .map(([, local]) => local)
 
-    return [...this.ports].find(({ port }) => port === dialled?.[1])?.port
+    return local == null || others.length > 0 ? undefined : [...this.ports].find(port => isFrom(port, local))
   }
 
   /**
@@ -117,6 +140,13 @@ export class SharedPorts extends TypedEventEmitter<SharedPortsEvents> {
 
     return port
   }
+}
+
+/**
+ * Whether something local is at the port of a listener
+ */
+function isFrom ({ host, port, family }: SharedPort, local: Local): boolean {
+  return port === local.port && family === (isIPv6(local.host) ? 6 : 4) && (isUnspecifiedHost(host) || host === local.host)
 }
 
 function isOwnAddress (host: string): boolean {

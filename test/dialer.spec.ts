@@ -174,7 +174,7 @@ describe('dialer', () => {
   it('connects again and again when a punch is refused, from its port', async () => {
     const gone = await fakeServer(() => {})
     await gone.close()
-    const relayed: any = { limits: {}, streams: [{ protocol: '/libp2p/dcutr', direction: 'inbound' }], remotePeer: PEER }
+    const relayed: any = { remoteAddr: multiaddr(`/ip4/11.0.0.9/tcp/4001/p2p/${PEER}/p2p-circuit/p2p/${PEER}`), streams: [{ protocol: '/libp2p/dcutr', direction: 'inbound' }], remotePeer: PEER }
     let refusals = 0
     let server: FakeServer | undefined
     const ports: number[] = []
@@ -198,6 +198,21 @@ describe('dialer', () => {
     await server?.close()
     await expect(dial(transport, upgrader, `/ip4/127.0.0.1/tcp/${gone.port}/p2p/${PEER}`)).to.eventually.be.rejected().with.property('code', 'ECONNREFUSED')
     expect(refusals).to.be.below(200)
+  })
+
+  it('is an initiator where an address without a peer id is of no punch, though one is under way', async () => {
+    const server = await remote()
+    const relayed: any = { remoteAddr: multiaddr(`/ip4/11.0.0.9/tcp/4001/p2p/${PEER}/p2p-circuit/p2p/${PEER}`), streams: [{ protocol: '/libp2p/dcutr', direction: 'outbound' }], remotePeer: PEER }
+    const { transport, upgrader } = await listen({}, undefined, { connectionManager: { getConnections: () => [relayed] } as any })
+
+    // it says nothing by itself
+    await dial(transport, upgrader, server.address)
+    expect(upgrader.outbound[0]).to.have.property('direction', 'outbound')
+
+    // of this one it is certain
+    const peer = await remote('127.0.0.2')
+    await dial(transport, upgrader, `${peer.address}/p2p/${PEER}`)
+    expect(upgrader.outbound[1]).to.have.property('direction', 'inbound')
   })
 
   it('reports its progress', async () => {

@@ -441,23 +441,24 @@ describe('public mapping', () => {
       expect(events).to.deep.equal(['mapped'])
     })
 
-    it('outweighs one server, when three hosts see something else and nobody the same', async () => {
+    it('outweighs one server, when three networks see something else and nobody the same', async () => {
       const server = closeLater(await mapsTo('11.0.0.1', 4001))
       const { mapping, events } = await create([server.uri])
       await mapping.start()
 
       for (const i of [1, 2]) {
-        mapping.observe(`11.0.0.${i}`, { host: '11.0.0.1', port: 5_000 + i })
-        mapping.observe('11.0.0.1', { host: '11.0.0.1', port: 6_000 + i })
+        mapping.observe(`11.0.${i}.1`, { host: '11.0.0.1', port: 5_000 + i })
+        // one network has one voice
+        mapping.observe(`11.0.1.${i}`, { host: '11.0.0.1', port: 6_000 + i })
       }
 
       expect(mapping.status).to.have.property('state', 'mapped')
-      mapping.observe('11.0.0.3', { host: '11.0.0.1', port: 5_003 })
+      mapping.observe('11.0.3.1', { host: '11.0.0.1', port: 5_003 })
       const status = await until(mapping, ({ state }) => state === 'endpoint-dependent')
       expect('peers' in status ? status.peers.map(({ host, external }) => `${host} ${external}`) : []).to.deep.equal([
-        '11.0.0.2 /ip4/11.0.0.1/tcp/5002',
-        '11.0.0.1 /ip4/11.0.0.1/tcp/6002',
-        '11.0.0.3 /ip4/11.0.0.1/tcp/5003'
+        '11.0.2.1 /ip4/11.0.0.1/tcp/5002',
+        '11.0.1.2 /ip4/11.0.0.1/tcp/6002',
+        '11.0.3.1 /ip4/11.0.0.1/tcp/5003'
       ])
 
       mapping.observe('11.0.0.4', SAME)
@@ -471,9 +472,15 @@ describe('public mapping', () => {
       await mapping.start()
 
       for (let i = 1; i < 100; i++) {
-        mapping.observe(`11.0.0.${i}`, { host: '11.0.0.2', port: i })
+        mapping.observe(`11.0.${i}.1`, { host: '11.0.0.2', port: i })
       }
 
+      expect(mapping.status).to.include({ state: 'mapped', behaviour: 'endpoint-independent' })
+
+      // nor when one of them is gone: what they have shown is still true
+      await servers[0].close()
+      await until(mapping, ({ failures }) => failures.length > 0)
+      mapping.observe('11.0.100.1', { host: '11.0.0.2', port: 1 })
       expect(mapping.status).to.include({ state: 'mapped', behaviour: 'endpoint-independent' })
     })
 
@@ -485,13 +492,15 @@ describe('public mapping', () => {
       await mapping.start()
 
       for (const host of ['192.168.1.2', '127.0.0.1', '0.0.0.0', '2a00::1', 'example.org', '224.0.0.1']) {
-        mapping.observe(`11.0.0.${host.length}`, { host, port: 1 })
+        mapping.observe(`11.0.${host.length}.1`, { host, port: 1 })
       }
 
       expect(mapping.status).to.have.property('state', 'mapped')
 
+      expect(() => { mapping.observe('example.org', SAME) }).to.throw().with.property('name', 'InvalidParametersError')
+
       for (const i of [1, 2, 3]) {
-        mapping.observe(`11.0.0.${i}`, SAME)
+        mapping.observe(`11.0.${i}.1`, SAME)
       }
 
       // the NAT was rebooted: those three have seen what was before

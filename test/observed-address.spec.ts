@@ -6,6 +6,7 @@ import { observedAddress } from '../src/observed-address.ts'
 import { SharedPorts } from '../src/shared-ports.ts'
 import { closesAfterEach } from './fixtures/cleanup.ts'
 import { fakeServer } from './fixtures/stun-servers.ts'
+import type { SharedPort } from '../src/shared-ports.ts'
 
 describe('observed address', () => {
   const { closeLater } = closesAfterEach()
@@ -14,7 +15,7 @@ describe('observed address', () => {
    * The socket is real. It is on loopback, so the addresses are those of somebody
    * on the internet.
    */
-  async function connected ({ isShared = true }: { isShared?: boolean } = {}): Promise<{ ports: SharedPorts, port: number }> {
+  async function connected ({ isShared = true }: { isShared?: boolean } = {}): Promise<{ ports: SharedPorts, shared: SharedPort }> {
     const server = closeLater(await fakeServer(() => {}))
     const socket = net.connect(server)
     closeLater({ close: () => socket.destroy() })
@@ -23,20 +24,21 @@ describe('observed address', () => {
     const ports = new SharedPorts()
     Object.defineProperties(socket, { remoteAddress: { value: '11.0.0.9' }, remotePort: { value: 4001 } })
     ports.track(socket, 'outbound')
-    ports.add({ host: '0.0.0.0', port: isShared ? port : port - 1, family: 4 })
+    const shared: SharedPort = { host: '0.0.0.0', port: isShared ? port : port - 1, family: 4 }
+    ports.add(shared)
 
-    return { ports, port }
+    return { ports, shared }
   }
 
-  function result (overrides: { observed?: string, remote?: string, direction?: string, limits?: object } = {}): any {
-    const { observed = '/ip4/11.1.0.1/tcp/5000', remote = '/ip4/11.0.0.9/tcp/4001', direction = 'outbound', limits } = overrides
+  function result (overrides: { observed?: string, remote?: string, direction?: string } = {}): any {
+    const { observed = '/ip4/11.1.0.1/tcp/5000', remote = '/ip4/11.0.0.9/tcp/4001', direction = 'outbound' } = overrides
 
-    return { observedAddr: observed === '' ? undefined : multiaddr(observed), connection: { remoteAddr: multiaddr(remote), direction, limits } }
+    return { observedAddr: observed === '' ? undefined : multiaddr(observed), connection: { remoteAddr: multiaddr(remote), direction } }
   }
 
   it('is what a peer sees that was dialled from a listening port', async () => {
-    const { ports, port } = await connected()
-    const expected = { port, host: '11.0.0.9', external: { host: '11.1.0.1', port: 5000 } }
+    const { ports, shared } = await connected()
+    const expected = { port: shared, host: '11.0.0.9', external: { host: '11.1.0.1', port: 5000 } }
     expect(observedAddress(result(), ports)).to.deep.equal(expected)
     expect(observedAddress(result({ observed: '/ip4/11.1.0.1/tcp/5000/p2p/12D3KooWQgZPPKBL3kZg6d44ougupt6QytBKG17MG4Dm7YbyJP9b' }), ports)).to.deep.equal(expected)
   })
@@ -53,7 +55,8 @@ describe('observed address', () => {
       { remote: '/ip4/192.168.1.3/tcp/4001' },
       { remote: '/unix/%2Ftmp%2Fs' },
       { direction: 'inbound' },
-      { limits: {} }
+      { remote: '/ip4/11.0.0.9/tcp/4001/p2p/12D3KooWQgZPPKBL3kZg6d44ougupt6QytBKG17MG4Dm7YbyJP9b/p2p-circuit' },
+      { observed: '/ip6/2a00::1/ipcidr/64/tcp/1' }
     ]) {
       expect(observedAddress(result(overrides), ports), JSON.stringify(overrides)).to.equal(undefined)
     }

@@ -1,4 +1,5 @@
-import { NotStartedError } from '@libp2p/interface'
+import { isIP } from 'node:net'
+import { InvalidParametersError, NotStartedError } from '@libp2p/interface'
 import { getNetConfig } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
@@ -171,14 +172,19 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
    * Tell how somebody sees the port whom it has connected to: a libp2p peer by
    * identify's `observedAddr`. It is never announced, but beside one STUN server
    * it shows how the NAT maps: somebody else who sees the same confirms the
-   * address, and three hosts that all see others mean `endpoint-dependent`. What
-   * no peer could use is ignored.
+   * address, and three networks that all see others mean `endpoint-dependent`,
+   * unless the address was confirmed before. What no peer could use is ignored.
    *
-   * @param host - the IP address of who sees it
+   * @param host - the IP address of who sees it, not a name
    * @param external - what is seen
+   * @throws {InvalidParametersError} the host is no IP address
    */
   observe (host: string, external: Endpoint): void {
     let usable: Endpoint
+
+    if (isIP(host) === 0) {
+      throw new InvalidParametersError(`host must be an IP address, not ${host}`)
+    }
 
     try {
       usable = toExternalAddress(external, { allowPrivate: this.options.allowPrivateMapping, local: this.local })
@@ -330,28 +336,25 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       this.peers.clear()
     }
 
-    const hosts = consensus.supporters.map(({ host }) => host)
-    const against = consensus.behaviour === 'unknown' ? this.peers.against(consensus.external) : []
+    const external = multiaddr(consensus.external)
+    const previous = 'external' in this.status && this.status.external.equals(external) ? this.status : undefined
+    const behaviour = this.behaviour(consensus, previous)
 
-    if (against.length > 0) {
-      this.onEndpointDependent(consensus.supporters, against)
+    if (behaviour === 'endpoint-dependent') {
+      this.onEndpointDependent(consensus.supporters, this.peers.against(consensus.external))
       return
     }
 
-    const behaviour = this.peers.confirm(consensus.external, hosts) ? 'endpoint-independent' : consensus.behaviour
     const [supporter] = consensus.supporters
     const { local } = this.observations.get(supporter.server) ?? { local: this.local }
-    const external = multiaddr(consensus.external)
     const localAddr = toMultiaddr(local)
-    const previous = 'external' in this.status && this.status.external.equals(external) ? this.status : undefined
 
     this.setStatus({
       ...this.base(),
       state: external.equals(localAddr) ? 'direct' : 'mapped',
       external,
       local: localAddr,
-      // what two servers have shown is still true while one of them is replaced
-      behaviour: behaviour === 'unknown' ? previous?.behaviour ?? 'unknown' : behaviour,
+      behaviour,
       servers: consensus.supporters.map(({ server }) => server),
       since: previous?.since ?? this.clock.now()
     })
@@ -362,6 +365,20 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     }
 
     this.connections.maintain()
+  }
+
+  /**
+   * How the NAT maps, as far as servers and peers show it together
+   */
+  private behaviour ({ external, behaviour, supporters }: Consensus & { verdict: 'agreed' }, previous?: { behaviour: 'endpoint-independent' | 'unknown' }): 'endpoint-independent' | 'endpoint-dependent' | 'unknown' {
+    // what two servers have shown is still true while one of them is replaced
+    const isShown = behaviour !== 'unknown' || previous?.behaviour === 'endpoint-independent'
+
+    if (isShown || this.peers.confirm(external, supporters.map(({ host }) => host))) {
+      return 'endpoint-independent'
+    }
+
+    return this.peers.against(external).length > 0 ? 'endpoint-dependent' : 'unknown'
   }
 
   private onContested (again: Observation[]): void {

@@ -1,13 +1,16 @@
-/**
- * More hosts need not be remembered
- */
-const MAX_HOSTS = 16
+import { isIPv6 } from 'node:net'
+import { encodeAddress } from '../stun/address.ts'
 
 /**
- * So many hosts must see another address, and none the same, before they outweigh
- * the one server that is asked: a peer is nobody in particular
+ * More networks need not be remembered
  */
-const HOSTS_AGAINST = 3
+const MAX_NETWORKS = 16
+
+/**
+ * So many networks must see another address, and none the same, before they
+ * outweigh the one server that is asked: a peer is nobody in particular
+ */
+const NETWORKS_AGAINST = 3
 
 /**
  * How a peer that was connected to from the port sees it
@@ -27,24 +30,26 @@ export interface PeerView {
 /**
  * What peers see, which are other endpoints than the STUN servers: together with
  * one server they can tell how the NAT maps (RFC 5780, section 4.3). Only the
- * last view of each of the last hosts counts.
+ * last view of each of the last networks counts, for one host may have many
+ * addresses.
  */
 export class PeerViews {
-  private readonly views = new Map<string, string>()
+  private readonly views = new Map<string, PeerView>()
 
   /**
    * @returns whether it is news
    */
-  add ({ host, external }: PeerView): boolean {
-    const isNews = this.views.get(host) !== external
-    this.views.delete(host)
-    this.views.set(host, external)
+  add (view: PeerView): boolean {
+    const network = networkOf(view.host)
+    const before = this.views.get(network)
+    this.views.delete(network)
+    this.views.set(network, view)
 
-    if (this.views.size > MAX_HOSTS) {
+    if (this.views.size > MAX_NETWORKS) {
       this.views.delete([...this.views.keys()][0])
     }
 
-    return isNews
+    return before?.external !== view.external || before.host !== view.host
   }
 
   /**
@@ -67,10 +72,17 @@ export class PeerViews {
   against (external: string): PeerView[] {
     const others = this.list().filter(view => view.external !== external)
 
-    return others.length === this.views.size && others.length >= HOSTS_AGAINST ? others : []
+    return others.length === this.views.size && others.length >= NETWORKS_AGAINST ? others : []
   }
 
   private list (): PeerView[] {
-    return [...this.views].map(([host, external]) => ({ host, external }))
+    return [...this.views.values()]
   }
+}
+
+/**
+ * What one operator has at least: an IPv4 /24, an IPv6 /48
+ */
+function networkOf (host: string): string {
+  return encodeAddress({ host, port: 0 }).subarray(4, isIPv6(host) ? 10 : 7).join(' ')
 }

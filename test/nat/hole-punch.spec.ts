@@ -131,6 +131,24 @@ describe('hole punching', function () {
     await Promise.all([a.stop(), b.stop()])
   })
 
+  it('a peer is punched that has its public address in common with one that is connected', async () => {
+    const lab = await create()
+    const homes = await setUp(lab, { a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, ports: 'hashed', carrier: true } }, latency: 5 })
+    const [carrier] = homes.b.routers
+    const router = await lab.router('router-c', { address: '100.64.0.3', network: carrier, ...RESTRICTED, ports: 'hashed' })
+    const laptop = await lab.host('laptop-c', { address: '192.168.1.2', network: router })
+    const { a, b, bId } = await meet(homes, {})
+    await a.happened(isConnected(bId, false), ALL_ATTEMPTS)
+
+    const c = laptop.run('relay-peer', { ...homes.options, reserve: homes.relayAddress })
+    const { id: cId } = await c.waitFor('started')
+    await c.happened(({ event }) => event === 'reserved')
+    a.send('dial', { address: `${homes.relayAddress}/p2p-circuit/p2p/${cId}` })
+    const direct = await a.happened(isConnected(cId, false), ALL_ATTEMPTS)
+    expect(direct.remote).to.include(carrier.address)
+    await Promise.all([a.stop(), b.stop(), c.stop()])
+  })
+
   it('500 dials to peers that never answer leave no more sockets than configured, and none for long', async () => {
     const lab = await create()
     const silent = await lab.host('silent', { address: '11.0.0.1' })

@@ -21,9 +21,10 @@ describe('what peers see', function () {
     return {
       home,
       dial: async i => {
-        const peer = (await lab.host(`peer${i}`, { address: `11.0.0.${10 + i}` })).run('peer', { listen: ['/ip4/0.0.0.0/tcp/4001'] })
+        const address = `11.0.${i}.1`
+        const peer = (await lab.host(`peer${i}`, { address })).run('peer', { listen: ['/ip4/0.0.0.0/tcp/4001'] })
         const { id } = await peer.waitFor('started')
-        await home.program.ask('dial', { address: `/ip4/11.0.0.${10 + i}/tcp/4001/p2p/${id}` }, 'dialled')
+        await home.program.ask('dial', { address: `/ip4/${address}/tcp/4001/p2p/${id}` }, 'dialled')
       }
     }
   }
