@@ -1,7 +1,7 @@
 /**
  * Our server and Debian's coturn in turn, under the same load:
  *
- *   npm run bench:server -- [--check] [--report] [--rounds 15] [--json FILE] [--seconds 1]
+ *   npm run bench:server -- [--check] [--report] [--rounds 35] [--json FILE] [--seconds 0.4]
  *                           [--workers 2] [--connections 20000] [--open-seconds 30]
  *
  * Ours has as many workers as the machine has cores, as coturn has threads.
@@ -17,14 +17,14 @@ import type { Sample } from '../lib/side-by-side.ts'
 import type { Subject } from './processes.ts'
 
 const options = benchOptions({
-  seconds: { type: 'string', default: '1' },
+  seconds: { type: 'string', default: '0.4' },
   workers: { type: 'string', default: String(os.cpus().length) },
   connections: { type: 'string', default: '20000' },
   'open-seconds': { type: 'string', default: '30' }
 })
 
 const SECONDS = Number(options.seconds)
-const ROUNDS = options.rounds ?? 15
+const ROUNDS = options.rounds ?? 35
 const WORKERS = Number(options.workers)
 const HELD = Number(options.connections)
 
