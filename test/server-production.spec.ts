@@ -8,6 +8,7 @@ import { createSTUNServer, serveMetrics } from '../src/server/index.ts'
 import { validateLimits } from '../src/server/limits.ts'
 import { otherAddress } from '../src/server/other-address.ts'
 import { networks, parseProxyHeader } from '../src/server/proxy-protocol.ts'
+import { EventForwarder } from '../src/server/worker-events.ts'
 import { getAttribute } from '../src/stun/message.ts'
 import { createCertificate } from './fixtures/certificate.ts'
 import { closesAfterEach } from './fixtures/cleanup.ts'
@@ -391,6 +392,71 @@ describe('STUN server in production', () => {
       const served = await Promise.all(Array.from({ length: 40 }, async () => connect(server.addresses[0]).then(async client => client.ask()).then(() => true, () => false)))
 
       expect(served.filter(Boolean).length).to.be.within(5, 10)
+    })
+
+    it('tell of single clients to who listens, before or after they started', async () => {
+      const server = closeLater(createSTUNServer({ listen: [{ host: HOST, port: 0 }], workers: 2, maxConnectionsPerAddress: 4 }))
+      const bound = pEvent<'binding', CustomEvent>(server, 'binding', EVENT)
+      await server.listen()
+      const [{ host, port }] = server.addresses
+
+      const client = await connect({ host, port })
+      await client.ask()
+      expect((await bound).detail).to.deep.equal({ client: { host: HOST, port: client.socket.localPort }, server: { host, port }, transport: 'tcp' })
+
+      const reset = pEvent<'reset', CustomEvent>(server, 'reset', EVENT)
+      const stranger = await connect({ host, port })
+      stranger.socket.write('GET / HTTP/1.1\r\n\r\n')
+      expect((await reset).detail).to.deep.include({ client: { host: HOST, port: stranger.socket.localPort }, reason: 'not-stun' })
+
+      const refused = pEvent<'refuse', CustomEvent>(server, 'refuse', EVENT)
+      // some are reset before they are there
+      await Promise.allSettled(Array.from({ length: 9 }, async () => connect({ host, port, localAddress: '127.0.0.2' })))
+      expect((await refused).detail).to.deep.equal({ host: '127.0.0.2', reason: 'address' })
+    })
+
+    it('tell only of what is listened to', async () => {
+      const server = await start()
+      const passed: string[] = []
+      const forwarder = new EventForwarder(server, (name, _, done) => {
+        passed.push(name)
+        done()
+      })
+      const ask = async (): Promise<void> => { await (await connect(server.addresses[0])).ask() }
+
+      await ask()
+      forwarder.watch(['reset'])
+      await ask()
+      expect(passed).to.deep.equal([])
+      forwarder.watch(['binding', 'reset'])
+      forwarder.watch(['binding', 'reset'])
+      await ask()
+      expect(passed).to.deep.equal(['binding'])
+      forwarder.watch([])
+      await ask()
+      expect(passed).to.deep.equal(['binding'])
+      expect(server.counters.bindings).to.equal(4)
+    })
+
+    it('leave out what is told faster than it goes out', async () => {
+      const server = await start({ maxRequestsPerSecond: 10_000 })
+      const dones: Array<() => void> = []
+      new EventForwarder(server, (_, __, done) => { dones.push(done) }).watch(['binding'])
+      const client = await connect(server.addresses[0])
+      const ask = async (times: number): Promise<void> => {
+        client.socket.write(Buffer.concat(Array.from({ length: times }, () => request())))
+
+        for (let i = 0; i < times; i++) {
+          await client.next()
+        }
+      }
+
+      await ask(1_500)
+      expect(dones).to.have.lengthOf(1_000)
+      dones.forEach(done => { done() })
+      await ask(1)
+      expect(dones).to.have.lengthOf(1_001)
+      expect(server.counters.bindings).to.equal(1_501)
     })
 
     it('say EADDRINUSE', async () => {

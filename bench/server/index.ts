@@ -1,104 +1,109 @@
-/* eslint-disable no-console */
 /**
  * Our server and Debian's coturn in turn, under the same load:
  *
- *   npm run bench:server -- [--check] [--json FILE] [--seconds 5] [--rounds 3] [--workers 2]
+ *   npm run bench:server -- [--check] [--report] [--rounds 35] [--json FILE] [--seconds 0.4]
+ *                           [--workers 2] [--connections 20000] [--open-seconds 30]
  *
  * Ours has as many workers as the machine has cores, as coturn has threads.
- * `--check` exits with 1 when a number that docs/server.md promises is missed.
  */
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
 import os from 'node:os'
-import { parseArgs } from 'node:util'
-import { Load, startOurs, startTheirs } from './processes.ts'
-import type { LoadReport, Subject } from './processes.ts'
+import { benchOptions } from '../lib/options.ts'
+import { atLeast, atMost } from '../lib/promise.ts'
+import { Scoreboard } from '../lib/scoreboard.ts'
+import { ratio, sideBySide, toSample } from '../lib/side-by-side.ts'
+import { Load, coturnVersion, startOurs, startTheirs } from './processes.ts'
+import type { Sample } from '../lib/side-by-side.ts'
+import type { Subject } from './processes.ts'
 
-const { values: options } = parseArgs({
-  options: {
-    check: { type: 'boolean', default: false },
-    json: { type: 'string' },
-    seconds: { type: 'string', default: '5' },
-    workers: { type: 'string', default: String(os.cpus().length) },
-    rounds: { type: 'string', default: '3' },
-    connections: { type: 'string', default: '20000' },
-    'open-seconds': { type: 'string', default: '30' }
-  }
+const options = benchOptions({
+  seconds: { type: 'string', default: '0.4' },
+  workers: { type: 'string', default: String(os.cpus().length) },
+  connections: { type: 'string', default: '20000' },
+  'open-seconds': { type: 'string', default: '30' }
 })
 
-interface Row {
-  what: string
-  unit: string
-  ours: number
-  coturn?: number
-
-  /**
-   * What was promised, in words, and whether it holds
-   */
-  promise?: { text: string, kept: boolean }
-}
-
 const SECONDS = Number(options.seconds)
-const ROUNDS = Number(options.rounds)
+const ROUNDS = options.rounds ?? 35
 const WORKERS = Number(options.workers)
 const HELD = Number(options.connections)
+
+/**
+ * What is promised, and for the chart what lies between
+ */
+const CONNECTIONS = options.report ? [1, 10, 50, 100, 500] : [1, 50, 500]
+const PROMISED = [1, 50, 500]
 
 /**
  * A process may not open more files than this, and needs some for itself
  */
 const FILES = Number(execFileSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' })) - 200
 
+/**
+ * Of an idle connection, in bytes
+ */
 const MAX_MEMORY = 5_000
 
-/**
- * Two runs of one program differ by so much on a quiet machine
- */
-const NOISE = 1.03
+type Results = Record<'ours' | 'coturn', Sample>
 
+const board = new Scoreboard('server', 'Server', options, { coturn: coturnVersion() })
 const load = new Load()
-const rows: Row[] = []
 
 try {
-  for (const connections of [1, 50, 500]) {
-    await requests(connections)
-  }
-
+  await requests()
   await idle()
   await opens()
 } finally {
   load.remove()
 }
 
-print()
+await board.finish()
 
-if (options.json != null) {
-  writeFileSync(options.json, `${JSON.stringify({ node: process.version, cpu: os.cpus()[0].model, cores: os.cpus().length, kernel: os.release(), rows }, null, 2)}\n`)
-}
+async function requests (): Promise<void> {
+  const lines: Record<string, Array<{ x: number, y: number }>> = { ours: [], coturn: [] }
 
-if (options.check && rows.some(({ promise }) => promise?.kept === false)) {
-  process.exitCode = 1
+  await using([await startOurs(WORKERS), await startTheirs()], async (ours, coturn) => {
+    for (const connections of CONNECTIONS) {
+      const { rate, cpu } = await ask(ours, coturn, connections)
+      const promised = PROMISED.includes(connections)
+
+      board.add({ what: `requests a second, ${connections} connections`, unit: '1/s', results: rate, promise: promised ? atLeast(ratio(rate.ours, rate.coturn), 1, 'coturn') : undefined })
+      board.add({ what: `CPU a request, ${connections} connections`, unit: 'us', results: cpu, promise: promised ? atMost(ratio(cpu.ours, cpu.coturn), 1, 'coturn') : undefined })
+      lines.ours.push({ x: connections, y: rate.ours.median })
+      lines.coturn.push({ x: connections, y: rate.coturn.median })
+    }
+  })
+
+  board.chart('server-requests', {
+    title: 'Requests a second',
+    x: { label: 'connections', log: true },
+    y: { label: 'requests/s' },
+    lines
+  })
 }
 
 /**
- * Requests a second and CPU a request, A B A B: the median of the rounds
+ * Each connection asks as soon as it is answered
  */
-async function requests (connections: number): Promise<void> {
-  const measured: Record<string, Array<{ rate: number, cpu: number }>> = { ours: [], coturn: [] }
+async function ask (ours: Subject, coturn: Subject, connections: number): Promise<{ rate: Results, cpu: Results }> {
+  const cpu: Record<'ours' | 'coturn', number[]> = { ours: [], coturn: [] }
 
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const start of [async () => startOurs(WORKERS), startTheirs]) {
-      await using(await start(), async subject => {
-        let before = 0
-        const report = await load.run('ask', subject.port, connections, SECONDS, () => { before = subject.cpu() })
-        expectClean(report, subject)
-        measured[subject.name].push({ rate: report.answered / report.seconds, cpu: (subject.cpu() - before) / report.answered * 1e6 })
-      })
+  const measure = async (subject: Subject): Promise<number> => {
+    const { answered, errors, seconds, subjectCPU } = await load.ask(subject, connections, SECONDS)
+
+    if (errors > 0) {
+      throw new Error(`${errors} errors under load by ${subject.name}`)
     }
+
+    cpu[subject.name].push(subjectCPU / answered * 1e6)
+
+    return answered / seconds
   }
 
-  const [ours, coturn] = [measured.ours, measured.coturn].map(all => ({ rate: median(all.map(({ rate }) => rate)), cpu: median(all.map(({ cpu }) => cpu)) }))
-  rows.push({ what: `requests a second, ${connections} connections`, unit: '1/s', ours: ours.rate, coturn: coturn.rate, promise: { text: "at least coturn's", kept: ours.rate * NOISE >= coturn.rate } })
-  rows.push({ what: `CPU a request, ${connections} connections`, unit: 'us', ours: ours.cpu, coturn: coturn.cpu, promise: { text: "at most coturn's", kept: ours.cpu <= coturn.cpu * NOISE } })
+  const rate = await sideBySide(ROUNDS, { ours: async () => measure(ours), coturn: async () => measure(coturn) })
+
+  // without the round that warms up
+  return { rate, cpu: { ours: toSample(cpu.ours.slice(1)), coturn: toSample(cpu.coturn.slice(1)) } }
 }
 
 /**
@@ -107,11 +112,11 @@ async function requests (connections: number): Promise<void> {
  */
 async function idle (): Promise<void> {
   const workers = Math.max(WORKERS, HELD > FILES ? Math.ceil(HELD / FILES * 1.05) : 0)
-  const ours = await using(await startOurs(workers), async subject => held(subject, HELD))
-  const coturn = await using(await startTheirs(), async subject => held(subject, Math.min(HELD, Math.floor(FILES / 2))))
+  const ours = await using([await startOurs(workers)], async subject => held(subject, HELD))
+  const coturn = await using([await startTheirs()], async subject => held(subject, Math.min(HELD, Math.floor(FILES / 2))))
 
-  rows.push({ what: `memory of one of ${HELD} idle connections`, unit: 'bytes', ours: ours.memory, coturn: coturn.memory, promise: { text: `at most ${MAX_MEMORY}`, kept: ours.memory <= MAX_MEMORY } })
-  rows.push({ what: 'of them answered again', unit: '', ours: ours.answered, promise: { text: `all ${HELD}`, kept: ours.answered === HELD } })
+  board.add({ what: `memory of one of ${HELD} idle connections`, unit: 'bytes', results: { ours: ours.memory, coturn: coturn.memory }, promise: { text: `at most ${MAX_MEMORY}`, kept: ours.memory <= MAX_MEMORY } })
+  board.add({ what: 'of them answered again', unit: '', results: { ours: ours.answered }, promise: { text: 'all', kept: ours.answered === HELD } })
 }
 
 async function held (subject: Subject, connections: number): Promise<{ memory: number, answered: number }> {
@@ -130,45 +135,16 @@ async function held (subject: Subject, connections: number): Promise<{ memory: n
 
 async function opens (): Promise<void> {
   const seconds = Number(options['open-seconds'])
-  const report = await using(await startOurs(WORKERS), async subject => load.run('open', subject.port, 1_000, seconds, () => {}))
+  const { answered, errors, maxLatencyMs } = await using([await startOurs(WORKERS)], async subject => load.open(subject.port, 1_000, seconds))
 
-  rows.push({ what: `answered, 1 000 new connections a second for ${seconds} s`, unit: '', ours: report.answered, promise: { text: `all ${seconds * 1_000}`, kept: report.answered === seconds * 1_000 && report.errors === 0 } })
-  rows.push({ what: 'the slowest answer then', unit: 'ms', ours: report.maxLatencyMs })
+  board.add({ what: `answered, 1 000 new connections a second for ${seconds} s`, unit: '', results: { ours: answered }, promise: { text: 'all', kept: answered === seconds * 1_000 && errors === 0 } })
+  board.add({ what: 'the slowest answer then', unit: 'ms', results: { ours: maxLatencyMs } })
 }
 
-async function using<T> (subject: Subject, use: (subject: Subject) => Promise<T>): Promise<T> {
+async function using<T> (subjects: Subject[], use: (...subjects: Subject[]) => Promise<T>): Promise<T> {
   try {
-    return await use(subject)
+    return await use(...subjects)
   } finally {
-    await subject.stop()
+    await Promise.all(subjects.map(async subject => subject.stop()))
   }
-}
-
-function expectClean ({ errors }: LoadReport, { name }: Subject): void {
-  if (errors > 0) {
-    throw new Error(`${errors} errors under load by ${name}`)
-  }
-}
-
-function median (values: number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
-}
-
-function print (): void {
-  const cells = rows.map(({ what, unit, ours, coturn, promise }) => [
-    what,
-    `${round(ours)} ${unit}`.trim(),
-    coturn == null ? '' : `${round(coturn)} ${unit}`.trim(),
-    promise == null ? '' : `${promise.text}: ${promise.kept ? 'kept' : 'MISSED'}`
-  ])
-  const table = [['', 'ours', 'coturn', 'promise'], ...cells]
-  const widths = table[0].map((_, i) => Math.max(...table.map(row => row[i].length)))
-
-  for (const row of table) {
-    console.info(row.map((cell, i) => i === 0 || i === 3 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join('  ').trimEnd())
-  }
-}
-
-function round (value: number): string {
-  return value < 100 ? value.toFixed(1).replace(/\.0$/, '') : Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, ' ')
 }

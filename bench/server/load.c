@@ -1,12 +1,14 @@
 /*
  * The load: one thread around epoll, so that the server is what is measured.
  *
- *   load ask  HOST PORT CONNECTIONS SECONDS   each connection asks as fast as it is answered
+ *   load ask  HOST PORT CONNECTIONS SECONDS   each connection asks as fast as it is answered: a
+ *                                             while to warm up, then waits for a line of standard
+ *                                             input, then SECONDS
  *   load open HOST PORT PER_SECOND SECONDS    so many new connections a second, each asks once
  *   load hold HOST PORT CONNECTIONS           connects and asks once; asks all again for each
  *                                             line of standard input, ends with it
  *
- * Prints JSON, a line each. Connects from 127.1.0.1, 127.1.0.2 and so on: a pair
+ * Prints JSON, a line each. Nothing is under way while it waits for standard input. Connects from 127.1.0.1, 127.1.0.2 and so on: a pair
  * of addresses has too few ports.
  */
 #define _GNU_SOURCE
@@ -28,7 +30,7 @@
 static const unsigned char REQUEST[20] = { 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
 static struct sockaddr_in server;
 static int epoll;
-static long answered, errors, opened, latency_max_us;
+static long answered, errors, opened, waiting, latency_max_us;
 static int open_fds;
 static double asked_at[MAX_FDS];
 
@@ -46,6 +48,7 @@ static double cpu(void) {
 
 static int ask(int fd) {
   asked_at[fd] = now();
+  waiting++;
   return send(fd, REQUEST, sizeof REQUEST, MSG_NOSIGNAL) == sizeof REQUEST ? 0 : -1;
 }
 
@@ -62,6 +65,7 @@ static int dial(long number) {
   epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
   opened++;
   open_fds++;
+  waiting++;
   return fd;
 }
 
@@ -78,6 +82,7 @@ static int take(int fd, unsigned events) {
   if (events & EPOLLOUT) {
     struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
     epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);
+    waiting--;
     if (ask(fd) == 0) return 0;
   } else {
     ssize_t length = recv(fd, buffer, sizeof buffer, 0);
@@ -86,6 +91,7 @@ static int take(int fd, unsigned events) {
       long us = (now() - asked_at[fd]) * 1e6;
       if (us > latency_max_us) latency_max_us = us;
       answered++;
+      waiting--;
       return 1;
     }
   }
@@ -105,18 +111,30 @@ static void report(double seconds, double used) {
   fflush(stdout);
 }
 
-static void ask_for(long connections, double seconds) {
+/* all ask until then; each has its last answer when it returns */
+static void ask_until(double end) {
   struct epoll_event events[512];
-  for (long i = 0; i < connections; i++) dial(i);
-  /* until all are there, then a moment to warm up */
-  double start = now(), used = cpu(), begin = start + 1 + seconds / 5, end = begin + seconds;
-  int measuring = 0;
-  while (now() < end && open_fds > 0) {
+  while (open_fds > 0 && (now() < end || (waiting > 0 && now() < end + 5))) {
     int n = turn(events, 100);
-    for (int i = 0; i < n; i++) if (take(events[i].data.fd, events[i].events) == 1 && ask(events[i].data.fd) < 0) { errors++; hang_up(events[i].data.fd); }
-    if (!measuring && now() >= begin) { measuring = 1; answered = 0; latency_max_us = 0; start = now(); used = cpu(); printf("{\"measuring\":true}\n"); fflush(stdout); }
+    for (int i = 0; i < n; i++) if (take(events[i].data.fd, events[i].events) == 1 && now() < end && ask(events[i].data.fd) < 0) { errors++; hang_up(events[i].data.fd); }
   }
+}
+
+static void ask_for(long connections, double seconds) {
+  static int fds[MAX_FDS];
+  char line[64];
+  for (long i = 0; i < connections; i++) fds[i] = dial(i);
+  ask_until(now() + seconds / 5);
+  printf("{\"measuring\":true}\n");
+  fflush(stdout);
+  if (fgets(line, sizeof line, stdin) == NULL) return;
+  double start = now(), used = cpu();
+  answered = latency_max_us = 0;
+  for (long i = 0; i < connections; i++) if (fds[i] >= 0) ask(fds[i]);
+  ask_until(start + seconds);
   report(now() - start, cpu() - used);
+  /* to hang up is not what is measured */
+  fgets(line, sizeof line, stdin);
 }
 
 static void open_for(double per_second, double seconds) {
@@ -125,7 +143,7 @@ static void open_for(double per_second, double seconds) {
   printf("{\"measuring\":true}\n");
   fflush(stdout);
   /* a moment more for the last answers */
-  while (now() < start + seconds + 5 && (now() < start + seconds || open_fds > 0)) {
+  while (now() < start + seconds + 5 && (opened < seconds * per_second || open_fds > 0)) {
     double passed = now() - start < seconds ? now() - start : seconds;
     while (opened < passed * per_second) dial(opened);
     int n = turn(events, 1);

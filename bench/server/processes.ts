@@ -4,7 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { pEvent } from 'p-event'
-import { startCoturn } from '../../test/fixtures/coturn.ts'
+import { hasCoturn, startCoturn } from '../../test/fixtures/coturn.ts'
 import { createCertificate } from '../../test/fixtures/certificate.ts'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import type { Interface } from 'node:readline'
@@ -13,7 +13,7 @@ import type { Interface } from 'node:readline'
  * A server under load
  */
 export interface Subject {
-  name: string
+  name: 'ours' | 'coturn'
   port: number
 
   /**
@@ -73,7 +73,18 @@ export async function startTheirs (): Promise<Subject> {
   })
 }
 
-function subject (name: string, pid: number, port: number, stop: () => Promise<void>): Subject {
+/**
+ * @throws {Error} it is not installed
+ */
+export function coturnVersion (): string {
+  if (!hasCoturn()) {
+    throw new Error('This bench needs coturn (Debian: apt-get install coturn)')
+  }
+
+  return execFileSync('turnserver', ['--version'], { encoding: 'utf8' }).trim()
+}
+
+function subject (name: Subject['name'], pid: number, port: number, stop: () => Promise<void>): Subject {
   const sum = (read: (pid: number) => number): number => family(pid).reduce((total, pid) => total + read(pid), 0)
 
   return { name, port, stop, cpu: () => sum(cpuOf), memory: () => sum(memoryOf) }
@@ -118,14 +129,28 @@ export class Load {
   }
 
   /**
-   * Run it to its end. `onMeasuring` is called when it begins to measure.
+   * Ask for so many seconds, on so many connections: what that cost the subject,
+   * without what it costs to connect and to hang up
    */
-  async run (mode: 'ask' | 'open', port: number, number: number, seconds: number, onMeasuring: () => void): Promise<LoadReport> {
-    const { lines } = this.start(mode, port, number, seconds)
+  async ask (subject: Subject, connections: number, seconds: number): Promise<LoadReport & { subjectCPU: number }> {
+    const { child, lines } = this.start('ask', subject.port, connections, seconds)
+    const exited = pEvent(child, 'exit')
     await nextLine(lines, ({ measuring }) => measuring === true)
-    onMeasuring()
+    const before = subject.cpu()
+    child.stdin.write('\n')
+    const report = await nextLine<LoadReport>(lines, ({ answered }) => answered != null)
+    const subjectCPU = subject.cpu() - before
+    child.stdin.end()
+    await exited
 
-    return nextLine(lines, ({ answered }) => answered != null)
+    return { ...report, subjectCPU }
+  }
+
+  /**
+   * Connect so often a second, and ask once on each connection
+   */
+  async open (port: number, perSecond: number, seconds: number): Promise<LoadReport> {
+    return nextLine(this.start('open', port, perSecond, seconds).lines, ({ answered }) => answered != null)
   }
 
   /**

@@ -1,3 +1,4 @@
+import { onBytes } from '../net/on-bytes.ts'
 import { HEADER_LENGTH } from '../stun/constants.ts'
 import { MessageDecoder } from '../stun/decoder.ts'
 import { RateLimit } from './rate-limit.ts'
@@ -78,8 +79,7 @@ export class ClientConnection {
     this.host = host
     this.rate = new RateLimit(host.limits.maxRequestsPerSecond)
 
-    // not once(): that makes three objects more of each
-    socket.on('data', chunk => { this.receive(chunk) })
+    onBytes(socket, chunk => { this.receive(chunk) })
     // the client has sent all it will: half-open, so that its answers still go out
     socket.on('end', endSocket)
   }

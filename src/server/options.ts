@@ -42,8 +42,8 @@ export interface STUNServerInit extends Partial<Limits> {
   /**
    * Serve from so many processes that share the ports (SO_REUSEPORT, Linux). Each
    * has its share of the limits. One that dies is replaced, and loses only its
-   * own connections. They tell what they count, but send no `binding`, `reset`
-   * and `refuse` events. 0 serves from this process.
+   * own connections. They send `binding`, `reset` and `refuse` events while somebody
+   * listens to them, and leave some out of a flood. 0 serves from this process.
    *
    * @default 0
    */

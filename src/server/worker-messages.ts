@@ -1,12 +1,14 @@
 import type { STUNServerCounters } from './counters.ts'
 import type { STUNServerAddress, STUNServerInit } from './options.ts'
+import type { ClientEvent, ClientEventDetail } from './worker-events.ts'
 import type { SecureContextOptions } from 'node:tls'
 
 /**
  * What a worker is told by the process that started it
  */
 export type ToWorker =
-  { type: 'listen', init: Omit<STUNServerInit, 'logger'> } |
+  { type: 'listen', init: Omit<STUNServerInit, 'logger'>, events: ClientEvent[] } |
+  { type: 'watch', events: ClientEvent[] } |
   { type: 'tls', options: SecureContextOptions } |
   { type: 'drain', deadline?: number } |
   { type: 'close' }
@@ -17,7 +19,8 @@ export type ToWorker =
 export type FromWorker =
   { type: 'listening', addresses: STUNServerAddress[] } |
   { type: 'failed', message: string, code?: string } |
-  { type: 'counters', counters: STUNServerCounters }
+  { type: 'counters', counters: STUNServerCounters } |
+  { type: 'event', name: ClientEvent, detail: ClientEventDetail }
 
 /**
  * How often a worker tells what it has counted, in ms

@@ -3,14 +3,16 @@
  * by the process that started it, and ends when that does.
  */
 import { TCPSTUNServer } from './stun-server.ts'
+import { EventForwarder } from './worker-events.ts'
 import { COUNTERS_INTERVAL } from './worker-messages.ts'
 import type { FromWorker, ToWorker } from './worker-messages.ts'
 
 let server: TCPSTUNServer | undefined
+let forwarder: EventForwarder | undefined
 
-const tell = (message: FromWorker): void => {
+const tell = (message: FromWorker, done?: () => void): void => {
   if (process.connected) {
-    process.send?.(message)
+    process.send?.(message, undefined, undefined, done)
   }
 }
 
@@ -29,9 +31,13 @@ async function end (): Promise<void> {
 async function obey (message: ToWorker): Promise<void> {
   if (message.type === 'listen') {
     server = new TCPSTUNServer(message.init)
+    forwarder = new EventForwarder(server, (name, detail, done) => { tell({ type: 'event', name, detail }, done) })
+    forwarder.watch(message.events)
     await server.listen({ reusePort: true })
     setInterval(tellCounters, COUNTERS_INTERVAL).unref()
     tell({ type: 'listening', addresses: server.addresses })
+  } else if (message.type === 'watch') {
+    forwarder?.watch(message.events)
   } else if (message.type === 'tls') {
     await server?.updateTLS(message.options)
   } else if (message.type === 'drain') {

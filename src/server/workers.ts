@@ -10,11 +10,14 @@ import { createCounters, sumCounters } from './counters.ts'
 import { shareLimits, validateLimits } from './limits.ts'
 import { DEFAULT_DRAIN_DEADLINE } from './options.ts'
 import { TCPSTUNServer } from './stun-server.ts'
+import { CLIENT_EVENTS } from './worker-events.ts'
 import type { STUNServerCounters } from './counters.ts'
 import type { DrainOptions, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState, STUNServerTLSInit, Transport } from './options.ts'
+import type { ClientEvent } from './worker-events.ts'
 import type { FromWorker, ToWorker } from './worker-messages.ts'
 import type { BoundSocket } from '../net/bound-socket.ts'
 import type { AbortOptions, Logger } from '@libp2p/interface'
+import type { EventHandler } from 'main-event'
 import type { ChildProcess } from 'node:child_process'
 import type { SecureContextOptions } from 'node:tls'
 
@@ -70,6 +73,7 @@ export class STUNServerWorkers extends TypedEventEmitter<STUNServerEvents> imple
    * Bound but not listening: the ports stay ours while a worker is replaced
    */
   private held: BoundSocket[] = []
+  private watched: ClientEvent[] = []
   private status: Status = { state: 'idle' }
   private delay = MIN_RESTART_DELAY
 
@@ -106,6 +110,16 @@ export class STUNServerWorkers extends TypedEventEmitter<STUNServerEvents> imple
 
   get counters (): STUNServerCounters {
     return sumCounters([this.past, ...[...this.running].map(({ counters }) => counters)])
+  }
+
+  addEventListener<K extends keyof STUNServerEvents> (type: K, listener: EventHandler<STUNServerEvents[K]> | null, options?: boolean | AddEventListenerOptions): void {
+    super.addEventListener(type, listener, options)
+    this.watch()
+  }
+
+  removeEventListener (type: string, listener?: EventHandler<any> | null, options?: boolean | EventListenerOptions): void {
+    super.removeEventListener(type as keyof STUNServerEvents, listener, options)
+    this.watch()
   }
 
   async listen (options: AbortOptions = {}): Promise<void> {
@@ -169,6 +183,18 @@ export class STUNServerWorkers extends TypedEventEmitter<STUNServerEvents> imple
   }
 
   /**
+   * Let the workers pass on what is listened to, and nothing else
+   */
+  private watch (): void {
+    const events = CLIENT_EVENTS.filter(name => this.listenerCount(name) > 0)
+
+    if (events.join() !== this.watched.join()) {
+      this.watched = events
+      this.running.forEach(worker => { send(worker, { type: 'watch', events }) })
+    }
+  }
+
+  /**
    * Keep a port, and know its number when the system chooses it
    *
    * @throws the system's error
@@ -212,6 +238,8 @@ export class STUNServerWorkers extends TypedEventEmitter<STUNServerEvents> imple
     child.on('message', (message: FromWorker) => {
       if (message.type === 'counters') {
         worker.counters = message.counters
+      } else if (message.type === 'event') {
+        this.safeDispatchEvent(message.name, { detail: message.detail })
       } else if (message.type === 'failed') {
         failure = Object.assign(new Error(message.message), { code: message.code })
       } else {
@@ -229,7 +257,7 @@ export class STUNServerWorkers extends TypedEventEmitter<STUNServerEvents> imple
     })
 
     const addresses = (transport: Transport): STUNServerAddress[] => this.addresses.filter(address => address.transport === transport)
-    send(worker, { type: 'listen', init: { ...init, listen: addresses('tcp'), tls: this.tls == null ? undefined : { ...this.tls, listen: addresses('tls') } } })
+    send(worker, { type: 'listen', events: this.watched, init: { ...init, listen: addresses('tcp'), tls: this.tls == null ? undefined : { ...this.tls, listen: addresses('tls') } } })
 
     await Promise.race([listening, exited.then(() => { throw failure })])
   }

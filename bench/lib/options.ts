@@ -1,0 +1,55 @@
+/* eslint-disable no-console */
+import { parseArgs } from 'node:util'
+import type { ParseArgsOptionsConfig } from 'node:util'
+
+const COMMON = {
+  check: { type: 'boolean', default: false },
+  report: { type: 'boolean', default: false },
+  json: { type: 'string' },
+  rounds: { type: 'string' }
+} as const
+
+export interface BenchOptions {
+  /**
+   * Exit with 1 when a promise is missed
+   */
+  check: boolean
+
+  /**
+   * Write the table into docs/benchmarks.md and the charts into docs/bench/
+   */
+  report: boolean
+
+  /**
+   * Where to write all values that were measured
+   */
+  json?: string
+
+  /**
+   * How often each subject is measured; every bench has its own default
+   */
+  rounds?: number
+}
+
+type Extra<T extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ options: T }>>['values']
+
+/**
+ * The flags that all benches have, and those of one of them. A flag that does not
+ * exist or makes no sense ends the process with 2, and says which ones there are.
+ */
+export function benchOptions (): BenchOptions
+export function benchOptions<T extends ParseArgsOptionsConfig> (extra: T): BenchOptions & Omit<Extra<T>, keyof BenchOptions>
+export function benchOptions (extra: ParseArgsOptionsConfig = {}): BenchOptions {
+  try {
+    const { values: { rounds, ...others } } = parseArgs({ options: { ...extra, ...COMMON } })
+
+    if (rounds != null && !(Number.isInteger(Number(rounds)) && Number(rounds) > 0)) {
+      throw new Error(`--rounds must be a whole number from 1 on, not ${rounds}`)
+    }
+
+    return { ...others, rounds: rounds == null ? undefined : Number(rounds) } as BenchOptions
+  } catch (err: any) {
+    console.error(`${err.message}\nflags: ${Object.entries({ ...COMMON, ...extra }).map(([name, { type }]) => type === 'string' ? `--${name} VALUE` : `--${name}`).join(', ')}`)
+    process.exit(2)
+  }
+}

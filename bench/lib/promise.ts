@@ -1,0 +1,33 @@
+/**
+ * What we promise of a number, in words, and whether it held this time
+ */
+export interface Promised {
+  text: string
+  kept: boolean
+}
+
+/**
+ * Two runs of the same program differ by so much on a machine that others use
+ * too: a promise is missed when it is missed by more
+ */
+export const NOISE = 0.05
+
+/**
+ * @param text what is compared, such as '@libp2p/tcp'
+ */
+export function atLeast (value: number, limit: number, text: string): Promised {
+  return { text: `at least ${text} (${round(value)})`, kept: value >= limit * (1 - NOISE) }
+}
+
+export function atMost (value: number, limit: number, text: string): Promised {
+  return { text: `at most ${text} (${round(value)})`, kept: value <= limit * (1 + NOISE) }
+}
+
+/**
+ * Three digits that say something
+ */
+export function round (value: number): string {
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value) || 1)))
+
+  return value.toFixed(Math.min(digits, 3)).replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g, ' ')
+}
