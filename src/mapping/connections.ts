@@ -5,6 +5,7 @@ import { NetworkWatch } from './network-watch.ts'
 import { otherEndpoints } from './other-endpoints.ts'
 import { nextRenewal } from './rotation.ts'
 import { ServerPool } from './server-pool.ts'
+import type { HeldBindingHost } from './held-binding.ts'
 import type { Outcome, PooledServer, ServerPoolInit } from './server-pool.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { DNS } from '../runtime/dns.ts'
@@ -36,6 +37,7 @@ export interface ConnectionsInit extends ServerPoolInit {
   network: Network
   clock: Clock
   log?: Logger
+  signal: AbortSignal
 
   /**
    * How many to have
@@ -82,20 +84,25 @@ export interface ConnectionsInit extends ServerPoolInit {
 export class Connections {
   private readonly init: ConnectionsInit
   private readonly pool: ServerPool
+  private readonly host: HeldBindingHost
   private readonly running = new Map<HeldBinding, Promise<void>>()
   /** The new connection of a renewal, and the one it replaces */
   private readonly replacing = new Map<HeldBinding, HeldBinding>()
-  private readonly shutdown = new AbortController()
   private alarm?: { at: number, timer: Timer }
   private isAloneKnown = false
 
   constructor (init: ConnectionsInit) {
     this.init = init
     this.pool = new ServerPool(init)
+    this.host = {
+      ...init,
+      isTaken: (held, endpoint) => [...this.running.keys()].some(other => other !== held && isSameEndpoint(other.endpoint, endpoint)),
+      onAnswer: (held, result) => { this.onAnswer(held, result) }
+    }
   }
 
   /**
-   * Connect, and keep at it until `close()`
+   * Connect, and keep at it until the signal is aborted
    */
   start (): void {
     const { network, clock, keepAliveInterval, local, log } = this.init
@@ -117,7 +124,7 @@ export class Connections {
           this.askAll()
           this.maintain()
         }
-      }).start({ signal: this.shutdown.signal })
+      }).start({ signal: this.init.signal })
     }
 
     this.maintain()
@@ -143,7 +150,7 @@ export class Connections {
    * the next one may be
    */
   maintain (): void {
-    if (this.shutdown.signal.aborted) {
+    if (this.init.signal.aborted) {
       return
     }
 
@@ -196,21 +203,17 @@ export class Connections {
     })
   }
 
+  /**
+   * After the signal was aborted
+   */
   async close (): Promise<void> {
-    this.shutdown.abort()
     this.alarm?.timer.clear()
+    this.running.forEach((_, held) => { held.drop() })
     await Promise.all(this.running.values())
   }
 
   private open (server: PooledServer): HeldBinding {
-    const held: HeldBinding = new HeldBinding({
-      ...this.init,
-      server,
-      signal: this.shutdown.signal,
-      isTaken: endpoint => [...this.running.keys()].some(other => other !== held && isSameEndpoint(other.endpoint, endpoint)),
-      onAnswer: (held, result) => { this.onAnswer(held, result) }
-    })
-
+    const held = new HeldBinding(server, this.host)
     this.running.set(held, held.run().catch(err => { this.onEnd(held, err) }))
 
     return held
@@ -295,7 +298,7 @@ export class Connections {
 
     this.pool.release(held.server, now, outcome)
 
-    if (this.shutdown.signal.aborted) {
+    if (this.init.signal.aborted) {
       return
     }
 

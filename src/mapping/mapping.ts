@@ -5,6 +5,7 @@ import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { portSharing } from '../net/bound-socket.ts'
 import { systemClock } from '../runtime/clock.ts'
+import { sharedLogger } from '../runtime/loggers.ts'
 import { systemNetwork } from '../runtime/network.ts'
 import { formatEndpoint } from '../stun/endpoint.ts'
 import { STUNTimeoutError } from '../stun/errors.ts'
@@ -93,7 +94,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
   private readonly failures: Failures
   private readonly metrics: MappingMetrics
   private readonly shutdown = new AbortController()
-  private readonly settled = Promise.withResolvers<MappingStatus>()
+  private readonly settled = Promise.withResolvers<void>()
   private started = false
   private contestedSince?: number
   private evaluateTimer?: Timer
@@ -109,7 +110,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     this.options = validateMappingOptions(init)
     const { host, port } = getNetConfig(init.listener)
     this.local = { host, port: port ?? 0 }
-    this.log = components.logger?.forComponent('libp2p:tcp-stun:mapping')
+    this.log = components.logger == null ? undefined : sharedLogger(components.logger, 'libp2p:tcp-stun:mapping')
     this.clock = init.clock ?? systemClock
     this.metrics = new MappingMetrics(components.metrics, init.listener.toString(), this.clock)
     this.failures = new Failures(this.clock, this.log)
@@ -124,6 +125,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       network: init.network ?? systemNetwork,
       clock: this.clock,
       random: init.random ?? Math.random,
+      signal: this.shutdown.signal,
       log: this.log,
       wanted: () => this.wanted(),
       mayRenew: () => this.contestedSince == null,
@@ -161,7 +163,9 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       }
     }
 
-    return raceSignal(this.settled.promise, signal)
+    await raceSignal(this.settled.promise, signal)
+
+    return this.status
   }
 
   /**
@@ -238,6 +242,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     }
 
     this.evaluateTimer?.clear()
+    this.evaluateTimer = undefined
 
     const now = this.clock.now()
     const settled = externalOf(this.status) != null || !this.connections.isConnecting
@@ -297,14 +302,14 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
 
     const [supporter] = consensus.supporters
     const { local } = this.observations.get(supporter.server) ?? { local: this.local }
-    const external = multiaddr(consensus.external)
     const localAddr = toMultiaddr(local)
-    const previous = 'external' in this.status && this.status.external.equals(external) ? this.status : undefined
+    const isDirect = consensus.external === localAddr.toString()
+    const previous = 'external' in this.status && this.status.external.toString() === consensus.external ? this.status : undefined
 
     this.setStatus({
       ...this.base(),
-      state: external.equals(localAddr) ? 'direct' : 'mapped',
-      external,
+      state: isDirect ? 'direct' : 'mapped',
+      external: isDirect ? localAddr : previous?.external ?? multiaddr(consensus.external),
       local: localAddr,
       // what two servers have shown is still true while one of them is replaced
       behaviour: consensus.behaviour === 'unknown' ? previous?.behaviour ?? 'unknown' : consensus.behaviour,
@@ -380,7 +385,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     }
 
     if (status.state !== 'acquiring') {
-      this.settled.resolve(status)
+      this.settled.resolve()
     }
 
     if (before == null && after != null) {

@@ -74,8 +74,13 @@ export interface BindingEvents {
   close: CustomEvent<Error>
 }
 
+/**
+ * A request that is not answered yet. Of one that was given up the answer may
+ * still come.
+ */
 interface Transaction {
   sent: number
+  abandoned?: boolean
   resolve(result: BindingResult): void
   reject(err: Error): void
 }
@@ -118,7 +123,6 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
   private readonly clock: Clock
   private readonly decoder = new MessageDecoder()
   private readonly transactions = new Map<string, Transaction>()
-  private readonly abandoned = new Set<string>()
   private state: State = { name: 'idle' }
 
   constructor (init: BindingInit) {
@@ -161,13 +165,13 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     try {
       connection = this.open()
       const { socket } = connection
-      // after the connection is there these change nothing any more
-      socket.once('error', err => {
-        reject(new STUNConnectionError(`Could not connect to ${this}: ${describe(err)}`, { cause: err }))
+      // for as long as it lives
+      socket.on('error', err => {
+        const what = this.state.name === 'connecting' ? `Could not connect to ${this}` : `The connection to ${this} failed`
+        this.end(new STUNConnectionError(`${what}: ${describe(err)}`, { cause: err }))
       })
-      socket.once('close', () => {
-        reject(new STUNConnectionError(`${this} closed the connection`))
-      })
+      socket.on('end', () => { this.end(new STUNConnectionError(`${this} ended the connection`)) })
+      socket.on('close', () => { this.end(new STUNConnectionError(`${this} closed the connection`)) })
       socket.once(this.init.tls == null ? 'connect' : 'secureConnect', resolve)
 
       await raceSignal(promise, options.signal)
@@ -210,7 +214,8 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
       reject(new STUNTimeoutError(`${this} did not answer within ${this.timeout} ms`))
     }, this.timeout)
 
-    this.transactions.set(key, { sent: this.clock.now(), resolve, reject })
+    const transaction: Transaction = { sent: this.clock.now(), resolve, reject }
+    this.transactions.set(key, transaction)
 
     try {
       this.state.connection.socket.write(encodeMessage({
@@ -223,10 +228,7 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
       return await raceSignal(promise, options.signal)
     } finally {
       timer.clear()
-
-      if (this.transactions.delete(key)) {
-        this.abandon(key)
-      }
+      this.abandon(transaction)
     }
   }
 
@@ -285,11 +287,6 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     const { socket } = connection
     this.state = { name: 'open', connection }
     socket.on('data', chunk => { this.onData(chunk) })
-    socket.once('end', () => { this.end(new STUNConnectionError(`${this} ended the connection`)) })
-    socket.once('close', () => { this.end(new STUNConnectionError(`${this} closed the connection`)) })
-    socket.on('error', err => {
-      this.end(new STUNConnectionError(`The connection to ${this} failed: ${describe(err)}`, { cause: err }))
-    })
 
     // ended between the connect event and now
     if (socket.destroyed) {
@@ -298,12 +295,13 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
   }
 
   /**
-   * Nobody waits for this answer any more, but it may still come
+   * Nobody waits for its answer any more, but if it is not there it may still come
    */
-  private abandon (key: string): void {
-    this.abandoned.add(key)
+  private abandon (transaction: Transaction): void {
+    transaction.abandoned = true
+    const abandoned = [...this.transactions.values()].filter(({ abandoned }) => abandoned === true).length
 
-    if (this.abandoned.size > MAX_ABANDONED) {
+    if (abandoned > MAX_ABANDONED) {
       this.end(new STUNTimeoutError(`${this} did not answer the last ${MAX_ABANDONED} requests that were given up`))
     }
   }
@@ -325,11 +323,12 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
 
     const key = toKey(message.transactionId)
 
-    if (this.abandoned.delete(key)) {
+    const transaction = this.transactions.get(key)
+
+    if (transaction?.abandoned === true) {
+      this.transactions.delete(key)
       return
     }
-
-    const transaction = this.transactions.get(key)
 
     if (message.class === 'request' || message.method !== METHOD_BINDING || transaction == null) {
       throw new STUNProtocolError('it sent a message that is no answer to a request of ours (transaction id, class or method is wrong)')
