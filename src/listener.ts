@@ -383,6 +383,10 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
 
     this.mapping = mapping
     mapping.addEventListener('status', ({ detail }) => { this.onMapping(detail) })
+    await this.waitForMapping(mapping, mappingTimeout)
+  }
+
+  private async waitForMapping (mapping: PublicMapping, mappingTimeout: number): Promise<void> {
     // aborting ends the wait only, the search goes on
     const signal = anySignal([this.shutdown.signal, mappingTimeout > 0 ? AbortSignal.timeout(mappingTimeout) : AbortSignal.abort()])
 

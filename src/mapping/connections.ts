@@ -86,16 +86,20 @@ export class Connections {
   private readonly pool: ServerPool
   private readonly host: HeldBindingHost
   private readonly running = new Map<HeldBinding, Promise<void>>()
-  /** The new connection of a renewal, and the one it replaces */
-  private readonly replacing = new Map<HeldBinding, HeldBinding>()
   private alarm?: { at: number, timer: Timer }
   private isAloneKnown = false
 
   constructor (init: ConnectionsInit) {
     this.init = init
     this.pool = new ServerPool(init)
+    const { local, tls, dns, keepAliveInterval, clock, random } = init
     this.host = {
-      ...init,
+      local,
+      tls,
+      dns,
+      keepAliveInterval,
+      clock,
+      random,
       isTaken: (held, endpoint) => [...this.running.keys()].some(other => other !== held && isSameEndpoint(other.endpoint, endpoint)),
       onAnswer: (held, result) => { this.onAnswer(held, result) }
     }
@@ -141,6 +145,13 @@ export class Connections {
     return [...this.running.keys()].filter(({ since }) => since != null)
   }
 
+  /**
+   * The new connections of renewals, which come on top of those that are wanted
+   */
+  private replacements (): HeldBinding[] {
+    return [...this.running.keys()].filter(({ replaces }) => replaces != null)
+  }
+
   get isConnecting (): boolean {
     return this.held.length < this.running.size
   }
@@ -157,7 +168,7 @@ export class Connections {
     this.alarm?.timer.clear()
     this.alarm = undefined
 
-    while (this.running.size < this.init.wanted() + this.replacing.size) {
+    while (this.running.size < this.init.wanted() + this.replacements().length) {
       const server = this.pool.take(this.init.clock.now())
 
       if (server == null) {
@@ -184,7 +195,7 @@ export class Connections {
    * End the spare ones: all but those to these servers
    */
   keepOnly (uris: string[]): void {
-    this.drop(held => !uris.includes(held.server.uri.uri) && !this.replacing.has(held))
+    this.drop(held => !uris.includes(held.server.uri.uri) && held.replaces == null)
   }
 
   /**
@@ -243,7 +254,7 @@ export class Connections {
 
     if (server != null) {
       log?.('%s is to replace %s', server.uri.uri, held.server.uri.uri)
-      this.replacing.set(this.open(server), held)
+      this.open(server).replaces = held
     } else if (this.pool.mayReconnect(held.server, now)) {
       log?.('renewing the connection to %s', held.server.uri.uri)
       this.drop(other => other === held, 'ahead')
@@ -260,10 +271,10 @@ export class Connections {
       this.pool.answered(held.server, otherEndpoints(held.endpoint, held.endpoints, result))
     }
 
-    const replaced = this.replacing.get(held)
+    const replaced = held.replaces
 
     if (replaced != null) {
-      this.replacing.delete(held)
+      held.replaces = undefined
       this.drop(other => other === replaced, 'ahead')
     }
 
@@ -277,9 +288,8 @@ export class Connections {
     let outcome: Outcome = { type: 'failed' }
     let failure: Error | undefined
     this.running.delete(held)
-    this.replacing.delete(held)
     // a new connection whose old one is gone is one like any other
-    this.replacing.forEach((replaced, other) => { if (replaced === held) { this.replacing.delete(other) } })
+    this.replacements().filter(({ replaces }) => replaces === held).forEach(other => { other.replaces = undefined })
 
     if (held.dropped) {
       outcome = { type: 'unused' }

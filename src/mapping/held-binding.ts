@@ -1,4 +1,4 @@
-import { AbortError } from '@libp2p/interface'
+import { AlreadyStartedError } from '@libp2p/interface'
 import { jitter } from '../runtime/random.ts'
 import { formatEndpoint } from '../stun/endpoint.ts'
 import { openBinding } from '../stun/open-binding.ts'
@@ -52,10 +52,12 @@ interface Held {
 }
 
 /**
+ * - `connecting`: the controller ends it
+ * - `held`: asked, and not answered yet
  * - `resting`: nothing is asked until `wake` is called, or `end` with what ends it
  */
 type State =
-  { name: 'connecting', endpoint?: Endpoint } |
+  { name: 'connecting', controller: AbortController, endpoint?: Endpoint } |
   { name: 'held' } & Held |
   { name: 'resting', wake(): void, end(reason: Error): void } & Held
 
@@ -71,9 +73,14 @@ export class HeldBinding {
    */
   public readonly chance: number
 
+  /**
+   * The connection that this one is to replace, once it is there
+   */
+  public replaces?: HeldBinding
+
   private readonly host: HeldBindingHost
-  private readonly controller = new AbortController()
-  private state: State = { name: 'connecting' }
+  private state: State = { name: 'connecting', controller: new AbortController() }
+  private isDropped = false
 
   constructor (server: PooledServer, host: HeldBindingHost) {
     this.server = server
@@ -113,7 +120,7 @@ export class HeldBinding {
    * Whether it was ended from this side
    */
   get dropped (): boolean {
-    return this.controller.signal.aborted
+    return this.isDropped
   }
 
   /**
@@ -122,28 +129,16 @@ export class HeldBinding {
    * @throws why it ended
    */
   async run (): Promise<never> {
-    const { server, host, controller: { signal } } = this
-    const { binding, result, endpoints } = await openBinding(server.uri, {
-      ...host,
-      // an alternative is known by its address only, its certificate by the name
-      tls: { servername: server.origin.host, ...host.tls },
-      keepAlive: host.keepAliveInterval,
-      claim: endpoint => this.claim(endpoint),
-      signal
-    })
-    const held = { binding, endpoints, since: host.clock.now(), local: result.local }
-    this.state = { name: 'held', ...held }
-    binding.addEventListener('close', ({ detail }) => { this.interrupt(detail) })
+    const held = await this.open()
+    const { binding } = held
 
     try {
-      host.onAnswer(this, result)
-
       while (true) {
         const { promise, resolve, reject } = Promise.withResolvers<void>()
         this.rest(held, resolve, reject)
         await promise
         this.state = { name: 'held', ...held }
-        host.onAnswer(this, await binding.request({ signal }))
+        this.host.onAnswer(this, await binding.request())
       }
     } finally {
       binding.close()
@@ -163,8 +158,48 @@ export class HeldBinding {
    * End it
    */
   drop (): void {
-    this.controller.abort()
-    this.interrupt(new AbortError())
+    this.isDropped = true
+
+    if (this.state.name === 'connecting') {
+      this.state.controller.abort()
+    } else {
+      this.state.binding.close()
+    }
+  }
+
+  /**
+   * Apart from `run`, which would keep all of its variables for hours
+   */
+  private async open (): Promise<Held> {
+    const { server, host, state } = this
+
+    if (state.name !== 'connecting') {
+      throw new AlreadyStartedError('A HeldBinding runs once')
+    }
+
+    const { signal } = state.controller
+    const { binding, result, endpoints } = await openBinding(server.uri, {
+      ...host,
+      // an alternative is known by its address only, its certificate by the name
+      tls: { servername: server.origin.host, ...host.tls },
+      keepAlive: host.keepAliveInterval,
+      claim: endpoint => this.claim(endpoint),
+      signal
+    })
+    const held = { binding, endpoints, since: host.clock.now(), local: result.local }
+    this.state = { name: 'held', ...held }
+    binding.addEventListener('close', ({ detail }) => { this.interrupt(detail) })
+
+    try {
+      // given up with the very data that the answer came in
+      signal.throwIfAborted()
+      host.onAnswer(this, result)
+    } catch (err) {
+      binding.close()
+      throw err
+    }
+
+    return held
   }
 
   private claim (endpoint: Endpoint): boolean {
@@ -199,8 +234,6 @@ export class HeldBinding {
     // it may have ended with the very data that the answer came in
     if (held.binding.endReason != null) {
       this.interrupt(held.binding.endReason)
-    } else if (this.dropped) {
-      this.interrupt(new AbortError())
     }
   }
 

@@ -165,13 +165,7 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     try {
       connection = this.open()
       const { socket } = connection
-      // for as long as it lives
-      socket.on('error', err => {
-        const what = this.state.name === 'connecting' ? `Could not connect to ${this}` : `The connection to ${this} failed`
-        this.end(new STUNConnectionError(`${what}: ${describe(err)}`, { cause: err }))
-      })
-      socket.on('end', () => { this.end(new STUNConnectionError(`${this} ended the connection`)) })
-      socket.on('close', () => { this.end(new STUNConnectionError(`${this} closed the connection`)) })
+      this.endWith(socket)
       socket.once(this.init.tls == null ? 'connect' : 'secureConnect', resolve)
 
       await raceSignal(promise, options.signal)
@@ -274,6 +268,19 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     })
 
     return { socket, raw }
+  }
+
+  /**
+   * Apart from `connect`, whose variables these functions would keep for as long as
+   * the socket lives
+   */
+  private endWith (socket: net.Socket): void {
+    socket.on('error', err => {
+      const what = this.state.name === 'connecting' ? `Could not connect to ${this}` : `The connection to ${this} failed`
+      this.end(new STUNConnectionError(`${what}: ${describe(err)}`, { cause: err }))
+    })
+    socket.on('end', () => { this.end(new STUNConnectionError(`${this} ended the connection`)) })
+    socket.on('close', () => { this.end(new STUNConnectionError(`${this} closed the connection`)) })
   }
 
   private checkCertificate (socket: net.Socket): void {
