@@ -79,6 +79,7 @@ export interface BindingEvents {
  * still come.
  */
 interface Transaction {
+  key: string
   sent: number
   abandoned?: boolean
   resolve(result: BindingResult): void
@@ -122,7 +123,8 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
   private readonly timeout: number
   private readonly clock: Clock
   private readonly decoder = new MessageDecoder()
-  private readonly transactions = new Map<string, Transaction>()
+  /** A few at most: not a Map, which has as many bytes as ten of them when it is empty */
+  private transactions: Transaction[] = []
   private state: State = { name: 'idle' }
 
   constructor (init: BindingInit) {
@@ -202,14 +204,13 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     }
 
     const transactionId = createTransactionId()
-    const key = toKey(transactionId)
     const { promise, resolve, reject } = Promise.withResolvers<BindingResult>()
     const timer = this.clock.setTimeout(() => {
       reject(new STUNTimeoutError(`${this} did not answer within ${this.timeout} ms`))
     }, this.timeout)
 
-    const transaction: Transaction = { sent: this.clock.now(), resolve, reject }
-    this.transactions.set(key, transaction)
+    const transaction: Transaction = { key: toKey(transactionId), sent: this.clock.now(), resolve, reject }
+    this.transactions.push(transaction)
 
     try {
       this.state.connection.socket.write(encodeMessage({
@@ -306,7 +307,7 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
    */
   private abandon (transaction: Transaction): void {
     transaction.abandoned = true
-    const abandoned = [...this.transactions.values()].filter(({ abandoned }) => abandoned === true).length
+    const abandoned = this.transactions.filter(({ abandoned }) => abandoned === true).length
 
     if (abandoned > MAX_ABANDONED) {
       this.end(new STUNTimeoutError(`${this} did not answer the last ${MAX_ABANDONED} requests that were given up`))
@@ -330,10 +331,10 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
 
     const key = toKey(message.transactionId)
 
-    const transaction = this.transactions.get(key)
+    const transaction = this.transactions.find(transaction => transaction.key === key)
 
     if (transaction?.abandoned === true) {
-      this.transactions.delete(key)
+      this.finish(transaction)
       return
     }
 
@@ -345,7 +346,7 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
       throw new STUNProtocolError('the FINGERPRINT of its answer is wrong')
     }
 
-    this.transactions.delete(key)
+    this.finish(transaction)
 
     try {
       transaction.resolve(readResult(message, this.toString(), this.localEndpoint(), this.clock.now() - transaction.sent))
@@ -356,6 +357,10 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
         this.end(err)
       }
     }
+  }
+
+  private finish (transaction: Transaction): void {
+    this.transactions = this.transactions.filter(other => other !== transaction)
   }
 
   private localEndpoint (): Endpoint | undefined {
@@ -384,11 +389,11 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
 
     this.state = { name: 'closed', reason }
 
-    for (const transaction of this.transactions.values()) {
+    for (const transaction of this.transactions) {
       transaction.reject(reason)
     }
 
-    this.transactions.clear()
+    this.transactions = []
     this.safeDispatchEvent('close', { detail: reason })
   }
 }
