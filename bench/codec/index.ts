@@ -21,7 +21,7 @@ const PROGRAM = new URL('subject.js', import.meta.url)
 /**
  * Of each operation in each round, in ms
  */
-const DURATION = 100
+const DURATION = 150
 
 /**
  * How many times faster than the fastest of the others, where no number below
