@@ -2,6 +2,7 @@ import net from 'node:net'
 import { AlreadyStartedError, InvalidParametersError } from '@libp2p/interface'
 import { getThinWaistAddresses } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
+import { anySignal } from 'any-signal'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { pEvent } from 'p-event'
 import { Announcer } from './announcer.ts'
@@ -15,6 +16,7 @@ import { resetSocket } from './net/reset-socket.ts'
 import { toNetConfig } from './net-config.ts'
 import { observedAddress } from './observed-address.ts'
 import { systemClock } from './runtime/clock.ts'
+import { sharedLogger } from './runtime/loggers.ts'
 import { parseSTUNURI } from './stun/uri.ts'
 import type { TCPCreateListenerOptions, TCPSTUNComponents, TCPSTUNInit } from './index.ts'
 import type { MappingStatus } from './mapping/status.ts'
@@ -71,7 +73,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     this.init = init
     this.options = options
     this.ports = ports
-    this.log = components.logger.forComponent('libp2p:tcp-stun:listener')
+    this.log = sharedLogger(components.logger, 'libp2p:tcp-stun:listener')
     setMaxListeners(Infinity, this.shutdown.signal)
 
     const { closeServerOnMaxConnections: limits } = init
@@ -385,12 +387,16 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     this.mapping = mapping
     mapping.addEventListener('status', ({ detail }) => { this.onMapping(detail) })
     this.components.events?.addEventListener('peer:identify', this.onIdentify)
-    // aborting ends the wait only, the search goes on
-    const signal = mappingTimeout > 0 ? AbortSignal.any([this.shutdown.signal, AbortSignal.timeout(mappingTimeout)]) : AbortSignal.abort()
+    await this.waitForMapping(mapping, mappingTimeout)
+  }
 
-    await mapping.start(signal).catch(err => {
-      this.log('no mapping within %d ms - %e', mappingTimeout, err)
-    })
+  private async waitForMapping (mapping: PublicMapping, mappingTimeout: number): Promise<void> {
+    // aborting ends the wait only, the search goes on
+    const signal = anySignal([this.shutdown.signal, mappingTimeout > 0 ? AbortSignal.timeout(mappingTimeout) : AbortSignal.abort()])
+
+    await mapping.start(signal)
+      .catch(err => { this.log('no mapping within %d ms - %e', mappingTimeout, err) })
+      .finally(() => { signal.clear() })
   }
 
   private readonly onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => {

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { expect } from 'aegir/chai'
 import { fromString, toString } from 'uint8arrays'
 import { STUNProtocolError } from '../src/stun/errors.ts'
@@ -148,6 +149,44 @@ describe('STUN message', () => {
       })
     }
 
+    it('writes every byte, whatever was in the memory before', () => {
+      const encode = (): string => toString(encodeMessage(message(attributes.filter(({ type }) => type !== 'FINGERPRINT'))), 'base16')
+      const before = encode()
+      const { buffer, byteOffset, byteLength } = encodeMessage(message([]))
+      // the memory that the next messages are written to
+      new Uint8Array(buffer, byteOffset + byteLength).fill(0xff)
+
+      expect(encode()).to.equal(before)
+    })
+
+    it('keeps the messages apart', () => {
+      const texts = Array.from({ length: 3_000 }, (_, i) => 'x'.repeat(i % 700) + i)
+      const encoded = texts.map(value => encodeMessage(message([{ type: 'SOFTWARE', value }])))
+
+      expect(encoded.map(bytes => getAttribute(decodeMessage(bytes), 'SOFTWARE')?.value)).to.deep.equal(texts)
+    })
+
+    it('gives what it reads and writes as plain Uint8Arrays, also from Buffers', () => {
+      const encoded = encodeMessage(message([{ type: 'UNKNOWN', code: 0x7ffe, value: Buffer.of(1, 2) }]))
+      const { transactionId, attributes: [attribute] } = decodeMessage(Buffer.from(encoded))
+
+      for (const bytes of [encoded, transactionId, (attribute as Attribute & { type: 'UNKNOWN' }).value]) {
+        expect(Object.getPrototypeOf(bytes)).to.equal(Uint8Array.prototype)
+      }
+    })
+
+    it('holds as much as its header can say, and no more', () => {
+      const padding = (length: number): Attribute => ({ type: 'PADDING', value: new Uint8Array(length) })
+
+      expect(encodeMessage(message([padding(65_524), padding(0)]))).to.have.lengthOf(20 + 65_532)
+
+      for (const attributes of [[padding(65_529)], [padding(65_528), padding(0)], [padding(60_000), { type: 'UNKNOWN-ATTRIBUTES' as const, codes: new Array(10_000).fill(1) }]]) {
+        expect(() => encodeMessage(message(attributes))).to.throw().with.property('name', 'InvalidParametersError')
+      }
+
+      expect(() => encodeMessage(message([padding(65_524)]), { fingerprint: true })).to.throw().with.property('name', 'InvalidParametersError')
+    })
+
     it('writes IPv6 in the form of RFC 5952, however it was given', () => {
       const decoded = decodeMessage(encodeMessage(message([{ type: 'MAPPED-ADDRESS', address: { host: '2001:0DB8:0000:0000:0001:0000:0000:0001', port: 1 } }])))
 
@@ -178,6 +217,7 @@ describe('STUN message', () => {
     for (const attribute of [
       { type: 'XOR-MAPPED-ADDRESS', address: { host: 'example.org', port: 1 } },
       { type: 'XOR-MAPPED-ADDRESS', address: { host: 'fe80::1%lo', port: 1 } },
+      ...['', '1', '1.2.3', '1.2.3.', '1.2.3.4.', '.1.2.3', '1..2.3', '1.2.3.4.5', '1.2.3.256', '1.2.3.04', '1.2.3.00', '1.2.3.1000', '1.2.3.4294967300', '1.2.3.4 ', '1.2.3.-4', '1.2.3.a', '1.2.3:4', '::g'].map(host => ({ type: 'XOR-MAPPED-ADDRESS', address: { host, port: 1 } })),
       { type: 'MAPPED-ADDRESS', address: { host: '11.0.0.1', port: 65_536 } },
       { type: 'MAPPED-ADDRESS', address: { host: '11.0.0.1', port: -1 } },
       { type: 'ERROR-CODE', code: 299, reason: '' },
@@ -186,8 +226,26 @@ describe('STUN message', () => {
       { type: 'SOFTWARE', value: 's'.repeat(764) },
       { type: 'PADDING', value: new Uint8Array(65_536) }
     ] as Attribute[]) {
-      it(`refuses to send ${attribute.type} ${JSON.stringify(Object.values(attribute)[1]).slice(0, 40)}`, () => {
+      it(`refuses to send ${attribute.type} ${JSON.stringify(Object.values(attribute)[1]).slice(0, 60)}`, () => {
         expect(() => encodeMessage(message([attribute]))).to.throw().with.property('name', 'InvalidParametersError')
+      })
+    }
+  })
+
+  describe('integrity', () => {
+    for (const algorithm of ['sha1', 'sha256'] as const) {
+      it(`is an HMAC of ${algorithm}, with keys of every length`, () => {
+        for (let length = 0; length < 200; length++) {
+          const key = new Uint8Array(length).map((_, i) => 7 * i + length)
+          const software: Attribute = { type: 'SOFTWARE', value: 'x'.repeat(length) }
+          const covered = encodeMessage(message([software]))
+          const bytes = encodeMessage(message([software]), { integrity: { key, algorithm } })
+          // the header counts the attribute
+          covered.set(bytes.subarray(2, 4), 2)
+          const hmac = createHmac(algorithm, key).update(covered).digest()
+
+          expect(bytes.subarray(covered.byteLength + 4)).to.equalBytes(hmac)
+        }
       })
     }
   })

@@ -5,6 +5,7 @@ import { NetworkWatch } from './network-watch.ts'
 import { otherEndpoints } from './other-endpoints.ts'
 import { nextRenewal } from './rotation.ts'
 import { ServerPool } from './server-pool.ts'
+import type { HeldBindingHost } from './held-binding.ts'
 import type { Outcome, PooledServer, ServerPoolInit } from './server-pool.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { DNS } from '../runtime/dns.ts'
@@ -36,6 +37,7 @@ export interface ConnectionsInit extends ServerPoolInit {
   network: Network
   clock: Clock
   log?: Logger
+  signal: AbortSignal
 
   /**
    * How many to have
@@ -82,20 +84,29 @@ export interface ConnectionsInit extends ServerPoolInit {
 export class Connections {
   private readonly init: ConnectionsInit
   private readonly pool: ServerPool
+  private readonly host: HeldBindingHost
   private readonly running = new Map<HeldBinding, Promise<void>>()
-  /** The new connection of a renewal, and the one it replaces */
-  private readonly replacing = new Map<HeldBinding, HeldBinding>()
-  private readonly shutdown = new AbortController()
   private alarm?: { at: number, timer: Timer }
   private isAloneKnown = false
 
   constructor (init: ConnectionsInit) {
     this.init = init
     this.pool = new ServerPool(init)
+    const { local, tls, dns, keepAliveInterval, clock, random } = init
+    this.host = {
+      local,
+      tls,
+      dns,
+      keepAliveInterval,
+      clock,
+      random,
+      isTaken: (held, endpoint) => [...this.running.keys()].some(other => other !== held && isSameEndpoint(other.endpoint, endpoint)),
+      onAnswer: (held, result) => { this.onAnswer(held, result) }
+    }
   }
 
   /**
-   * Connect, and keep at it until `close()`
+   * Connect, and keep at it until the signal is aborted
    */
   start (): void {
     const { network, clock, keepAliveInterval, local, log } = this.init
@@ -117,7 +128,7 @@ export class Connections {
           this.askAll()
           this.maintain()
         }
-      }).start({ signal: this.shutdown.signal })
+      }).start({ signal: this.init.signal })
     }
 
     this.maintain()
@@ -134,6 +145,13 @@ export class Connections {
     return [...this.running.keys()].filter(({ since }) => since != null)
   }
 
+  /**
+   * The new connections of renewals, which come on top of those that are wanted
+   */
+  private replacements (): HeldBinding[] {
+    return [...this.running.keys()].filter(({ replaces }) => replaces != null)
+  }
+
   get isConnecting (): boolean {
     return this.held.length < this.running.size
   }
@@ -143,14 +161,14 @@ export class Connections {
    * the next one may be
    */
   maintain (): void {
-    if (this.shutdown.signal.aborted) {
+    if (this.init.signal.aborted) {
       return
     }
 
     this.alarm?.timer.clear()
     this.alarm = undefined
 
-    while (this.running.size < this.init.wanted() + this.replacing.size) {
+    while (this.running.size < this.init.wanted() + this.replacements().length) {
       const server = this.pool.take(this.init.clock.now())
 
       if (server == null) {
@@ -177,7 +195,7 @@ export class Connections {
    * End the spare ones: all but those to these servers
    */
   keepOnly (uris: string[]): void {
-    this.drop(held => !uris.includes(held.server.uri.uri) && !this.replacing.has(held))
+    this.drop(held => !uris.includes(held.server.uri.uri) && held.replaces == null)
   }
 
   /**
@@ -196,21 +214,17 @@ export class Connections {
     })
   }
 
+  /**
+   * After the signal was aborted
+   */
   async close (): Promise<void> {
-    this.shutdown.abort()
     this.alarm?.timer.clear()
+    this.running.forEach((_, held) => { held.drop() })
     await Promise.all(this.running.values())
   }
 
   private open (server: PooledServer): HeldBinding {
-    const held: HeldBinding = new HeldBinding({
-      ...this.init,
-      server,
-      signal: this.shutdown.signal,
-      isTaken: endpoint => [...this.running.keys()].some(other => other !== held && isSameEndpoint(other.endpoint, endpoint)),
-      onAnswer: (held, result) => { this.onAnswer(held, result) }
-    })
-
+    const held = new HeldBinding(server, this.host)
     this.running.set(held, held.run().catch(err => { this.onEnd(held, err) }))
 
     return held
@@ -240,7 +254,7 @@ export class Connections {
 
     if (server != null) {
       log?.('%s is to replace %s', server.uri.uri, held.server.uri.uri)
-      this.replacing.set(this.open(server), held)
+      this.open(server).replaces = held
     } else if (this.pool.mayReconnect(held.server, now)) {
       log?.('renewing the connection to %s', held.server.uri.uri)
       this.drop(other => other === held, 'ahead')
@@ -257,10 +271,10 @@ export class Connections {
       this.pool.answered(held.server, otherEndpoints(held.endpoint, held.endpoints, result))
     }
 
-    const replaced = this.replacing.get(held)
+    const replaced = held.replaces
 
     if (replaced != null) {
-      this.replacing.delete(held)
+      held.replaces = undefined
       this.drop(other => other === replaced, 'ahead')
     }
 
@@ -274,9 +288,8 @@ export class Connections {
     let outcome: Outcome = { type: 'failed' }
     let failure: Error | undefined
     this.running.delete(held)
-    this.replacing.delete(held)
     // a new connection whose old one is gone is one like any other
-    this.replacing.forEach((replaced, other) => { if (replaced === held) { this.replacing.delete(other) } })
+    this.replacements().filter(({ replaces }) => replaces === held).forEach(other => { other.replaces = undefined })
 
     if (held.dropped) {
       outcome = { type: 'unused' }
@@ -295,7 +308,7 @@ export class Connections {
 
     this.pool.release(held.server, now, outcome)
 
-    if (this.shutdown.signal.aborted) {
+    if (this.init.signal.aborted) {
       return
     }
 

@@ -7,7 +7,7 @@ import type { Logger } from '@libp2p/interface'
  * Which servers fail, and why: said once in the log, kept until they answer
  */
 export class Failures {
-  private readonly failures = new Map<string, ServerFailure>()
+  private failures: ServerFailure[] = []
   private readonly clock: Clock
   private readonly log?: Logger
 
@@ -17,23 +17,26 @@ export class Failures {
   }
 
   add (server: string, error: Error): void {
+    const failure = { server, error, time: this.clock.now() }
+    const known = this.failures.findIndex(failure => failure.server === server)
+
     // not every few seconds
-    if (this.failures.get(server)?.error.message !== error.message) {
+    if (this.failures[known]?.error.message !== error.message) {
       this.log?.('STUN server %s failed - %s: %s', server, error.name, error.message)
     }
 
-    this.failures.set(server, { server, error, time: this.clock.now() })
+    this.failures = known === -1 ? [...this.failures, failure] : this.failures.with(known, failure)
   }
 
   /**
    * The server answered
    */
   delete (server: string): void {
-    this.failures.delete(server)
+    this.failures = this.failures.filter(failure => failure.server !== server)
   }
 
   list (): ServerFailure[] {
-    return [...this.failures.values()]
+    return this.failures
   }
 
   /**

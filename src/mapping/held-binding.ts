@@ -1,5 +1,4 @@
-import { anySignal } from 'any-signal'
-import { raceSignal } from 'race-signal'
+import { AlreadyStartedError } from '@libp2p/interface'
 import { jitter } from '../runtime/random.ts'
 import { formatEndpoint } from '../stun/endpoint.ts'
 import { openBinding } from '../stun/open-binding.ts'
@@ -26,21 +25,18 @@ const KEEP_ALIVES_PER_REQUEST = 6
  */
 const MIN_TCP_KEEP_ALIVE = 1_000
 
-export interface HeldBindingInit extends Omit<OpenBindingInit, 'signal' | 'keepAlive' | 'claim'> {
-  server: PooledServer
+/**
+ * What all connections of a mapping have in common
+ */
+export interface HeldBindingHost extends Omit<OpenBindingInit, 'signal' | 'keepAlive' | 'claim'> {
   keepAliveInterval: number
   clock: Clock
   random: Random
 
   /**
-   * Ends the connection
-   */
-  signal: AbortSignal
-
-  /**
    * Whether another connection has this endpoint
    */
-  isTaken(endpoint: Endpoint): boolean
+  isTaken(held: HeldBinding, endpoint: Endpoint): boolean
 
   /**
    * The server answered. What this throws ends the connection.
@@ -55,10 +51,15 @@ interface Held {
   local: Endpoint
 }
 
+/**
+ * - `connecting`: the controller ends it
+ * - `held`: asked, and not answered yet
+ * - `resting`: nothing is asked until `wake` is called, or `end` with what ends it
+ */
 type State =
-  { name: 'connecting', endpoint?: Endpoint } |
+  { name: 'connecting', controller: AbortController, endpoint?: Endpoint } |
   { name: 'held' } & Held |
-  { name: 'resting', wake(): void } & Held
+  { name: 'resting', wake(): void, end(reason: Error): void } & Held
 
 /**
  * One connection that holds the mapping: opened, kept alive and asked until it
@@ -72,14 +73,19 @@ export class HeldBinding {
    */
   public readonly chance: number
 
-  private readonly init: HeldBindingInit
-  private readonly controller = new AbortController()
-  private state: State = { name: 'connecting' }
+  /**
+   * The connection that this one is to replace, once it is there
+   */
+  public replaces?: HeldBinding
 
-  constructor (init: HeldBindingInit) {
-    this.init = init
-    this.server = init.server
-    this.chance = init.random()
+  private readonly host: HeldBindingHost
+  private state: State = { name: 'connecting', controller: new AbortController() }
+  private isDropped = false
+
+  constructor (server: PooledServer, host: HeldBindingHost) {
+    this.server = server
+    this.host = host
+    this.chance = host.random()
   }
 
   /**
@@ -114,7 +120,7 @@ export class HeldBinding {
    * Whether it was ended from this side
    */
   get dropped (): boolean {
-    return this.controller.signal.aborted || this.init.signal.aborted
+    return this.isDropped
   }
 
   /**
@@ -123,34 +129,19 @@ export class HeldBinding {
    * @throws why it ended
    */
   async run (): Promise<never> {
-    const { server, clock, keepAliveInterval, onAnswer } = this.init
-    const signal = anySignal([this.controller.signal, this.init.signal])
+    const held = await this.open()
+    const { binding } = held
 
     try {
-      const { binding, result, endpoints } = await openBinding(server.uri, {
-        ...this.init,
-        // an alternative is known by its address only, its certificate by the name
-        tls: { servername: server.origin.host, ...this.init.tls },
-        keepAlive: keepAliveInterval,
-        claim: endpoint => this.claim(endpoint),
-        signal
-      })
-      const held = { binding, endpoints, since: clock.now(), local: result.local }
-      this.state = { name: 'held', ...held }
-
-      try {
-        onAnswer(this, result)
-
-        while (true) {
-          await this.rest(held, signal)
-          this.state = { name: 'held', ...held }
-          onAnswer(this, await binding.request({ signal }))
-        }
-      } finally {
-        binding.close()
+      while (true) {
+        const { promise, resolve, reject } = Promise.withResolvers<void>()
+        this.rest(held, resolve, reject)
+        await promise
+        this.state = { name: 'held', ...held }
+        this.host.onAnswer(this, await binding.request())
       }
     } finally {
-      signal.clear()
+      binding.close()
     }
   }
 
@@ -167,11 +158,52 @@ export class HeldBinding {
    * End it
    */
   drop (): void {
-    this.controller.abort()
+    this.isDropped = true
+
+    if (this.state.name === 'connecting') {
+      this.state.controller.abort()
+    } else {
+      this.state.binding.close()
+    }
+  }
+
+  /**
+   * Apart from `run`, which would keep all of its variables for hours
+   */
+  private async open (): Promise<Held> {
+    const { server, host, state } = this
+
+    if (state.name !== 'connecting') {
+      throw new AlreadyStartedError('A HeldBinding runs once')
+    }
+
+    const { signal } = state.controller
+    const { binding, result, endpoints } = await openBinding(server.uri, {
+      ...host,
+      // an alternative is known by its address only, its certificate by the name
+      tls: { servername: server.origin.host, ...host.tls },
+      keepAlive: host.keepAliveInterval,
+      claim: endpoint => this.claim(endpoint),
+      signal
+    })
+    const held = { binding, endpoints, since: host.clock.now(), local: result.local }
+    this.state = { name: 'held', ...held }
+    binding.addEventListener('close', ({ detail }) => { this.interrupt(detail) })
+
+    try {
+      // given up with the very data that the answer came in
+      signal.throwIfAborted()
+      host.onAnswer(this, result)
+    } catch (err) {
+      binding.close()
+      throw err
+    }
+
+    return held
   }
 
   private claim (endpoint: Endpoint): boolean {
-    if (this.init.isTaken(endpoint)) {
+    if (this.host.isTaken(this, endpoint)) {
       return false
     }
 
@@ -182,26 +214,32 @@ export class HeldBinding {
     return true
   }
 
-  private async rest (held: Held, signal: AbortSignal): Promise<void> {
-    const { clock, random, keepAliveInterval } = this.init
-    const { binding } = held
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const onClose = (event: CustomEvent<Error>): void => { reject(event.detail) }
+  private rest (held: Held, resolve: () => void, reject: (reason: Error) => void): void {
+    const { clock, random, keepAliveInterval } = this.host
     const interval = keepAliveInterval < MIN_TCP_KEEP_ALIVE ? keepAliveInterval : KEEP_ALIVES_PER_REQUEST * keepAliveInterval
     const timer = clock.setTimeout(resolve, jitter(interval, random))
-    this.state = { name: 'resting', wake: resolve, ...held }
-    binding.addEventListener('close', onClose)
-
-    // it may have ended with the very data that the answer came in
-    if (binding.endReason != null) {
-      reject(binding.endReason)
+    this.state = {
+      name: 'resting',
+      ...held,
+      wake: () => {
+        timer.clear()
+        resolve()
+      },
+      end: reason => {
+        timer.clear()
+        reject(reason)
+      }
     }
 
-    try {
-      await raceSignal(promise, signal)
-    } finally {
-      timer.clear()
-      binding.removeEventListener('close', onClose)
+    // it may have ended with the very data that the answer came in
+    if (held.binding.endReason != null) {
+      this.interrupt(held.binding.endReason)
+    }
+  }
+
+  private interrupt (reason: Error): void {
+    if (this.state.name === 'resting') {
+      this.state.end(reason)
     }
   }
 }

@@ -6,6 +6,7 @@ import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { portSharing } from '../net/bound-socket.ts'
 import { systemClock } from '../runtime/clock.ts'
+import { sharedLogger } from '../runtime/loggers.ts'
 import { systemNetwork } from '../runtime/network.ts'
 import { formatEndpoint } from '../stun/endpoint.ts'
 import { STUNTimeoutError } from '../stun/errors.ts'
@@ -97,7 +98,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
   private readonly failures: Failures
   private readonly metrics: MappingMetrics
   private readonly shutdown = new AbortController()
-  private readonly settled = Promise.withResolvers<MappingStatus>()
+  private readonly settled = Promise.withResolvers<void>()
   private started = false
   private contestedSince?: number
   private evaluateTimer?: Timer
@@ -113,7 +114,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     this.options = validateMappingOptions(init)
     const { host, port } = getNetConfig(init.listener)
     this.local = { host, port: port ?? 0 }
-    this.log = components.logger?.forComponent('libp2p:tcp-stun:mapping')
+    this.log = components.logger == null ? undefined : sharedLogger(components.logger, 'libp2p:tcp-stun:mapping')
     this.clock = init.clock ?? systemClock
     this.metrics = new MappingMetrics(components.metrics, init.listener.toString(), this.clock)
     this.failures = new Failures(this.clock, this.log)
@@ -128,6 +129,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       network: init.network ?? systemNetwork,
       clock: this.clock,
       random: init.random ?? Math.random,
+      signal: this.shutdown.signal,
       log: this.log,
       wanted: () => this.wanted(),
       mayRenew: () => this.contestedSince == null,
@@ -165,7 +167,9 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       }
     }
 
-    return raceSignal(this.settled.promise, signal)
+    await raceSignal(this.settled.promise, signal)
+
+    return this.status
   }
 
   /**
@@ -272,6 +276,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     }
 
     this.evaluateTimer?.clear()
+    this.evaluateTimer = undefined
 
     const now = this.clock.now()
     const settled = externalOf(this.status) != null || !this.connections.isConnecting
@@ -336,8 +341,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       this.peers.clear()
     }
 
-    const external = multiaddr(consensus.external)
-    const previous = 'external' in this.status && this.status.external.equals(external) ? this.status : undefined
+    const previous = 'external' in this.status && this.status.external.toString() === consensus.external ? this.status : undefined
     const behaviour = this.behaviour(consensus, previous)
 
     if (behaviour === 'endpoint-dependent') {
@@ -348,11 +352,12 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     const [supporter] = consensus.supporters
     const { local } = this.observations.get(supporter.server) ?? { local: this.local }
     const localAddr = toMultiaddr(local)
+    const isDirect = consensus.external === localAddr.toString()
 
     this.setStatus({
       ...this.base(),
-      state: external.equals(localAddr) ? 'direct' : 'mapped',
-      external,
+      state: isDirect ? 'direct' : 'mapped',
+      external: isDirect ? localAddr : previous?.external ?? multiaddr(consensus.external),
       local: localAddr,
       behaviour,
       servers: consensus.supporters.map(({ server }) => server),
@@ -442,7 +447,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     }
 
     if (status.state !== 'acquiring') {
-      this.settled.resolve(status)
+      this.settled.resolve()
     }
 
     if (before == null && after != null) {

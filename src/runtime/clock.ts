@@ -23,9 +23,20 @@ export interface Clock {
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  setTimeout: (callback, ms) => {
-    const timer = setTimeout(callback, ms)
+  setTimeout: (callback, ms) => new SystemTimer(callback, ms)
+}
 
-    return { clear: () => { clearTimeout(timer) } }
+/**
+ * A class, since closures would double what a timer takes
+ */
+class SystemTimer implements Timer {
+  private readonly timer: NodeJS.Timeout
+
+  constructor (callback: () => void, ms: number) {
+    this.timer = setTimeout(callback, ms)
+  }
+
+  clear (): void {
+    clearTimeout(this.timer)
   }
 }

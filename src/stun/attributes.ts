@@ -1,5 +1,7 @@
 import { InvalidParametersError } from '@libp2p/interface'
-import { decodeAddress, encodeAddress, xorAddress } from './address.ts'
+import { decodeAddress, writeAddress, writePort, xorAddressInPlace } from './address.ts'
+import { readUint16, readUint32, view, writeUint16, writeUint32 } from './bytes.ts'
+import { HEADER_LENGTH, TRANSACTION_ID_LENGTH } from './constants.ts'
 import { STUNProtocolError } from './errors.ts'
 import type { Endpoint } from './endpoint.ts'
 
@@ -114,9 +116,11 @@ const MAX_TEXT: Record<string, number> = {
 
 const MAX_REASON = 763
 
-const names = new Map<number, Name>(Object.entries(ATTRIBUTE_CODES).map(([name, code]) => [code, name as Name]))
-const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+/**
+ * What there must be room for behind an attribute that is still allowed: no other
+ * value than one of bytes is longer
+ */
+export const MAX_TEXT_LENGTH = 1_024
 
 /**
  * The number that the attribute has on the wire
@@ -134,199 +138,240 @@ export function isComprehensionRequired (code: number): boolean {
 }
 
 /**
- * The value of an attribute, without its padding
+ * Write the value of an attribute of the message that begins at `header`, and
+ * return where it ends. All of its bytes are written: the memory may not be empty.
  *
  * @throws {InvalidParametersError} the attribute holds what can not be sent
  */
 // one case an attribute is what the RFC has too
 // eslint-disable-next-line complexity
-export function encodeAttribute (attribute: Attribute, transactionId: Uint8Array): Uint8Array {
+export function writeValue (attribute: Attribute, out: Buffer, offset: number, header: number): number {
   switch (attribute.type) {
+    case 'XOR-MAPPED-ADDRESS': {
+      const end = writeAddress(attribute.address, out, offset)
+      xorAddressInPlace(out, offset, end, out, header + HEADER_LENGTH - TRANSACTION_ID_LENGTH)
+
+      return end
+    }
     case 'MAPPED-ADDRESS':
     case 'ALTERNATE-SERVER':
     case 'RESPONSE-ORIGIN':
     case 'OTHER-ADDRESS':
-      return encodeAddress(attribute.address)
-    case 'XOR-MAPPED-ADDRESS':
-      return xorAddress(encodeAddress(attribute.address), transactionId)
+      return writeAddress(attribute.address, out, offset)
+    case 'SOFTWARE':
     case 'USERNAME':
     case 'REALM':
     case 'NONCE':
-    case 'SOFTWARE':
     case 'ALTERNATE-DOMAIN':
-      return encodeText(attribute.type, attribute.value, MAX_TEXT[attribute.type])
+      return writeText(attribute.type, attribute.value, MAX_TEXT[attribute.type], out, offset)
     case 'MESSAGE-INTEGRITY':
+      return writeFixed(attribute.type, attribute.hmac, attribute.hmac.byteLength === 20, out, offset)
     case 'MESSAGE-INTEGRITY-SHA256':
-      return encodeFixed(attribute.type, attribute.hmac, length => attribute.type === 'MESSAGE-INTEGRITY' ? length === 20 : length >= 16 && length <= 32 && length % 4 === 0)
+      return writeFixed(attribute.type, attribute.hmac, isSHA256Length(attribute.hmac.byteLength), out, offset)
     case 'USERHASH':
-      return encodeFixed(attribute.type, attribute.value, length => length === 32)
+      return writeFixed(attribute.type, attribute.value, attribute.value.byteLength === 32, out, offset)
     case 'FINGERPRINT':
-      return Uint8Array.of(attribute.crc >>> 24, attribute.crc >>> 16, attribute.crc >>> 8, attribute.crc)
+      return writeUint32(attribute.crc, out, offset)
     case 'ERROR-CODE':
-      return encodeErrorCode(attribute.code, attribute.reason)
+      return writeErrorCode(attribute.code, attribute.reason, out, offset)
     case 'UNKNOWN-ATTRIBUTES':
-      return Uint8Array.from(attribute.codes.flatMap(code => [code >>> 8, code]))
+      return attribute.codes.reduce((offset, code) => writeUint16(code, out, offset), offset)
     case 'PASSWORD-ALGORITHM':
-      return encodePasswordAlgorithm(attribute)
+      return writePasswordAlgorithm(attribute, out, offset)
     case 'PASSWORD-ALGORITHMS':
-      return Uint8Array.from(attribute.algorithms.flatMap(algorithm => [...encodePasswordAlgorithm(algorithm)]))
+      return attribute.algorithms.reduce((offset, algorithm) => writePasswordAlgorithm(algorithm, out, offset), offset)
     case 'CHANGE-REQUEST':
-      return Uint8Array.of(0, 0, 0, (attribute.changeIP ? 0x04 : 0) | (attribute.changePort ? 0x02 : 0))
+      return writeUint32((attribute.changeIP ? 0x04 : 0) | (attribute.changePort ? 0x02 : 0), out, offset)
     case 'RESPONSE-PORT':
-      return encodeAddress({ host: '0.0.0.0', port: attribute.port }).subarray(2, 4)
+      return writePort(attribute.port, out, offset)
     case 'UNKNOWN':
       if (!(attribute.code >= 0 && attribute.code <= 0xffff)) {
         throw new InvalidParametersError(`An attribute's code has 16 bits, not ${attribute.code}`)
       }
 
-      return attribute.value
+      return writeBytes(attribute.value, out, offset)
     default:
-      return attribute.value
+      return writeBytes(attribute.value, out, offset)
   }
 }
 
 /**
+ * The attribute whose value begins at `start` of a message
+ *
  * @throws {STUNProtocolError} the value is not what its type demands
  */
 // eslint-disable-next-line complexity
-export function decodeAttribute (code: number, value: Uint8Array, transactionId: Uint8Array): Attribute {
-  const type = names.get(code)
-
-  switch (type) {
-    case 'MAPPED-ADDRESS':
-    case 'ALTERNATE-SERVER':
-    case 'RESPONSE-ORIGIN':
-    case 'OTHER-ADDRESS':
-      return { type, address: decodeAddress(value) }
-    case 'XOR-MAPPED-ADDRESS':
-      return { type, address: decodeAddress(xorAddress(value, transactionId)) }
-    case 'USERNAME':
-    case 'REALM':
-    case 'NONCE':
-    case 'SOFTWARE':
-    case 'ALTERNATE-DOMAIN':
-      assertLength(type, value, value.byteLength <= MAX_TEXT[type])
-      return { type, value: decoder.decode(value) }
-    case 'MESSAGE-INTEGRITY':
-      assertLength(type, value, value.byteLength === 20)
-      return { type, hmac: value }
-    case 'MESSAGE-INTEGRITY-SHA256':
-      assertLength(type, value, value.byteLength >= 16 && value.byteLength <= 32 && value.byteLength % 4 === 0)
-      return { type, hmac: value }
-    case 'FINGERPRINT':
-      assertLength(type, value, value.byteLength === 4)
-      return { type, crc: (value[0] << 24 | value[1] << 16 | value[2] << 8 | value[3]) >>> 0 }
-    case 'ERROR-CODE':
-      return decodeErrorCode(value)
-    case 'UNKNOWN-ATTRIBUTES':
-      assertLength(type, value, value.byteLength % 2 === 0)
-      return { type, codes: Array.from({ length: value.byteLength / 2 }, (_, i) => value[2 * i] << 8 | value[2 * i + 1]) }
-    case 'USERHASH':
-      assertLength(type, value, value.byteLength === 32)
-      return { type, value }
-    case 'PASSWORD-ALGORITHM': {
-      const algorithms = decodePasswordAlgorithms(type, value)
-      assertLength(type, value, algorithms.length === 1)
-      return { type, ...algorithms[0] }
+export function decodeAttribute (code: number, bytes: Buffer, start: number, length: number): Attribute {
+  // not a look-up of the name and a switch by it: that took longer than the rest
+  switch (code) {
+    case ATTRIBUTE_CODES['XOR-MAPPED-ADDRESS']:
+      return { type: 'XOR-MAPPED-ADDRESS', address: decodeAddress(bytes, start, length, true) }
+    case ATTRIBUTE_CODES['MAPPED-ADDRESS']:
+      return { type: 'MAPPED-ADDRESS', address: decodeAddress(bytes, start, length) }
+    case ATTRIBUTE_CODES['RESPONSE-ORIGIN']:
+      return { type: 'RESPONSE-ORIGIN', address: decodeAddress(bytes, start, length) }
+    case ATTRIBUTE_CODES['OTHER-ADDRESS']:
+      return { type: 'OTHER-ADDRESS', address: decodeAddress(bytes, start, length) }
+    case ATTRIBUTE_CODES['ALTERNATE-SERVER']:
+      return { type: 'ALTERNATE-SERVER', address: decodeAddress(bytes, start, length) }
+    case ATTRIBUTE_CODES.SOFTWARE:
+      return { type: 'SOFTWARE', value: decodeText('SOFTWARE', bytes, start, length) }
+    case ATTRIBUTE_CODES.USERNAME:
+      return { type: 'USERNAME', value: decodeText('USERNAME', bytes, start, length) }
+    case ATTRIBUTE_CODES.REALM:
+      return { type: 'REALM', value: decodeText('REALM', bytes, start, length) }
+    case ATTRIBUTE_CODES.NONCE:
+      return { type: 'NONCE', value: decodeText('NONCE', bytes, start, length) }
+    case ATTRIBUTE_CODES['ALTERNATE-DOMAIN']:
+      return { type: 'ALTERNATE-DOMAIN', value: decodeText('ALTERNATE-DOMAIN', bytes, start, length) }
+    case ATTRIBUTE_CODES.FINGERPRINT:
+      assertLength('FINGERPRINT', length, length === 4)
+      return { type: 'FINGERPRINT', crc: readUint32(bytes, start) }
+    case ATTRIBUTE_CODES['MESSAGE-INTEGRITY']:
+      assertLength('MESSAGE-INTEGRITY', length, length === 20)
+      return { type: 'MESSAGE-INTEGRITY', hmac: view(bytes, start, length) }
+    case ATTRIBUTE_CODES['MESSAGE-INTEGRITY-SHA256']:
+      assertLength('MESSAGE-INTEGRITY-SHA256', length, isSHA256Length(length))
+      return { type: 'MESSAGE-INTEGRITY-SHA256', hmac: view(bytes, start, length) }
+    case ATTRIBUTE_CODES['ERROR-CODE']:
+      return decodeErrorCode(bytes, start, length)
+    case ATTRIBUTE_CODES['UNKNOWN-ATTRIBUTES']:
+      assertLength('UNKNOWN-ATTRIBUTES', length, length % 2 === 0)
+      return { type: 'UNKNOWN-ATTRIBUTES', codes: Array.from({ length: length / 2 }, (_, i) => readUint16(bytes, start + 2 * i)) }
+    case ATTRIBUTE_CODES.USERHASH:
+      assertLength('USERHASH', length, length === 32)
+      return { type: 'USERHASH', value: view(bytes, start, length) }
+    case ATTRIBUTE_CODES['PASSWORD-ALGORITHM']: {
+      const algorithms = decodePasswordAlgorithms('PASSWORD-ALGORITHM', bytes, start, length)
+      assertLength('PASSWORD-ALGORITHM', length, algorithms.length === 1)
+      return { type: 'PASSWORD-ALGORITHM', ...algorithms[0] }
     }
-    case 'PASSWORD-ALGORITHMS':
-      return { type, algorithms: decodePasswordAlgorithms(type, value) }
-    case 'CHANGE-REQUEST':
-      assertLength(type, value, value.byteLength === 4)
-      return { type, changeIP: (value[3] & 0x04) !== 0, changePort: (value[3] & 0x02) !== 0 }
-    case 'PADDING':
-      return { type, value }
-    case 'RESPONSE-PORT':
+    case ATTRIBUTE_CODES['PASSWORD-ALGORITHMS']:
+      return { type: 'PASSWORD-ALGORITHMS', algorithms: decodePasswordAlgorithms('PASSWORD-ALGORITHMS', bytes, start, length) }
+    case ATTRIBUTE_CODES['CHANGE-REQUEST']:
+      assertLength('CHANGE-REQUEST', length, length === 4)
+      return { type: 'CHANGE-REQUEST', changeIP: (bytes[start + 3] & 0x04) !== 0, changePort: (bytes[start + 3] & 0x02) !== 0 }
+    case ATTRIBUTE_CODES.PADDING:
+      return { type: 'PADDING', value: view(bytes, start, length) }
+    case ATTRIBUTE_CODES['RESPONSE-PORT']:
       // two bytes and two of padding, which some count
-      assertLength(type, value, value.byteLength === 2 || value.byteLength === 4)
-      return { type, port: value[0] << 8 | value[1] }
+      assertLength('RESPONSE-PORT', length, length === 2 || length === 4)
+      return { type: 'RESPONSE-PORT', port: readUint16(bytes, start) }
     default:
-      return { type: 'UNKNOWN', code, value }
+      return { type: 'UNKNOWN', code, value: view(bytes, start, length) }
   }
 }
 
-function assertLength (type: string, value: Uint8Array, valid: boolean): void {
+function assertLength (type: string, length: number, valid: boolean): void {
   if (!valid) {
-    throw new STUNProtocolError(`${type} of ${value.byteLength} bytes`)
+    throw new STUNProtocolError(`${type} of ${length} bytes`)
   }
 }
 
-function encodeFixed (type: string, value: Uint8Array, fits: (length: number) => boolean): Uint8Array {
-  if (!fits(value.byteLength)) {
+/**
+ * It may be cut (RFC 8489, section 14.6)
+ */
+export function isSHA256Length (length: number): boolean {
+  return length >= 16 && length <= 32 && length % 4 === 0
+}
+
+function writeFixed (type: string, value: Uint8Array, fits: boolean, out: Uint8Array, offset: number): number {
+  if (!fits) {
     throw new InvalidParametersError(`${type} can not have ${value.byteLength} bytes`)
   }
 
-  return value
+  return writeBytes(value, out, offset)
 }
 
-function encodeText (type: string, text: string, max: number): Uint8Array {
-  const value = encoder.encode(text)
+function writeText (type: string, text: string, max: number, out: Buffer, offset: number): number {
+  const length = out.write(text, offset)
 
-  if (value.byteLength > max) {
-    throw new InvalidParametersError(`${type} has ${value.byteLength} bytes, more than ${max}`)
+  if (length > max) {
+    throw new InvalidParametersError(`${type} has more than ${max} bytes`)
   }
 
-  return value
+  return offset + length
+}
+
+function decodeText (type: string, bytes: Buffer, start: number, length: number): string {
+  assertLength(type, length, length <= MAX_TEXT[type])
+
+  return bytes.toString('utf8', start, start + length)
 }
 
 /**
  * RFC 8489, section 14.8: the hundreds and the rest in a byte each
  */
-function encodeErrorCode (code: number, reason: string): Uint8Array {
+function writeErrorCode (code: number, reason: string, out: Buffer, offset: number): number {
   if (!Number.isInteger(code) || code < 300 || code > 699) {
     throw new InvalidParametersError(`ERROR-CODE must be 300 to 699, not ${code}`)
   }
 
-  const text = encodeText('The reason of ERROR-CODE', reason, MAX_REASON)
-  const value = new Uint8Array(4 + text.byteLength)
-  value[2] = Math.floor(code / 100)
-  value[3] = code % 100
-  value.set(text, 4)
+  writeUint32(Math.floor(code / 100) << 8 | code % 100, out, offset)
 
-  return value
+  return writeText('The reason of ERROR-CODE', reason, MAX_REASON, out, offset + 4)
 }
 
-function decodeErrorCode (value: Uint8Array): Attribute {
-  assertLength('ERROR-CODE', value, value.byteLength >= 4 && value.byteLength <= 4 + MAX_REASON)
-  const hundreds = value[2] & 0x07
+function decodeErrorCode (bytes: Buffer, start: number, length: number): Attribute {
+  assertLength('ERROR-CODE', length, length >= 4 && length <= 4 + MAX_REASON)
+  const hundreds = bytes[start + 2] & 0x07
+  const rest = bytes[start + 3]
 
-  if (hundreds < 3 || hundreds > 6 || value[3] > 99) {
-    throw new STUNProtocolError(`ERROR-CODE of class ${hundreds} and number ${value[3]}`)
+  if (hundreds < 3 || hundreds > 6 || rest > 99) {
+    throw new STUNProtocolError(`ERROR-CODE of class ${hundreds} and number ${rest}`)
   }
 
-  return { type: 'ERROR-CODE', code: hundreds * 100 + value[3], reason: decoder.decode(value.subarray(4)) }
+  return { type: 'ERROR-CODE', code: hundreds * 100 + rest, reason: bytes.toString('utf8', start + 4, start + length) }
 }
 
 /**
  * RFC 8489, section 14.12: the parameters are padded, the last ones too
  */
-function encodePasswordAlgorithm ({ algorithm, parameters }: PasswordAlgorithm): Uint8Array {
-  const value = new Uint8Array(4 + padded(parameters.byteLength))
-  value[0] = algorithm >>> 8
-  value[1] = algorithm
-  value[2] = parameters.byteLength >>> 8
-  value[3] = parameters.byteLength
-  value.set(parameters, 4)
+function writePasswordAlgorithm ({ algorithm, parameters }: PasswordAlgorithm, out: Uint8Array, offset: number): number {
+  writeUint16(algorithm, out, offset)
+  writeUint16(parameters.byteLength, out, offset + 2)
 
-  return value
+  return writePadding(0, out, writeBytes(parameters, out, offset + 4))
 }
 
-function decodePasswordAlgorithms (type: string, value: Uint8Array): PasswordAlgorithm[] {
+function decodePasswordAlgorithms (type: string, bytes: Buffer, start: number, length: number): PasswordAlgorithm[] {
   const algorithms: PasswordAlgorithm[] = []
   let offset = 0
 
-  while (offset < value.byteLength) {
-    assertLength(type, value, offset + 4 <= value.byteLength)
-    const length = value[offset + 2] << 8 | value[offset + 3]
-    assertLength(type, value, offset + 4 + length <= value.byteLength)
+  while (offset < length) {
+    assertLength(type, length, offset + 4 <= length)
+    const parameters = start + offset + 4
+    const parametersLength = readUint16(bytes, parameters - 2)
+    assertLength(type, length, offset + 4 + parametersLength <= length)
     algorithms.push({
-      algorithm: value[offset] << 8 | value[offset + 1],
-      parameters: value.subarray(offset + 4, offset + 4 + length)
+      algorithm: readUint16(bytes, parameters - 4),
+      parameters: view(bytes, parameters, parametersLength)
     })
-    offset += 4 + padded(length)
+    offset += 4 + padded(parametersLength)
   }
 
   return algorithms
+}
+
+function writeBytes (value: Uint8Array, out: Uint8Array, offset: number): number {
+  if (value.byteLength > out.byteLength - offset) {
+    throw new InvalidParametersError(`${value.byteLength} bytes are too many for an attribute`)
+  }
+
+  out.set(value, offset)
+
+  return offset + value.byteLength
+}
+
+/**
+ * Fill up to where the next attribute begins, and return that
+ */
+export function writePadding (padding: number, out: Uint8Array, offset: number): number {
+  while (offset % 4 !== 0) {
+    out[offset++] = padding
+  }
+
+  return offset
 }
 
 /**

@@ -74,8 +74,14 @@ export interface BindingEvents {
   close: CustomEvent<Error>
 }
 
+/**
+ * A request that is not answered yet. Of one that was given up the answer may
+ * still come.
+ */
 interface Transaction {
+  key: string
   sent: number
+  abandoned?: boolean
   resolve(result: BindingResult): void
   reject(err: Error): void
 }
@@ -117,8 +123,8 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
   private readonly timeout: number
   private readonly clock: Clock
   private readonly decoder = new MessageDecoder()
-  private readonly transactions = new Map<string, Transaction>()
-  private readonly abandoned = new Set<string>()
+  /** A few at most: not a Map, which has as many bytes as ten of them when it is empty */
+  private transactions: Transaction[] = []
   private state: State = { name: 'idle' }
 
   constructor (init: BindingInit) {
@@ -161,13 +167,7 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     try {
       connection = this.open()
       const { socket } = connection
-      // after the connection is there these change nothing any more
-      socket.once('error', err => {
-        reject(new STUNConnectionError(`Could not connect to ${this}: ${describe(err)}`, { cause: err }))
-      })
-      socket.once('close', () => {
-        reject(new STUNConnectionError(`${this} closed the connection`))
-      })
+      this.endWith(socket)
       socket.once(this.init.tls == null ? 'connect' : 'secureConnect', resolve)
 
       await raceSignal(promise, options.signal)
@@ -204,13 +204,13 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     }
 
     const transactionId = createTransactionId()
-    const key = toKey(transactionId)
     const { promise, resolve, reject } = Promise.withResolvers<BindingResult>()
     const timer = this.clock.setTimeout(() => {
       reject(new STUNTimeoutError(`${this} did not answer within ${this.timeout} ms`))
     }, this.timeout)
 
-    this.transactions.set(key, { sent: this.clock.now(), resolve, reject })
+    const transaction: Transaction = { key: toKey(transactionId), sent: this.clock.now(), resolve, reject }
+    this.transactions.push(transaction)
 
     try {
       this.state.connection.socket.write(encodeMessage({
@@ -223,10 +223,7 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
       return await raceSignal(promise, options.signal)
     } finally {
       timer.clear()
-
-      if (this.transactions.delete(key)) {
-        this.abandon(key)
-      }
+      this.abandon(transaction)
     }
   }
 
@@ -274,6 +271,19 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     return { socket, raw }
   }
 
+  /**
+   * Apart from `connect`, whose variables these functions would keep for as long as
+   * the socket lives
+   */
+  private endWith (socket: net.Socket): void {
+    socket.on('error', err => {
+      const what = this.state.name === 'connecting' ? `Could not connect to ${this}` : `The connection to ${this} failed`
+      this.end(new STUNConnectionError(`${what}: ${describe(err)}`, { cause: err }))
+    })
+    socket.on('end', () => { this.end(new STUNConnectionError(`${this} ended the connection`)) })
+    socket.on('close', () => { this.end(new STUNConnectionError(`${this} closed the connection`)) })
+  }
+
   private checkCertificate (socket: net.Socket): void {
     if (socket instanceof tls.TLSSocket && !socket.authorized) {
       const cause = socket.authorizationError
@@ -285,11 +295,6 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
     const { socket } = connection
     this.state = { name: 'open', connection }
     socket.on('data', chunk => { this.onData(chunk) })
-    socket.once('end', () => { this.end(new STUNConnectionError(`${this} ended the connection`)) })
-    socket.once('close', () => { this.end(new STUNConnectionError(`${this} closed the connection`)) })
-    socket.on('error', err => {
-      this.end(new STUNConnectionError(`The connection to ${this} failed: ${describe(err)}`, { cause: err }))
-    })
 
     // ended between the connect event and now
     if (socket.destroyed) {
@@ -298,12 +303,13 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
   }
 
   /**
-   * Nobody waits for this answer any more, but it may still come
+   * Nobody waits for its answer any more, but if it is not there it may still come
    */
-  private abandon (key: string): void {
-    this.abandoned.add(key)
+  private abandon (transaction: Transaction): void {
+    transaction.abandoned = true
+    const abandoned = this.transactions.filter(({ abandoned }) => abandoned === true).length
 
-    if (this.abandoned.size > MAX_ABANDONED) {
+    if (abandoned > MAX_ABANDONED) {
       this.end(new STUNTimeoutError(`${this} did not answer the last ${MAX_ABANDONED} requests that were given up`))
     }
   }
@@ -325,11 +331,12 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
 
     const key = toKey(message.transactionId)
 
-    if (this.abandoned.delete(key)) {
+    const transaction = this.transactions.find(transaction => transaction.key === key)
+
+    if (transaction?.abandoned === true) {
+      this.finish(transaction)
       return
     }
-
-    const transaction = this.transactions.get(key)
 
     if (message.class === 'request' || message.method !== METHOD_BINDING || transaction == null) {
       throw new STUNProtocolError('it sent a message that is no answer to a request of ours (transaction id, class or method is wrong)')
@@ -339,7 +346,7 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
       throw new STUNProtocolError('the FINGERPRINT of its answer is wrong')
     }
 
-    this.transactions.delete(key)
+    this.finish(transaction)
 
     try {
       transaction.resolve(readResult(message, this.toString(), this.localEndpoint(), this.clock.now() - transaction.sent))
@@ -350,6 +357,10 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
         this.end(err)
       }
     }
+  }
+
+  private finish (transaction: Transaction): void {
+    this.transactions = this.transactions.filter(other => other !== transaction)
   }
 
   private localEndpoint (): Endpoint | undefined {
@@ -378,11 +389,11 @@ export class Binding extends TypedEventEmitter<BindingEvents> {
 
     this.state = { name: 'closed', reason }
 
-    for (const transaction of this.transactions.values()) {
+    for (const transaction of this.transactions) {
       transaction.reject(reason)
     }
 
-    this.transactions.clear()
+    this.transactions = []
     this.safeDispatchEvent('close', { detail: reason })
   }
 }

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { ATTRIBUTE_CODES } from './attributes.ts'
+import { readUint16, readUint32 } from './bytes.ts'
 import { HEADER_LENGTH } from './constants.ts'
 import { findAttribute } from './find-attribute.ts'
 
@@ -9,38 +10,28 @@ import { findAttribute } from './find-attribute.ts'
 const FINGERPRINT_XOR = 0x5354554e
 
 /**
- * Type, length and CRC-32
+ * Type, length and CRC-32, in bytes
  */
-const ATTRIBUTE_LENGTH = 8
+export const FINGERPRINT_LENGTH = 8
 
 /**
  * Whether a message ends in a FINGERPRINT, and the right one (RFC 8489, section 14.7)
  */
 export function checkFingerprint (bytes: Uint8Array): boolean {
   const offset = findAttribute(bytes, ATTRIBUTE_CODES.FINGERPRINT)
+  const length = HEADER_LENGTH + readUint16(bytes, 2)
 
-  const length = HEADER_LENGTH + (bytes[2] << 8 | bytes[3])
-
-  if (offset === -1 || offset !== length - ATTRIBUTE_LENGTH || length !== bytes.byteLength || (bytes[offset + 2] << 8 | bytes[offset + 3]) !== 4) {
+  if (offset === -1 || offset !== length - FINGERPRINT_LENGTH || length !== bytes.byteLength || readUint16(bytes, offset + 2) !== 4) {
     return false
   }
 
-  const { value } = fingerprint(bytes, offset)
-
-  return value.every((byte, i) => byte === bytes[offset + 4 + i])
+  return readUint32(bytes, offset + 4) === fingerprint(bytes, 0, offset)
 }
 
 /**
- * The FINGERPRINT of a message's first `end` bytes
+ * The FINGERPRINT of a message from `start` to `end` of these bytes, whose header
+ * counts it already
  */
-export function fingerprint (bytes: Uint8Array, end: number): { code: number, value: Uint8Array } {
-  // the header's length counts the attribute itself
-  const length = end + ATTRIBUTE_LENGTH - HEADER_LENGTH
-  const head = Uint8Array.of(bytes[0], bytes[1], length >>> 8, length)
-  const crc = (crc32(bytes.subarray(4, end), crc32(head)) ^ FINGERPRINT_XOR) >>> 0
-
-  return {
-    code: ATTRIBUTE_CODES.FINGERPRINT,
-    value: Uint8Array.of(crc >>> 24, crc >>> 16, crc >>> 8, crc)
-  }
+export function fingerprint (bytes: Uint8Array, start: number, end: number): number {
+  return (crc32(bytes.subarray(start, end)) ^ FINGERPRINT_XOR) >>> 0
 }

@@ -1,21 +1,22 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { ATTRIBUTE_CODES } from './attributes.ts'
+import { createHash, hash, timingSafeEqual } from 'node:crypto'
+import { ATTRIBUTE_CODES, isSHA256Length } from './attributes.ts'
+import { readUint16, writeUint16 } from './bytes.ts'
 import { HEADER_LENGTH } from './constants.ts'
 import { findAttribute } from './find-attribute.ts'
 
 export type IntegrityAlgorithm = 'sha1' | 'sha256'
 
-const CODES = {
-  sha1: ATTRIBUTE_CODES['MESSAGE-INTEGRITY'],
-  sha256: ATTRIBUTE_CODES['MESSAGE-INTEGRITY-SHA256']
-}
-
-const HMAC_LENGTH = { sha1: 20, sha256: 32 }
+export const INTEGRITY_TYPES = { sha1: 'MESSAGE-INTEGRITY', sha256: 'MESSAGE-INTEGRITY-SHA256' } as const
 
 /**
- * An HMAC cut shorter than this is not accepted (RFC 8489, section 14.6)
+ * In bytes
  */
-const MIN_SHA256_LENGTH = 16
+export const HMAC_LENGTH = { sha1: 20, sha256: 32 }
+
+/**
+ * What SHA-1 and SHA-256 take at a time, in bytes
+ */
+const BLOCK_LENGTH = 64
 
 /**
  * Whether a message has a MESSAGE-INTEGRITY that was made with this key (RFC
@@ -50,33 +51,58 @@ export function longTermKey (username: string, realm: string, password: string, 
 }
 
 /**
- * The HMAC of a message's first `end` bytes
+ * The HMAC of a message, as far as it comes before the attribute: that is to have
+ * `length` bytes
  */
-export function integrity (bytes: Uint8Array, end: number, key: Uint8Array, algorithm: IntegrityAlgorithm, length = HMAC_LENGTH[algorithm]): { code: number, hmac: Uint8Array } {
+export function integrity (bytes: Uint8Array, key: Uint8Array, algorithm: IntegrityAlgorithm, length = HMAC_LENGTH[algorithm]): Uint8Array {
+  const message = Buffer.allocUnsafe(BLOCK_LENGTH + bytes.byteLength)
+  message.set(bytes, BLOCK_LENGTH)
   // the header's length counts up to the end of the attribute itself
-  const messageLength = end + 4 + length - HEADER_LENGTH
-  const hmac = createHmac(algorithm, key)
-    .update(Uint8Array.of(bytes[0], bytes[1], messageLength >>> 8, messageLength))
-    .update(bytes.subarray(4, end))
-    .digest()
+  writeUint16(bytes.byteLength + 4 + length - HEADER_LENGTH, message, BLOCK_LENGTH + 2)
 
-  return { code: CODES[algorithm], hmac: hmac.subarray(0, length) }
+  const digest = hmac(algorithm, key, message)
+
+  return length === digest.byteLength ? digest : digest.subarray(0, length)
+}
+
+/**
+ * RFC 2104, of a message that has room for a block before it. Node's own HMAC
+ * takes ten times as long, nearly all of it for the objects around the hash: its
+ * one-shot hash goes without.
+ */
+function hmac (algorithm: IntegrityAlgorithm, key: Uint8Array, message: Buffer): Uint8Array {
+  const secret = key.byteLength > BLOCK_LENGTH ? hash(algorithm, key, 'buffer') : key
+  const outer = Buffer.allocUnsafe(BLOCK_LENGTH + HMAC_LENGTH[algorithm])
+  writePad(secret, 0x36, message)
+  writePad(secret, 0x5c, outer)
+  // a digest as text comes faster than as a Buffer
+  outer.write(hash(algorithm, message, 'binary'), BLOCK_LENGTH, 'latin1')
+
+  return Buffer.from(hash(algorithm, outer, 'binary'), 'latin1')
+}
+
+function writePad (key: Uint8Array, pad: number, out: Uint8Array): void {
+  for (let i = 0; i < BLOCK_LENGTH; i++) {
+    out[i] = pad
+  }
+
+  for (let i = 0; i < key.byteLength; i++) {
+    out[i] ^= key[i]
+  }
 }
 
 function check (bytes: Uint8Array, key: Uint8Array, algorithm: IntegrityAlgorithm): boolean {
-  const offset = findAttribute(bytes, CODES[algorithm])
+  const offset = findAttribute(bytes, ATTRIBUTE_CODES[INTEGRITY_TYPES[algorithm]])
 
   if (offset === -1) {
     return false
   }
 
-  const length = bytes[offset + 2] << 8 | bytes[offset + 3]
-  const hmac = bytes.subarray(offset + 4, offset + 4 + length)
-  const allowed = algorithm === 'sha1'
-    ? length === HMAC_LENGTH.sha1
-    : length >= MIN_SHA256_LENGTH && length <= HMAC_LENGTH.sha256 && length % 4 === 0
+  const length = readUint16(bytes, offset + 2)
+  const received = bytes.subarray(offset + 4, offset + 4 + length)
+  const allowed = algorithm === 'sha1' ? length === HMAC_LENGTH.sha1 : isSHA256Length(length)
 
-  return allowed && hmac.byteLength === length && timingSafeEqual(hmac, integrity(bytes, offset, key, algorithm, length).hmac)
+  return allowed && received.byteLength === length && timingSafeEqual(received, integrity(bytes.subarray(0, offset), key, algorithm, length))
 }
 
 /**

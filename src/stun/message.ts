@@ -1,10 +1,11 @@
 import { randomFillSync } from 'node:crypto'
 import { InvalidParametersError } from '@libp2p/interface'
-import { ATTRIBUTE_CODES, attributeCode, decodeAttribute, encodeAttribute, padded } from './attributes.ts'
+import { ATTRIBUTE_CODES, MAX_TEXT_LENGTH, attributeCode, decodeAttribute, padded, writePadding, writeValue } from './attributes.ts'
+import { readUint16, view, writeUint16, writeUint32 } from './bytes.ts'
 import { HEADER_LENGTH, MAGIC_COOKIE, TRANSACTION_ID_LENGTH } from './constants.ts'
 import { STUNProtocolError } from './errors.ts'
-import { fingerprint } from './fingerprint.ts'
-import { integrity } from './integrity.ts'
+import { FINGERPRINT_LENGTH, fingerprint } from './fingerprint.ts'
+import { INTEGRITY_TYPES, integrity } from './integrity.ts'
 import type { Attribute, AttributeType } from './attributes.ts'
 import type { IntegrityAlgorithm } from './integrity.ts'
 
@@ -71,6 +72,19 @@ export interface EncodeOptions {
 }
 
 /**
+ * The header's length has 16 bits, and is a multiple of four
+ */
+const MAX_LENGTH = HEADER_LENGTH + 0xfffc
+
+/**
+ * Messages are parts of a larger piece of memory, as Buffers are: one of its own
+ * would cost more than all the rest of a message. It is not that of Buffers
+ * because the length is not known before.
+ */
+let pool = Buffer.alloc(0)
+let used = 0
+
+/**
  * 96 random bits (RFC 8489, section 5)
  */
 export function createTransactionId (): Uint8Array {
@@ -94,7 +108,9 @@ export function encodeMessage (message: STUNMessage, options: EncodeOptions = {}
     throw new InvalidParametersError(`A method has 12 bits, not ${method}`)
   }
 
-  if (!CLASSES.includes(message.class)) {
+  const classNumber = CLASSES.indexOf(message.class)
+
+  if (classNumber === -1) {
     throw new InvalidParametersError(`A message's class is one of ${CLASSES.join(', ')}, not ${message.class}`)
   }
 
@@ -102,38 +118,44 @@ export function encodeMessage (message: STUNMessage, options: EncodeOptions = {}
     throw new InvalidParametersError(`A transaction id has ${TRANSACTION_ID_LENGTH} bytes, not ${transactionId.byteLength}`)
   }
 
-  const values = message.attributes.map(attribute => encodeAttribute(attribute, transactionId))
-  let length = values.reduce((sum, value) => sum + 4 + padded(value.byteLength), HEADER_LENGTH)
-  let bytes = new Uint8Array(length)
-  const type = encodeType(message)
-  bytes[0] = type >>> 8
-  bytes[1] = type
-  bytes[4] = MAGIC_COOKIE >>> 24
-  bytes[5] = MAGIC_COOKIE >>> 16
-  bytes[6] = MAGIC_COOKIE >>> 8
-  bytes[7] = MAGIC_COOKIE & 0xff
-  bytes.set(transactionId, 8)
-  setLength(bytes, length - HEADER_LENGTH)
+  const start = reserve()
+  writeUint16(encodeType(classNumber, method), pool, start)
+  writeUint32(MAGIC_COOKIE, pool, start + 4)
+  pool.set(transactionId, start + HEADER_LENGTH - TRANSACTION_ID_LENGTH)
+  let length = HEADER_LENGTH
 
-  let offset = HEADER_LENGTH
-
-  for (const [i, value] of values.entries()) {
-    offset = writeAttribute(bytes, offset, attributeCode(message.attributes[i]), value, options.padding)
+  for (const attribute of message.attributes) {
+    length = writeAttribute(attribute, start, length, options.padding)
   }
 
   if (options.integrity != null) {
     const { key, algorithm = 'sha1' } = options.integrity
-    const { code, hmac } = integrity(bytes, length, key, algorithm)
-    bytes = append(bytes, code, hmac)
-    length = bytes.byteLength
+    const hmac = integrity(pool.subarray(start, start + length), key, algorithm)
+    length = writeAttribute({ type: INTEGRITY_TYPES[algorithm], hmac }, start, length)
   }
 
   if (options.fingerprint === true) {
-    const { code, value } = fingerprint(bytes, length)
-    bytes = append(bytes, code, value)
+    writeUint16(length + FINGERPRINT_LENGTH - HEADER_LENGTH, pool, start + 2)
+    const crc = fingerprint(pool, start, start + length)
+    length = writeAttribute({ type: 'FINGERPRINT', crc }, start, length)
   }
 
-  return bytes
+  writeUint16(length - HEADER_LENGTH, pool, start + 2)
+  used = start + length
+
+  return view(pool, start, length)
+}
+
+/**
+ * Where the next message begins in the pool, which has room for the longest
+ */
+function reserve (): number {
+  if (pool.byteLength - used < MAX_LENGTH + MAX_TEXT_LENGTH) {
+    pool = Buffer.allocUnsafeSlow(2 * (MAX_LENGTH + MAX_TEXT_LENGTH))
+    used = 0
+  }
+
+  return used
 }
 
 /**
@@ -146,20 +168,24 @@ export function decodeMessage (bytes: Uint8Array): STUNMessage {
     throw new STUNProtocolError(`a message of ${bytes.byteLength} bytes, the header alone has ${HEADER_LENGTH}`)
   }
 
-  checkHeader(bytes, 0, bytes.byteLength)
+  checkHeader(bytes, 0, HEADER_LENGTH)
 
-  const length = HEADER_LENGTH + (bytes[2] << 8 | bytes[3])
+  const length = HEADER_LENGTH + readUint16(bytes, 2)
 
   if (length !== bytes.byteLength) {
     throw new STUNProtocolError(`a message of ${bytes.byteLength} bytes whose header says ${length}`)
   }
 
-  const transactionId = bytes.subarray(8, HEADER_LENGTH)
+  // text is read by a method of Buffer
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const type = readUint16(buffer, 0)
 
   return {
-    ...decodeType(bytes[0] << 8 | bytes[1]),
-    transactionId,
-    attributes: decodeAttributes(bytes, transactionId)
+    // the bits of the class lie between those of the method
+    class: CLASSES[type >>> 7 & 2 | type >>> 4 & 1],
+    method: type >>> 2 & 0xf80 | type >>> 1 & 0x070 | type & 0x00f,
+    transactionId: view(buffer, HEADER_LENGTH - TRANSACTION_ID_LENGTH, TRANSACTION_ID_LENGTH),
+    attributes: decodeAttributes(buffer)
   }
 }
 
@@ -185,15 +211,15 @@ export function checkHeader (bytes: Uint8Array, offset: number, available: numbe
   }
 }
 
-function decodeAttributes (bytes: Uint8Array, transactionId: Uint8Array): Attribute[] {
+function decodeAttributes (bytes: Buffer): Attribute[] {
   const attributes: Attribute[] = []
   let sealed: 'no' | 'by-sha1' | 'by-sha256' | 'by-fingerprint' = 'no'
   let offset = HEADER_LENGTH
 
   // the length is a multiple of four, so there is room for type and length
   while (offset < bytes.byteLength) {
-    const code = bytes[offset] << 8 | bytes[offset + 1]
-    const length = bytes[offset + 2] << 8 | bytes[offset + 3]
+    const code = readUint16(bytes, offset)
+    const length = readUint16(bytes, offset + 2)
     const start = offset + 4
     offset = start + padded(length)
 
@@ -208,7 +234,7 @@ function decodeAttributes (bytes: Uint8Array, transactionId: Uint8Array): Attrib
       continue
     }
 
-    const attribute = decodeAttribute(code, bytes.subarray(start, start + length), transactionId)
+    const attribute = decodeAttribute(code, bytes, start, length)
     attributes.push(attribute)
 
     if (attribute.type === 'MESSAGE-INTEGRITY') {
@@ -226,46 +252,25 @@ function decodeAttributes (bytes: Uint8Array, transactionId: Uint8Array): Attrib
 /**
  * The bits of the class lie between those of the method (RFC 8489, section 5)
  */
-function encodeType (message: STUNMessage): number {
-  const { method } = message
-  const number = CLASSES.indexOf(message.class)
-
+function encodeType (number: number, method: number): number {
   return (method & 0xf80) << 2 | (method & 0x070) << 1 | (method & 0x00f) | (number & 2) << 7 | (number & 1) << 4
 }
 
-function decodeType (type: number): Pick<STUNMessage, 'class' | 'method'> {
-  return {
-    class: CLASSES[type >>> 7 & 2 | type >>> 4 & 1],
-    method: type >>> 2 & 0xf80 | type >>> 1 & 0x070 | type & 0x00f
+/**
+ * Write an attribute into the pool, at an offset of the message that begins at
+ * `start`. Returns the offset of the next one.
+ */
+function writeAttribute (attribute: Attribute, start: number, offset: number, padding = 0): number {
+  const value = start + offset + 4
+  const end = writeValue(attribute, pool, value, start)
+  const next = writePadding(padding, pool, end) - start
+
+  if (next > MAX_LENGTH) {
+    throw new InvalidParametersError(`A message has at most ${MAX_LENGTH - HEADER_LENGTH} bytes of attributes`)
   }
-}
 
-function setLength (bytes: Uint8Array, length: number): void {
-  if (length > 0xffff) {
-    throw new InvalidParametersError(`A message has at most 65535 bytes of attributes, not ${length}`)
-  }
+  writeUint16(attributeCode(attribute), pool, value - 4)
+  writeUint16(end - value, pool, value - 2)
 
-  bytes[2] = length >>> 8
-  bytes[3] = length
-}
-
-function append (bytes: Uint8Array, code: number, value: Uint8Array): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(bytes.byteLength + 4 + value.byteLength)
-  out.set(bytes)
-  writeAttribute(out, bytes.byteLength, code, value)
-  setLength(out, out.byteLength - HEADER_LENGTH)
-
-  return out
-}
-
-function writeAttribute (bytes: Uint8Array, offset: number, code: number, value: Uint8Array, padding = 0): number {
-  const end = offset + 4 + value.byteLength
-  bytes[offset] = code >>> 8
-  bytes[offset + 1] = code
-  bytes[offset + 2] = value.byteLength >>> 8
-  bytes[offset + 3] = value.byteLength
-  bytes.set(value, offset + 4)
-  bytes.fill(padding, end, padded(end))
-
-  return padded(end)
+  return next
 }

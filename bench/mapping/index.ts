@@ -1,0 +1,185 @@
+/**
+ * What a mapping costs: time to the first address, traffic to hold it, memory and
+ * CPU of a thousand of them:
+ *
+ *   npm run bench:mapping -- [--check] [--report] [--rounds 5] [--json FILE]
+ */
+import { Child } from '../lib/child.ts'
+import { benchOptions } from '../lib/options.ts'
+import { atMost } from '../lib/promise.ts'
+import { Scoreboard } from '../lib/scoreboard.ts'
+import { sideBySide } from '../lib/side-by-side.ts'
+import { assertLaboratory, setUpHome } from './laboratory.ts'
+import type { Way } from './lab-client.ts'
+import type { ListenersAnswer, ListenersQuestion } from './listeners.ts'
+
+/**
+ * In ms
+ */
+const ROUND_TRIPS = [10, 50, 100]
+
+/**
+ * How much later than two round trips an address may be there, in ms
+ */
+const LATE = 20
+
+/**
+ * Natter's steps take 3 s: this often is enough
+ */
+const NATTER_ROUNDS = 1
+
+/**
+ * A keep-alive a second, not one in 15: the same packets, 15 times as fast. The
+ * kernel counts in seconds.
+ */
+const FAST_INTERVAL = 1_000
+const INTERVAL = 15_000
+
+/**
+ * 40 keep-alives, of which Natter's model checks its address twice: 10 minutes at
+ * the default
+ */
+const HOLD_TIME = 40_000
+
+/**
+ * A growth to the thousand, and how far each is from the one before
+ */
+const LISTENERS = [1, 10, 100, 250, 500, 1_000]
+
+/**
+ * From the first one on there is what all share: it is none of a listener's own
+ */
+const SHARED = 100
+
+/**
+ * In bytes, and ms a minute
+ */
+const MAX_MEMORY = 25_000
+const MAX_CPU = 1
+
+/**
+ * Ten times as fast as the default, through two whole cycles of probes and requests
+ */
+const CPU_INTERVAL = 1_500
+const CPU_TIME = 18_000
+
+const options = benchOptions()
+const rounds = options.rounds ?? 5
+const scoreboard = new Scoreboard('mapping', 'A mapping: how fast it is there, what it costs to hold', options, { Natter: 'f8257e8', natmap: 'e0975d6' })
+
+assertLaboratory()
+
+for (const roundTrip of ROUND_TRIPS) {
+  await firstAddress(roundTrip)
+}
+
+await traffic()
+await manyListeners()
+await scoreboard.finish()
+
+/**
+ * From `listen()` to its return, with the external address
+ */
+async function firstAddress (roundTrip: number): Promise<void> {
+  const home = await setUpHome(roundTrip)
+
+  try {
+    const first = (way: Way) => async (): Promise<number> => (await home.client.ask('first', { way })).time
+    const results = await sideBySide(rounds, { ours: first('ours'), natmap: first('natmap'), limit: first('limit') })
+    const { Natter } = await sideBySide(NATTER_ROUNDS, { Natter: first('Natter') })
+    const limit = 2 * roundTrip
+    scoreboard.add({
+      what: `first address, ${roundTrip} ms round trip`,
+      unit: 'ms',
+      results: { ...results, Natter },
+      promise: { text: `at most two round trips and ${LATE} ms (${limit + LATE})`, kept: results.ours.median <= limit + LATE }
+    })
+  } finally {
+    await home.close()
+  }
+}
+
+/**
+ * What the router forwards, in both directions, in an hour. Natter has one
+ * connection, we have two by default, so that the end of one is not that of the
+ * mapping.
+ */
+async function traffic (): Promise<void> {
+  const [natter, one, two] = await Promise.all([hold(), hold(1), hold(2)])
+
+  for (const unit of ['bytes', 'packets'] as const) {
+    scoreboard.add({
+      what: `to hold a mapping for an hour by one connection, ${unit}`,
+      unit,
+      results: { ours: one[unit], Natter: natter[unit] },
+      // docs/benchmarks.md says why packets have no more to give
+      promise: unit === 'bytes' ? atMost(one.bytes, natter.bytes / 2, 'half of Natter') : atMost(one.packets, natter.packets * 3 / 4, 'three quarters of Natter')
+    })
+    scoreboard.add({ what: `by two connections, the default, ${unit}`, unit, results: { ours: two[unit], Natter: natter[unit] } })
+  }
+}
+
+async function hold (bindings?: number): Promise<{ packets: number, bytes: number }> {
+  const home = await setUpHome(0)
+
+  try {
+    await home.client.ask('hold', { bindings, interval: FAST_INTERVAL })
+    // the connections are there, and their first answers
+    await wait(FAST_INTERVAL)
+    await home.router.count()
+    await wait(HOLD_TIME)
+    const { packets, bytes } = await home.router.count()
+    const scale = 3_600_000 / (HOLD_TIME * INTERVAL / FAST_INTERVAL)
+
+    return { packets: packets * scale, bytes: bytes * scale }
+  } finally {
+    await home.close()
+  }
+}
+
+/**
+ * With two servers in another process
+ */
+async function manyListeners (): Promise<void> {
+  const servers = new Child(new URL('stun-servers.js', import.meta.url))
+  const listeners = new Child(new URL('listeners.js', import.meta.url), [], ['--expose-gc'])
+
+  try {
+    const stunServers = await servers.ask<string[]>({})
+    const growth: Array<{ x: number } & ListenersAnswer> = []
+
+    for (const count of LISTENERS) {
+      const question: ListenersQuestion = { stunServers, keepAliveInterval: CPU_INTERVAL, listeners: count }
+      growth.push({ x: count, ...await listeners.ask<ListenersAnswer>(question) })
+    }
+
+    // before there are more
+    const { cpu } = await listeners.ask<ListenersAnswer>({ stunServers, keepAliveInterval: CPU_INTERVAL, duration: CPU_TIME } satisfies ListenersQuestion)
+    const doubled = await listeners.ask<ListenersAnswer>({ stunServers, keepAliveInterval: CPU_INTERVAL, listeners: 2 * LISTENERS[LISTENERS.length - 1] } satisfies ListenersQuestion)
+    const [first, last] = [growth.find(({ x }) => x === SHARED), growth.at(-1)] as Array<typeof growth[number]>
+    const each = (value: (point: ListenersAnswer) => number): number => (value(last) - value(first)) / (last.x - first.x)
+    const memory = each(({ heap, external }) => heap + external)
+    const cpuAMinute = cpu / last.x / (CPU_TIME * INTERVAL / CPU_INTERVAL) * 60_000
+
+    scoreboard.add({ what: `memory of one of ${last.x} listeners: heap and external`, unit: 'bytes', results: { ours: memory }, promise: atMost(memory, MAX_MEMORY, String(MAX_MEMORY)) })
+    scoreboard.add({ what: 'the same as the system sees it (RSS)', unit: 'bytes', results: { ours: each(({ resident }) => resident) } })
+    scoreboard.add({ what: `RSS of one more, from ${last.x} to ${2 * last.x}`, unit: 'bytes', results: { ours: (doubled.resident - last.resident) / last.x } })
+    scoreboard.add({ what: `CPU of one of ${last.x} listeners in a minute`, unit: 'ms', results: { ours: cpuAMinute }, promise: atMost(cpuAMinute, MAX_CPU, String(MAX_CPU)) })
+    scoreboard.chart('listeners', {
+      title: 'Memory of a process with listeners that have a mapping each',
+      x: { label: 'listeners', log: true },
+      y: { label: 'MB' },
+      lines: {
+        'heap and external': growth.map(({ x, heap, external }) => ({ x, y: (heap + external) / 1e6 })),
+        'resident (RSS)': growth.map(({ x, resident }) => ({ x, y: resident / 1e6 }))
+      }
+    })
+  } finally {
+    await listeners.stop()
+    await servers.stop()
+  }
+}
+
+async function wait (ms: number): Promise<void> {
+  await new Promise(resolve => setTimeout(resolve, ms))
+}

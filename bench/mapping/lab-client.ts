@@ -1,0 +1,178 @@
+/**
+ * What runs at home, in the laboratory: our listener, and the order in which
+ * Natter and natmap do things, step by step as their sources have it. None of
+ * their code is here, and nothing of what Python or a process's start costs.
+ */
+import net from 'node:net'
+import { defaultLogger } from '@libp2p/logger'
+import { multiaddr } from '@multiformats/multiaddr'
+import { pEvent } from 'p-event'
+import { tcpSTUN } from '../../src/index.ts'
+import { bindSocket } from '../../src/net/bound-socket.ts'
+import { createTransactionId, decodeMessage, encodeMessage, getAttribute } from '../../src/stun/index.ts'
+import { obey, readInit, say } from '../../test/nat-lab/programs/talk.ts'
+import type { Endpoint } from '../../src/stun/index.ts'
+import type { Listener } from '@libp2p/interface'
+
+export interface LabClientInit {
+  /**
+   * STUN servers, which listen on port 3478
+   */
+  servers: string[]
+
+  /**
+   * An HTTP server, which listens on port 80
+   */
+  web: string
+}
+
+export type Way = 'ours' | 'limit' | 'natmap' | 'Natter'
+
+/**
+ * Natter's `socket.settimeout`: it reads the answer to its HEAD until this long
+ * nothing came, in ms
+ */
+const NATTER_TIMEOUT = 3_000
+
+/**
+ * Natter looks at its address anew with every so many keep-alives
+ */
+const NATTER_KEEP_ALIVES_PER_CHECK = 20
+
+const ANY = { host: '0.0.0.0', port: 0 }
+const { servers, web } = readInit<LabClientInit>()
+const webServer = { host: web, port: 80 }
+const stunServers = servers.map(host => ({ host, port: 3478 }))
+
+/**
+ * What is to be ended when the next measurement begins
+ */
+const open: Array<() => unknown> = []
+let listening: Listener | undefined
+
+const FIRST_ADDRESS: Record<Way, () => Promise<void>> = {
+  ours: async () => {
+    const listener = await listen({ serverInterval: 0 })
+    // listen() waits for the mapping, which is in its addresses then
+    if (!listener.getAddrs().some(addr => addr.toString().startsWith('/ip4/11.'))) {
+      throw new Error(`no external address in ${listener.getAddrs().join(' ')}`)
+    }
+  },
+
+  // a connection and a question
+  limit: async () => {
+    await ask(ANY.port, stunServers[0])
+  },
+
+  // the web server first, then from its port the STUN server, while HEAD is sent
+  natmap: async () => {
+    const socket = await connect(ANY.port, webServer)
+    socket.write(`HEAD / HTTP/1.1\r\nHost: ${web}\r\nConnection: keep-alive\r\n\r\n`)
+    await ask(socket.localPort ?? 0, stunServers[0])
+  },
+
+  // the STUN server, the web server from its port until that is silent, and the
+  // STUN server again: the next one, the connection to the first is in TIME_WAIT
+  Natter: async () => {
+    const { port } = await ask(ANY.port, stunServers[0])
+    const socket = await connect(port, webServer)
+    await head(socket)
+    await ask(port, stunServers[1])
+  }
+}
+
+obey({
+  first: async ({ way }: { way: Way }) => {
+    await cleanUp()
+    const start = performance.now()
+    await FIRST_ADDRESS[way]()
+    say('first', { time: performance.now() - start })
+  },
+
+  // hold a mapping by so many connections, without a number as Natter does it, with
+  // so many ms between two keep-alives
+  hold: async ({ interval, bindings }: { interval: number, bindings?: number }) => {
+    await cleanUp()
+
+    if (bindings == null) {
+      await holdAsNatter(interval)
+    } else {
+      await listen({ bindings, keepAliveInterval: interval, serverInterval: 0 })
+    }
+
+    say('hold')
+  }
+}, cleanUp)
+
+say('started')
+
+async function listen (init: object): Promise<Listener> {
+  listening = tcpSTUN({ stunServers: servers.map(host => `stun:${host}`), mappingTimeout: 20_000, ...init })({ logger: defaultLogger() })
+    .createListener({ upgrader: {} as any })
+  await listening.listen(multiaddr('/ip4/0.0.0.0/tcp/0'))
+
+  return listening
+}
+
+async function holdAsNatter (interval: number): Promise<void> {
+  const { port } = await ask(ANY.port, stunServers[0])
+  const socket = await connect(port, webServer)
+  socket.on('data', () => {})
+  let sent = 0
+  const timer = setInterval(() => {
+    socket.write(natterHead())
+
+    if (++sent % NATTER_KEEP_ALIVES_PER_CHECK === 0) {
+      // the servers in turn: the connection to the last one is in TIME_WAIT
+      ask(port, stunServers[sent / NATTER_KEEP_ALIVES_PER_CHECK % stunServers.length]).catch(err => { say('failed', { message: err.message }) })
+    }
+  }, interval)
+  open.push(() => { clearInterval(timer) })
+}
+
+function natterHead (): string {
+  return `HEAD /natter-keep-alive HTTP/1.1\r\nHost: ${web}\r\nUser-Agent: curl/8.0.0 (Natter)\r\nAccept: */*\r\nConnection: keep-alive\r\n\r\n`
+}
+
+/**
+ * Natter's keep-alive: returns when nothing came for three seconds
+ */
+async function head (socket: net.Socket): Promise<void> {
+  const silent = pEvent(socket, 'timeout')
+  socket.setTimeout(NATTER_TIMEOUT)
+  socket.on('data', () => {})
+  socket.write(natterHead())
+  await silent
+}
+
+/**
+ * Connect from a local port that others share
+ */
+async function connect (port: number, server: Endpoint): Promise<net.Socket> {
+  const socket = bindSocket({ host: ANY.host, port }).connect({ ...server, noDelay: true })
+  open.push(() => socket.destroy())
+  await pEvent(socket, 'connect')
+
+  return socket
+}
+
+/**
+ * One question on a connection of its own, which is closed after it
+ *
+ * @returns the mapped address, with the local port
+ */
+async function ask (port: number, server: Endpoint): Promise<{ mapped?: Endpoint, port: number }> {
+  const socket = await connect(port, server)
+  socket.write(encodeMessage({ class: 'request', method: 1, transactionId: createTransactionId(), attributes: [] }))
+  const mapped = getAttribute(decodeMessage(await pEvent<'data', Buffer>(socket, 'data')), 'XOR-MAPPED-ADDRESS')?.address
+  const { localPort = 0 } = socket
+  socket.end()
+
+  return { mapped, port: localPort }
+}
+
+async function cleanUp (): Promise<void> {
+  await listening?.close()
+  listening = undefined
+  open.splice(0).forEach(end => { end() })
+}
