@@ -87,6 +87,7 @@ export class Dialer {
   private readonly refusals = new WeakMap<Connection, number>()
   private readonly meeting = new Set<string>()
   private readonly log: Logger
+  private readonly connectionLog: Logger
   private readonly metrics?: DialerMetrics
 
   constructor (components: TCPSTUNComponents, init: TCPSTUNInit, ports: SharedPorts) {
@@ -96,6 +97,7 @@ export class Dialer {
     this.lingering = new LingeringDials({ limit: init.maxLingeringDials ?? DEFAULT_MAX_LINGERING_DIALS, time: LINGER_TIME })
     ports.addEventListener('delete', ({ detail }) => { this.lingering.close(detail) })
     this.log = components.logger.forComponent('libp2p:tcp-stun:dialer')
+    this.connectionLog = this.log.newScope('connection')
 
     if (components.metrics != null) {
       this.metrics = {
@@ -209,7 +211,7 @@ export class Dialer {
         // the muxer goes by this: a responder's streams are those of a server
         direction: role === 'responder' ? 'inbound' : 'outbound',
         remoteAddr: ma,
-        log: this.log.newScope('connection')
+        log: this.connectionLog
       })
     } catch (err) {
       this.metrics?.errors.increment({ outbound_to_connection: true })

@@ -1,0 +1,28 @@
+/**
+ * What the two processes of a subject are asked
+ */
+export type Question =
+  /** Answered with where to connect to; counts what comes, or sends it back */
+  { do: 'listen', reply: boolean, size: number } |
+  { do: 'connect', address: string, connections: number, size: number, pieces: number } |
+  /** Count from now on */
+  { do: 'begin' } |
+  /** For so many ms */
+  { do: 'send', time: number } |
+  /** Answered when so many bytes have come */
+  { do: 'receive', length: number } |
+  /** For so many ms, on all connections */
+  { do: 'request', time: number }
+
+export interface Done {
+  /**
+   * ms since 1970, by a clock that does not jump
+   */
+  begin: number
+  end: number
+
+  /**
+   * Bytes that were sent or received, or replies
+   */
+  amount: number
+}

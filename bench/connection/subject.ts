@@ -1,0 +1,155 @@
+/**
+ * One end of a subject's connections, in a process of its own
+ */
+import { Uint8ArrayList } from 'uint8arraylist'
+import { answer } from '../lib/child.ts'
+import { createEnds } from './ends.ts'
+import type { End, Subject } from './ends.ts'
+import type { Done, Question } from './questions.ts'
+
+/**
+ * The clock is read every so many bytes, it would be seen between small messages
+ */
+const CLOCK_INTERVAL = 65_536
+
+const [,, subject, kind] = process.argv
+const factory = createEnds(subject as Subject, kind === 'stack')
+const ends: End[] = []
+let message: Uint8Array | Uint8ArrayList
+let begin = 0
+let deadline = 0
+let sent = 0
+let received = 0
+let onReceived = (): void => {}
+let onSent = (): void => {}
+let onReply: (end: End) => void = () => {}
+
+answer(async (question: Question): Promise<string | Done | undefined> => {
+  switch (question.do) {
+    case 'listen':
+      return factory.listen(end => { question.reply ? echo(end, question.size) : count(end) })
+    case 'connect':
+      message = toMessage(question.size, question.pieces)
+
+      for (let i = 0; i < question.connections; i++) {
+        const end = await factory.connect(question.address)
+        end.onDrain(pump)
+        onMessage(end, question.size, () => { onReply(end) })
+        ends.push(end)
+      }
+
+      return
+    case 'begin':
+      received = 0
+      begin = performance.now()
+      return
+    case 'send':
+      sent = 0
+      begin = performance.now()
+      deadline = begin + question.time
+      await new Promise<void>(resolve => {
+        onSent = resolve
+        pump()
+      })
+      return done(sent)
+    case 'receive':
+      await new Promise<void>(resolve => {
+        onReceived = () => {
+          if (received === question.length) {
+            resolve()
+          }
+        }
+        onReceived()
+      })
+      return done(received)
+    case 'request':
+      return done(await request(question.time))
+  }
+})
+
+function done (amount: number): Done {
+  const { timeOrigin } = performance
+
+  return { begin: timeOrigin + begin, end: timeOrigin + performance.now(), amount }
+}
+
+function toMessage (size: number, pieces: number): Uint8Array | Uint8ArrayList {
+  return pieces === 1 ? new Uint8Array(size) : new Uint8ArrayList(...Array.from({ length: pieces }, () => new Uint8Array(size / pieces)))
+}
+
+function count (end: End): void {
+  end.onBytes(length => {
+    received += length
+    onReceived()
+  })
+}
+
+function echo (end: End, size: number): void {
+  const reply = new Uint8Array(size)
+  onMessage(end, size, () => { end.send(reply) })
+}
+
+/**
+ * Called for each whole message of so many bytes
+ */
+function onMessage (end: End, size: number, handler: () => void): void {
+  let length = 0
+
+  end.onBytes(more => {
+    length += more
+
+    while (length >= size) {
+      length -= size
+      handler()
+    }
+  })
+}
+
+/**
+ * Send until there is a pause to make, or the time is over
+ */
+function pump (): void {
+  let nextLook = sent
+
+  while (true) {
+    if (sent >= nextLook) {
+      if (performance.now() >= deadline) {
+        onSent()
+        return
+      }
+
+      nextLook += CLOCK_INTERVAL
+    }
+
+    sent += message.byteLength
+
+    if (!ends[0].send(message)) {
+      return
+    }
+  }
+}
+
+/**
+ * One message is under way on each connection
+ */
+async function request (time: number): Promise<number> {
+  let waiting = ends.length
+  let replies = 0
+  begin = performance.now()
+  deadline = begin + time
+
+  await new Promise<void>(resolve => {
+    onReply = end => {
+      replies++
+
+      if (performance.now() < deadline) {
+        end.send(message)
+      } else if (--waiting === 0) {
+        resolve()
+      }
+    }
+    ends.forEach(end => { end.send(message) })
+  })
+
+  return replies
+}

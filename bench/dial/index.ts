@@ -1,0 +1,143 @@
+/**
+ * What it takes to get a connection: ours and `@libp2p/tcp`
+ *
+ *   npm run bench:dial -- [--check] [--report] [--rounds 21] [--json FILE]
+ */
+import { Child } from '../lib/child.ts'
+import { packageVersion } from '../lib/machine.ts'
+import { benchOptions } from '../lib/options.ts'
+import { atLeast, atMost } from '../lib/promise.ts'
+import { Scoreboard } from '../lib/scoreboard.ts'
+import { ratio, sideBySide } from '../lib/side-by-side.ts'
+import type { Question } from './questions.ts'
+import type { ChartSpec } from '../lib/chart.ts'
+
+type Subject = 'ours' | '@libp2p/tcp'
+
+const SUBJECTS: Subject[] = ['ours', '@libp2p/tcp']
+const DIALS = 20
+const ACCEPTS = 500
+const HELD = 5_000
+
+const options = benchOptions()
+const rounds = options.rounds ?? 21
+const board = new Scoreboard('dial', 'Dial and accept', options, Object.fromEntries(['@libp2p/tcp', '@libp2p/noise', '@libp2p/yamux', 'libp2p'].map(name => [name, packageVersion(name)])))
+
+await dial()
+await accept()
+await hold()
+await board.finish()
+
+/**
+ * From `dial()` to a connection that streams can be opened on. Both nodes listen,
+ * so ours dials from the port of its listener, which its peer sees.
+ */
+async function dial (): Promise<void> {
+  await using pairs = createPairs()
+  const addresses = new Map<Subject, string>()
+
+  for (const subject of SUBJECTS) {
+    addresses.set(subject, await ask<string>(pairs[subject].server, { do: 'node' }))
+    await ask(pairs[subject].client, { do: 'node' })
+  }
+
+  const results = await sideBySide(rounds, forEach(async subject => ask<number>(pairs[subject].client, { do: 'dial', address: addresses.get(subject) ?? '', count: DIALS })))
+  const reused = await ask<number>(pairs.ours.server, { do: 'ports' })
+
+  if (reused !== 1) {
+    throw new Error(`Ours was to dial from one port, and has from ${reused}`)
+  }
+
+  board.add({ what: 'dial from the listening port: connect and upgrade', unit: 'ms', results, promise: atMost(ratio(results.ours, results['@libp2p/tcp']), 1.05, '1.05x @libp2p/tcp') })
+}
+
+async function accept (): Promise<void> {
+  await using pairs = createPairs()
+  const ports = new Map<Subject, number>()
+
+  for (const subject of SUBJECTS) {
+    ports.set(subject, Number(await ask<string>(pairs[subject].server, { do: 'listen' })))
+  }
+
+  const results = await sideBySide(rounds, forEach(async subject => {
+    const { client, server } = pairs[subject]
+    await ask(client, { do: 'open', port: ports.get(subject) ?? 0, count: ACCEPTS })
+    const time = await ask<number>(server, { do: 'accepted', count: ACCEPTS })
+    await ask(client, { do: 'close' })
+    await ask(server, { do: 'forget' })
+
+    return ACCEPTS / time * 1_000
+  }))
+  board.add({ what: 'accept', unit: '1/s', results, promise: atLeast(ratio(results.ours, results['@libp2p/tcp']), 1, '1x @libp2p/tcp') })
+}
+
+/**
+ * Memory of each connection, where so many are held. A process of its own for
+ * each number: what is freed is not always given back.
+ */
+async function hold (): Promise<void> {
+  const few = Math.max(3, Math.ceil(rounds / 7))
+
+  for (const of of ['process', 'heap'] as const) {
+    const results = await sideBySide(few, forEach(async subject => await memory(subject, HELD, of) / HELD))
+    board.add({ what: `memory of one of ${HELD} connections, ${of === 'heap' ? 'what JavaScript holds' : 'the process'}`, unit: 'bytes', results, promise: atMost(ratio(results.ours, results['@libp2p/tcp']), 1.05, '1.05x @libp2p/tcp') })
+  }
+
+  // only the docs show it
+  if (options.report) {
+    const lines: ChartSpec['lines'] = { ours: [], '@libp2p/tcp': [] }
+
+    for (const x of [1, 10, 100, 1_000, 5_000]) {
+      const results = await sideBySide(3, forEach(async subject => memory(subject, x, 'process')))
+      SUBJECTS.forEach(subject => lines[subject].push({ x, y: Math.max(results[subject].median, 0) / 1e6 }))
+    }
+
+    board.chart('accepted-memory', {
+      title: 'Memory that accepted connections take',
+      x: { label: 'connections', log: true },
+      y: { label: 'memory of the process beyond none (MB)' },
+      lines
+    })
+  }
+}
+
+async function memory (subject: Subject, count: number, of: 'process' | 'heap'): Promise<number> {
+  await using pairs = createPairs()
+  const { client, server } = pairs[subject]
+  const port = Number(await ask<string>(server, { do: 'listen' }))
+  // the first ones warm it up: what they leave behind is not theirs
+  await ask(client, { do: 'open', port, count: ACCEPTS })
+  await ask(server, { do: 'accepted', count: ACCEPTS })
+  await ask(client, { do: 'close' })
+  await ask(server, { do: 'forget' })
+  const before = await ask<number>(server, { do: 'memory', of })
+  await ask(client, { do: 'open', port, count })
+  await ask(server, { do: 'accepted', count })
+
+  return await ask<number>(server, { do: 'memory', of }) - before
+}
+
+function forEach (measure: (subject: Subject) => Promise<number>): Record<Subject, () => Promise<number>> {
+  return Object.fromEntries(SUBJECTS.map(subject => [subject, async () => measure(subject)])) as Record<Subject, () => Promise<number>>
+}
+
+type Pairs = Record<Subject, { client: Child, server: Child }> & AsyncDisposable
+
+/**
+ * A client and a server for each of the subjects
+ */
+function createPairs (): Pairs {
+  const start = (subject: Subject): Child => new Child(new URL('./subject.js', import.meta.url), [subject], ['--expose-gc'])
+  const pairs = Object.fromEntries(SUBJECTS.map(subject => [subject, { client: start(subject), server: start(subject) }])) as Record<Subject, { client: Child, server: Child }>
+
+  return {
+    ...pairs,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(SUBJECTS.flatMap(subject => [pairs[subject].client.stop(), pairs[subject].server.stop()]))
+    }
+  }
+}
+
+async function ask<T = void> (child: Child, question: Question): Promise<T> {
+  return child.ask<T>(question)
+}
