@@ -73,6 +73,7 @@ export class Dialer {
   private readonly ports: SharedPorts
   private readonly lingering: LingeringDials
   private readonly log: Logger
+  private readonly connectionLog: Logger
   private readonly metrics?: DialerMetrics
 
   constructor (components: TCPSTUNComponents, init: TCPSTUNInit, ports: SharedPorts) {
@@ -82,6 +83,7 @@ export class Dialer {
     this.lingering = new LingeringDials({ limit: init.maxLingeringDials ?? DEFAULT_MAX_LINGERING_DIALS, time: LINGER_TIME })
     ports.addEventListener('delete', ({ detail }) => { this.lingering.close(detail) })
     this.log = components.logger.forComponent('libp2p:tcp-stun:dialer')
+    this.connectionLog = this.log.newScope('connection')
 
     if (components.metrics != null) {
       this.metrics = {
@@ -170,7 +172,7 @@ export class Dialer {
         // the muxer goes by this: a responder's streams are those of a server
         direction: role === 'responder' ? 'inbound' : 'outbound',
         remoteAddr: ma,
-        log: this.log.newScope('connection')
+        log: this.connectionLog
       })
     } catch (err) {
       this.metrics?.errors.increment({ outbound_to_connection: true })

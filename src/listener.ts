@@ -51,6 +51,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
   private readonly options: TCPCreateListenerOptions
   private readonly ports: SharedPorts
   private readonly log: Logger
+  private readonly connectionLog: Logger
   private readonly server: net.Server
   private readonly sockets = new Set<Socket>()
   private readonly shutdown = new AbortController()
@@ -71,6 +72,8 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     this.options = options
     this.ports = ports
     this.log = components.logger.forComponent('libp2p:tcp-stun:listener')
+    // one for all connections: each of its own takes longer, and memory
+    this.connectionLog = this.log.newScope('connection')
     setMaxListeners(Infinity, this.shutdown.signal)
 
     const { closeServerOnMaxConnections: limits } = init
@@ -232,7 +235,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
         localAddr: listenAddr,
         // the other end of a Unix socket has no address
         remoteAddr: config.type === 'unix' ? listenAddr : undefined,
-        log: this.log.newScope('connection')
+        log: this.connectionLog
       })
     } catch (err: any) {
       this.log.error('inbound connection failed - %e', err)

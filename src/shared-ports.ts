@@ -33,8 +33,13 @@ export interface SharedPortsEvents {
  */
 export class SharedPorts extends TypedEventEmitter<SharedPortsEvents> {
   private readonly ports = new Set<SharedPort>()
+  private readonly inbound = new Set<Socket>()
   private readonly outbound = new Map<Socket, number>()
-  private readonly hosts = new Map<Socket, string>()
+
+  /**
+   * How many connections there are with each host
+   */
+  private readonly hosts = new Map<string, number>()
 
   add (port: SharedPort): void {
     this.ports.add(port)
@@ -49,19 +54,30 @@ export class SharedPorts extends TypedEventEmitter<SharedPortsEvents> {
    * Remember a connected socket until it closes
    */
   track (socket: Socket, direction: 'inbound' | 'outbound'): void {
-    if (socket.remoteAddress == null || socket.localPort == null) {
+    const { remoteAddress: host } = socket
+
+    if (host == null) {
       return
     }
 
-    this.hosts.set(socket, socket.remoteAddress)
-
-    if (direction === 'outbound') {
+    // asking for the port is a system call, and there are many inbound ones
+    if (direction === 'inbound') {
+      this.inbound.add(socket)
+    } else if (socket.localPort != null) {
       this.outbound.set(socket, socket.localPort)
     }
 
+    this.hosts.set(host, this.countOf(host) + 1)
+
     socket.once('close', () => {
-      this.hosts.delete(socket)
+      this.inbound.delete(socket)
       this.outbound.delete(socket)
+
+      if (this.countOf(host) > 1) {
+        this.hosts.set(host, this.countOf(host) - 1)
+      } else {
+        this.hosts.delete(host)
+      }
     })
   }
 
@@ -82,14 +98,14 @@ export class SharedPorts extends TypedEventEmitter<SharedPortsEvents> {
    * Whether there is a direct connection with a host
    */
   isConnectedTo (host: string): boolean {
-    return [...this.hosts.values()].includes(host)
+    return this.hosts.has(host)
   }
 
   /**
    * Whether a connection from this endpoint has come to the port
    */
   hasInbound (local: SharedPort, remote: { host: string, port: number }): boolean {
-    return [...this.hosts.keys()].some(socket => !this.outbound.has(socket) && socket.localPort === local.port && socket.remoteAddress === remote.host && socket.remotePort === remote.port)
+    return [...this.inbound].some(socket => socket.localPort === local.port && socket.remoteAddress === remote.host && socket.remotePort === remote.port)
   }
 
   /**
@@ -107,6 +123,10 @@ export class SharedPorts extends TypedEventEmitter<SharedPortsEvents> {
     }
 
     return port
+  }
+
+  private countOf (host: string): number {
+    return this.hosts.get(host) ?? 0
   }
 }
 
