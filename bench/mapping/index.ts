@@ -153,9 +153,7 @@ async function manyListeners (): Promise<void> {
       growth.push({ x: count, ...await listeners.ask<ListenersAnswer>(question) })
     }
 
-    // before there are more
     const { cpu } = await listeners.ask<ListenersAnswer>({ stunServers, keepAliveInterval: CPU_INTERVAL, duration: CPU_TIME } satisfies ListenersQuestion)
-    const doubled = await listeners.ask<ListenersAnswer>({ stunServers, keepAliveInterval: CPU_INTERVAL, listeners: 2 * LISTENERS[LISTENERS.length - 1] } satisfies ListenersQuestion)
     const [first, last] = [growth.find(({ x }) => x === SHARED), growth.at(-1)] as Array<typeof growth[number]>
     const each = (value: (point: ListenersAnswer) => number): number => (value(last) - value(first)) / (last.x - first.x)
     const memory = each(({ heap, external }) => heap + external)
@@ -163,7 +161,6 @@ async function manyListeners (): Promise<void> {
 
     scoreboard.add({ what: `memory of one of ${last.x} listeners: heap and external`, unit: 'bytes', results: { ours: memory }, promise: atMost(memory, MAX_MEMORY, String(MAX_MEMORY)) })
     scoreboard.add({ what: 'the same as the system sees it (RSS)', unit: 'bytes', results: { ours: each(({ resident }) => resident) } })
-    scoreboard.add({ what: `RSS of one more, from ${last.x} to ${2 * last.x}`, unit: 'bytes', results: { ours: (doubled.resident - last.resident) / last.x } })
     scoreboard.add({ what: `CPU of one of ${last.x} listeners in a minute`, unit: 'ms', results: { ours: cpuAMinute }, promise: atMost(cpuAMinute, MAX_CPU, String(MAX_CPU)) })
     scoreboard.chart('listeners', {
       title: 'Memory of a process with listeners that have a mapping each',
