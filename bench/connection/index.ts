@@ -1,14 +1,14 @@
 /**
  * What a connection carries: ours, one of `@libp2p/tcp`, and a socket of Node's
  *
- *   npm run bench:connection -- [--check] [--report] [--rounds 31] [--json FILE]
+ *   npm run bench:connection -- [--check] [--report] [--rounds 61] [--json FILE]
  */
 import { Child } from '../lib/child.ts'
 import { packageVersion } from '../lib/machine.ts'
 import { benchOptions } from '../lib/options.ts'
 import { atLeast } from '../lib/promise.ts'
 import { Scoreboard } from '../lib/scoreboard.ts'
-import { ratio, sideBySide, toSample } from '../lib/side-by-side.ts'
+import { ratio, sideBySide } from '../lib/side-by-side.ts'
 import type { Subject } from './ends.ts'
 import type { Done, Question } from './questions.ts'
 import type { ChartSpec } from '../lib/chart.ts'
@@ -51,14 +51,8 @@ interface Measurement {
  */
 const TIME = 60
 
-/**
- * A row that misses its promise is measured on, so many times as long at most:
- * all of it counts, only chance goes
- */
-const MORE = 6
-
 const options = benchOptions()
-const rounds = options.rounds ?? 31
+const rounds = options.rounds ?? 61
 const board = new Scoreboard('connection', 'Connection', options, Object.fromEntries(['@libp2p/tcp', '@libp2p/utils', '@libp2p/noise', '@libp2p/yamux', 'libp2p'].map(name => [name, packageVersion(name)])))
 const ALL: Subject[] = ['ours', '@libp2p/tcp', 'net']
 const TRANSPORTS: Subject[] = ['ours', '@libp2p/tcp']
@@ -106,18 +100,9 @@ if (options.report) {
 
 await board.finish()
 
-/**
- * Measure a row, and measure it on where it misses its promise
- */
 async function promise (what: string, unit: string, subjects: Subject[], measurement: Measurement, thanTCP: number, thanNet?: number): Promise<void> {
   await using pairs = await startPairs(subjects, measurement)
-  let results = await pairs.measure(rounds)
-
-  for (let more = 1; more < MORE && !promised(results, thanTCP, thanNet).kept; more++) {
-    const others = await pairs.measure(rounds)
-    results = Object.fromEntries(subjects.map(subject => [subject, toSample([...results[subject].values, ...others[subject].values])])) as Results
-  }
-
+  const results = await pairs.measure(rounds)
   board.add({ what, unit, results, promise: promised(results, thanTCP, thanNet) })
 }
 
