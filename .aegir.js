@@ -15,6 +15,9 @@ export default {
       'libp2p-tcp-stun',
       // not imported: its binary runs the npm scripts
       'node',
+      // CommonJS of their own kind, loaded by require
+      '@msimerson/stun',
+      'stun',
       // types only
       '@types/babel__core',
       // writes src/check/pb
