@@ -1,7 +1,7 @@
 /**
  * What a connection carries: ours, one of `@libp2p/tcp`, and a socket of Node's
  *
- *   npm run bench:connection -- [--check] [--report] [--rounds 61] [--json FILE]
+ *   npm run bench:connection -- [--check] [--report] [--rounds 101] [--json FILE]
  */
 import { Child } from '../lib/child.ts'
 import { packageVersion } from '../lib/machine.ts'
@@ -52,7 +52,7 @@ interface Measurement {
 const TIME = 60
 
 const options = benchOptions()
-const rounds = options.rounds ?? 61
+const rounds = options.rounds ?? 101
 const board = new Scoreboard('connection', 'Connection', options, Object.fromEntries(['@libp2p/tcp', '@libp2p/utils', '@libp2p/noise', '@libp2p/yamux', 'libp2p'].map(name => [name, packageVersion(name)])))
 const ALL: Subject[] = ['ours', '@libp2p/tcp', 'net']
 const TRANSPORTS: Subject[] = ['ours', '@libp2p/tcp']
