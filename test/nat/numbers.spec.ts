@@ -15,6 +15,11 @@ const LATENCY = 50
  */
 const BYTES_PER_SECOND = 20
 
+/**
+ * A Binding request, its answer and the acknowledgement of that, with their headers
+ */
+const REQUEST_BYTES = 240
+
 const SERVERS: ServerKind[] = [{}, {}]
 
 /**
@@ -75,6 +80,8 @@ describe('what a mapping costs', function () {
       reached: rate <= BYTES_PER_SECOND
     })
     expect(rate).to.be.above(0)
-    expect(rate).to.be.at.most(BYTES_PER_SECOND)
+    // intervals vary by a tenth: within the cycle of one server the other may be
+    // asked twice, which shows where a single cycle is all there is
+    expect(rate).to.be.at.most(BYTES_PER_SECOND + REQUEST_BYTES / seconds)
   })
 })
