@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { pEvent } from 'p-event'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 
 const ECHO = '/nat-lab/echo/1.0.0'
@@ -15,7 +16,7 @@ export async function serveEcho (node: Libp2p): Promise<void> {
   await node.handle(ECHO, async (stream: Stream) => {
     for await (const chunk of stream) {
       if (!stream.send(chunk)) {
-        await stream.onDrain()
+        await drained(stream)
       }
     }
 
@@ -55,7 +56,7 @@ export async function echo (connection: Connection, bytes: number, signal: Abort
 
   for (let i = 0; i < data.byteLength; i += CHUNK) {
     if (!stream.send(data.subarray(i, i + CHUNK))) {
-      await stream.onDrain({ signal })
+      await drained(stream, signal)
     }
   }
 
@@ -67,4 +68,12 @@ export async function echo (connection: Connection, bytes: number, signal: Abort
     bytes: length,
     equal: length === bytes && received.digest('hex') === createHash('sha256').update(data).digest('hex')
   }
+}
+
+/**
+ * Not `stream.onDrain()`, which keeps its promise when it is over: an echo to
+ * rust-libp2p, which gives small windows, ended early with it
+ */
+async function drained (stream: Stream, signal?: AbortSignal): Promise<void> {
+  await pEvent(stream, 'drain', { signal, rejectionEvents: ['close'] })
 }
