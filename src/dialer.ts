@@ -128,7 +128,7 @@ export class Dialer {
       return dialled.connection
     }
 
-    const role = await this.role(dialled.socket, ma, expected)
+    const role = await this.role(dialled.socket, ma, options, expected)
 
     if (role != null) {
       this.metrics?.events.increment({ [`punch_${role}` as const]: true })
@@ -151,7 +151,7 @@ export class Dialer {
       return
     }
 
-    const local = await this.localPort(ma, config)
+    const local = await this.localPort(ma, config, signal)
 
     if (local == null || this.lingering.has(local, config) || signal.aborted) {
       return
@@ -168,7 +168,7 @@ export class Dialer {
       return
     }
 
-    const role = await listenForRole(socket)
+    const role = await listenForRole(socket, { signal })
     const peer = peerOf(ma) ?? ''
 
     // a peer that waits for us to speak needs one connection, however many of its
@@ -194,10 +194,10 @@ export class Dialer {
    * not certain that the dial is of that punch, who waited for the other side to
    * speak might wait for ever: so what it says by itself decides.
    */
-  private async role (socket: Socket, ma: Multiaddr, expected?: Punch): Promise<Role | undefined> {
+  private async role (socket: Socket, ma: Multiaddr, { signal }: AbortOptions, expected?: Punch): Promise<Role | undefined> {
     const role = (findPunch(this.components, ma) ?? expected)?.role
 
-    return role === 'responder' && peerOf(ma) == null ? listenForRole(socket) : role
+    return role === 'responder' && peerOf(ma) == null ? listenForRole(socket, { signal }) : role
   }
 
   private async upgrade (socket: Socket, ma: Multiaddr, role: Role | undefined, options: TCPDialOptions): Promise<Connection> {
@@ -253,7 +253,7 @@ export class Dialer {
 
     const { host, port, family } = config
     const connectOptions: TcpNetConnectOpts = { ...socketOptions, host, port, family }
-    const local = await this.localPort(ma, config)
+    const local = await this.localPort(ma, config, options.signal)
 
     if (local != null) {
       const earlier = this.lingering.adopt(local, config)
@@ -363,7 +363,7 @@ export class Dialer {
    * A listener that has one address is only used where the system would choose
    * that one too: from another one there may be no way.
    */
-  private async localPort (ma: Multiaddr, config: NetConfig & { type: 'tcp' }): Promise<SharedPort | undefined> {
+  private async localPort (ma: Multiaddr, config: NetConfig & { type: 'tcp' }, signal?: AbortSignal): Promise<SharedPort | undefined> {
     const { host, port, family } = config
 
     if (this.init.portReuse === false || portSharing() === 'unsupported' || family == null) {
@@ -382,7 +382,8 @@ export class Dialer {
       return shared
     }
 
-    return await systemNetwork.localAddress({ host, port }) === shared.host ? shared : undefined
+    // a name is looked up for it
+    return await raceSignal(systemNetwork.localAddress({ host, port }), signal) === shared.host ? shared : undefined
   }
 
   private isConnectedTo (host: string): boolean {

@@ -16,12 +16,13 @@
 import { isPrivateIp } from '@libp2p/utils'
 import { CODE_P2P, multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
+import { anySignal } from 'any-signal'
 import { pEvent } from 'p-event'
 import { isRelayed } from './is-relayed.ts'
 import { toIPEndpoint } from './net-config.ts'
 import type { Dialer } from './dialer.ts'
 import type { TCPSTUNComponents } from './index.ts'
-import type { Connection, IdentifyResult, Logger, PeerId } from '@libp2p/interface'
+import type { AbortOptions, Connection, IdentifyResult, Logger, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Socket } from 'node:net'
 
@@ -95,10 +96,11 @@ export function findPunch (components: TCPSTUNComponents, ma: Multiaddr): Punch 
 /**
  * Who speaks first, by what the other side says by itself: an initiator sends its
  * header and a proposal at once, a responder sends the header only, or waits. What
- * was read is put back.
+ * was read is put back. It never throws: when it is aborted the upgrade that
+ * follows is.
  */
-export async function listenForRole (socket: Socket, timeout: number = FIRST_WORDS_TIMEOUT): Promise<Role> {
-  const signal = AbortSignal.timeout(timeout)
+export async function listenForRole (socket: Socket, options: AbortOptions = {}): Promise<Role> {
+  const signal = anySignal([options.signal, AbortSignal.timeout(FIRST_WORDS_TIMEOUT)])
   let words = Buffer.alloc(0)
 
   try {
@@ -111,6 +113,8 @@ export async function listenForRole (socket: Socket, timeout: number = FIRST_WOR
     }
   } catch {
     // no more words
+  } finally {
+    signal.clear()
   }
 
   if (words.byteLength > 0 && !socket.destroyed) {

@@ -47,7 +47,7 @@ describe('hole punch', () => {
       const socket = net.connect(server)
       closeLater({ close: () => socket.destroy() })
       await pEvent(socket, 'connect')
-      const role = await listenForRole(socket, timeout)
+      const role = await listenForRole(socket, { signal: timeout == null ? undefined : AbortSignal.timeout(timeout) })
       const bytes = socket.read()
 
       return { role, read: String(bytes ?? '') }
