@@ -4,12 +4,24 @@ export default {
     // TCP is not for browsers
     bundle: false
   },
+  lint: {
+    files: [
+      '*.{js,ts}',
+      'examples/**/*.js',
+      'packages/*/*.js',
+      'packages/*/{src,test}/**/*.ts',
+      'src/**/*.ts',
+      'test/**/*.ts',
+      '!**/node_modules/**',
+      '!**/pb/*.ts'
+    ]
+  },
   test: {
     timeout: 60_000
   },
   dependencyCheck: {
     // not shipped
-    productionIgnorePatterns: ['/bench', '/dist', '/fuzz', '/test', '.aegir.js'],
+    productionIgnorePatterns: ['/bench', '/dist', '/fuzz', '/packages', '/test', '.aegir.js'],
     ignore: [
       // itself, in the examples
       'libp2p-tcp-stun',
@@ -20,7 +32,7 @@ export default {
       'stun',
       // types only
       '@types/babel__core',
-      // writes src/check/pb
+      // writes packages/tcp-stun/src/check/pb
       'protons'
     ]
   }

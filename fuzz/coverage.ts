@@ -61,21 +61,27 @@ function plugin ({ types: t }: { types: typeof BabelTypes }): PluginObj {
 
   return {
     visitor: {
-      IfStatement: { exit: ({ node }) => {
-        node.consequent = block(node.consequent)
-        node.alternate = block(node.alternate)
-      } },
-      Loop: { exit: ({ node }) => { node.body = block(node.body) } },
-      Function: { exit: ({ node }) => {
-        if (t.isBlockStatement(node.body)) {
-          node.body.body.unshift(t.expressionStatement(count()))
+      IfStatement: {
+        exit: ({ node }) => {
+          node.consequent = block(node.consequent)
+          node.alternate = block(node.alternate)
         }
-      } },
+      },
+      Loop: { exit: ({ node }) => { node.body = block(node.body) } },
+      Function: {
+        exit: ({ node }) => {
+          if (t.isBlockStatement(node.body)) {
+            node.body.body.unshift(t.expressionStatement(count()))
+          }
+        }
+      },
       SwitchCase: { exit: ({ node }) => { node.consequent.unshift(t.expressionStatement(count())) } },
-      ConditionalExpression: { exit: ({ node }) => {
-        node.consequent = expression(node.consequent)
-        node.alternate = expression(node.alternate)
-      } },
+      ConditionalExpression: {
+        exit: ({ node }) => {
+          node.consequent = expression(node.consequent)
+          node.alternate = expression(node.alternate)
+        }
+      },
       LogicalExpression: { exit: ({ node }) => { node.right = expression(node.right) } }
     }
   }

@@ -231,6 +231,7 @@ export function tcpSTUN (init: TCPSTUNInit = {}): (components: TCPSTUNComponents
   return (components) => new TCPSTUN(components, init)
 }
 
+export { DEFAULT_STUN_SERVERS } from './constants.ts'
 export * from './mapping/errors.ts'
 export * from './stun/errors.ts'
 export type { MappingOptions } from './mapping/options.ts'

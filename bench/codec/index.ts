@@ -10,10 +10,10 @@ import { NOISE } from '../lib/promise.ts'
 import { Scoreboard } from '../lib/scoreboard.ts'
 import { ratio, sideBySide } from '../lib/side-by-side.ts'
 import { OPERATIONS, SIZES } from './operations.ts'
-import type { Promised } from '../lib/promise.ts'
-import type { Sample } from '../lib/side-by-side.ts'
 import type { Operation, Size } from './operations.ts'
 import type { Question, Subject } from './subject.ts'
+import type { Promised } from '../lib/promise.ts'
+import type { Sample } from '../lib/side-by-side.ts'
 
 const SUBJECTS: Subject[] = ['ours', 'werift-ice', '@msimerson/stun', 'stun']
 const PROGRAM = new URL('subject.js', import.meta.url)

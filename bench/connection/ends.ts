@@ -54,7 +54,7 @@ const TRANSPORTS = {
 }
 
 /**
- * @param stack streams of yamux through noise, in place of bare connections
+ * @param stack - streams of yamux through noise, in place of bare connections
  */
 export function createEnds (subject: Subject, stack: boolean): Ends {
   if (subject === 'net') {

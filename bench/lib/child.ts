@@ -12,7 +12,7 @@ export class Child {
   private readonly process: ChildProcess
 
   /**
-   * @param program a module that calls `answer`
+   * @param program - a module that calls `answer`
    */
   constructor (program: URL, args: string[] = [], execArgv: string[] = []) {
     this.process = fork(program, args, { execArgv, serialization: 'advanced' })

@@ -119,11 +119,11 @@ async function traffic (): Promise<void> {
   }
 }
 
-async function hold (bindings?: number): Promise<{ packets: number, bytes: number }> {
+async function hold (stunConnections?: number): Promise<{ packets: number, bytes: number }> {
   const home = await setUpHome(0)
 
   try {
-    await home.client.ask('hold', { bindings, interval: FAST_INTERVAL })
+    await home.client.ask('hold', { stunConnections, interval: FAST_INTERVAL })
     // the connections are there, and their first answers
     await wait(FAST_INTERVAL)
     await home.router.count()

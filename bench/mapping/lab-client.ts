@@ -52,7 +52,7 @@ let listening: Listener | undefined
 
 const FIRST_ADDRESS: Record<Way, () => Promise<void>> = {
   ours: async () => {
-    const listener = await listen({ serverInterval: 0 })
+    const listener = await listen({ minReconnectInterval: 0 })
     // listen() waits for the mapping, which is in its addresses then
     if (!listener.getAddrs().some(addr => addr.toString().startsWith('/ip4/11.'))) {
       throw new Error(`no external address in ${listener.getAddrs().join(' ')}`)
@@ -91,13 +91,13 @@ obey({
 
   // hold a mapping by so many connections, without a number as Natter does it, with
   // so many ms between two keep-alives
-  hold: async ({ interval, bindings }: { interval: number, bindings?: number }) => {
+  hold: async ({ interval, stunConnections }: { interval: number, stunConnections?: number }) => {
     await cleanUp()
 
-    if (bindings == null) {
+    if (stunConnections == null) {
       await holdAsNatter(interval)
     } else {
-      await listen({ bindings, keepAliveInterval: interval, serverInterval: 0 })
+      await listen({ stunConnections, keepAliveInterval: interval, minReconnectInterval: 0 })
     }
 
     say('hold')

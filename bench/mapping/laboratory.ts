@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { Lab, labSupport } from '../../test/nat-lab/index.ts'
 import { startServer } from '../../test/nat-lab/home.ts'
+import { Lab, labSupport } from '../../test/nat-lab/index.ts'
 import type { Program, Router } from '../../test/nat-lab/index.ts'
 
 /**
@@ -24,7 +24,7 @@ export function assertLaboratory (): void {
 }
 
 /**
- * @param roundTrip between the home and the internet, in ms
+ * @param roundTrip - between the home and the internet, in ms
  */
 export async function setUpHome (roundTrip: number): Promise<Home> {
   const lab = await Lab.create()

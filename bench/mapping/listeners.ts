@@ -59,7 +59,7 @@ answer(async ({ listeners: wanted = listeners.length, duration = 0, stunServers,
   const transport = tcpSTUN({
     stunServers,
     keepAliveInterval,
-    serverInterval: 1,
+    minReconnectInterval: 1,
     allowPrivateMapping: true,
     mappingTimeout: 20_000,
     onMappingChange

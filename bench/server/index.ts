@@ -13,8 +13,8 @@ import { atLeast, atMost } from '../lib/promise.ts'
 import { Scoreboard } from '../lib/scoreboard.ts'
 import { ratio, sideBySide, toSample } from '../lib/side-by-side.ts'
 import { Load, coturnVersion, startOurs, startTheirs } from './processes.ts'
-import type { Sample } from '../lib/side-by-side.ts'
 import type { Subject } from './processes.ts'
+import type { Sample } from '../lib/side-by-side.ts'
 
 const options = benchOptions({
   seconds: { type: 'string', default: '0.4' },

@@ -4,8 +4,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { pEvent } from 'p-event'
-import { hasCoturn, startCoturn } from '../../test/fixtures/coturn.ts'
 import { createCertificate } from '../../test/fixtures/certificate.ts'
+import { hasCoturn, startCoturn } from '../../test/fixtures/coturn.ts'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import type { Interface } from 'node:readline'
 
@@ -51,7 +51,7 @@ const NO_LIMITS = [
 ]
 
 export async function startOurs (workers = 0): Promise<Subject> {
-  const child = spawn(process.execPath, ['dist/src/cli/index.js', 'server', '--listen', `${HOST}:0`, '--json', '--workers', String(workers), '--drain-deadline', '0', ...NO_LIMITS])
+  const child = spawn(process.execPath, ['packages/tcp-stun/dist/src/cli/index.js', 'server', '--listen', `${HOST}:0`, '--json', '--workers', String(workers), '--drain-deadline', '0', ...NO_LIMITS])
   child.stderr.pipe(process.stderr)
   const lines = createInterface({ input: child.stdout })
   const { port } = await nextLine(lines, ({ event }) => event === 'listening')

@@ -1,18 +1,18 @@
 import { STUNConnectionError } from '../stun/errors.ts'
 import { isUnspecifiedHost } from './external-address.ts'
-import { HeldBinding, isSameEndpoint } from './held-binding.ts'
+import { HeldConnection, isSameEndpoint } from './held-connection.ts'
 import { NetworkWatch } from './network-watch.ts'
 import { otherEndpoints } from './other-endpoints.ts'
 import { nextRenewal } from './rotation.ts'
 import { ServerPool } from './server-pool.ts'
-import type { HeldBindingHost } from './held-binding.ts'
+import type { HeldConnectionHost } from './held-connection.ts'
 import type { Outcome, PooledServer, ServerPoolInit } from './server-pool.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { DNS } from '../runtime/dns.ts'
 import type { Network } from '../runtime/network.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
-import type { BindingInit } from '../stun/binding.ts'
-import type { Endpoint } from '../stun/endpoint.ts'
+import type { STUNClientInit } from '../stun/client.ts'
 import type { Logger } from '@libp2p/interface'
 
 /**
@@ -32,7 +32,7 @@ export type RenewalCause = 'ahead' | 'ended' | 'failed' | 'moved'
 
 export interface ConnectionsInit extends ServerPoolInit {
   local: Endpoint
-  tls?: BindingInit['tls']
+  tls?: STUNClientInit['tls']
   dns?: DNS
   network: Network
   clock: Clock
@@ -52,18 +52,18 @@ export interface ConnectionsInit extends ServerPoolInit {
   /**
    * A server answered. What this throws ends the connection.
    */
-  onAnswer(held: HeldBinding, result: BindingResult): void
+  onAnswer(held: HeldConnection, result: BindingResult): void
 
   /**
    * A connection is ended from this side, and what its server said does not count
    * any more
    */
-  onDrop(held: HeldBinding): void
+  onDrop(held: HeldConnection): void
 
   /**
    * A connection has ended, `failure` says so when its server is to blame
    */
-  onEnd(held: HeldBinding, failure?: Error): void
+  onEnd(held: HeldConnection, failure?: Error): void
 
   /**
    * After each of these
@@ -84,8 +84,8 @@ export interface ConnectionsInit extends ServerPoolInit {
 export class Connections {
   private readonly init: ConnectionsInit
   private readonly pool: ServerPool
-  private readonly host: HeldBindingHost
-  private readonly running = new Map<HeldBinding, Promise<void>>()
+  private readonly host: HeldConnectionHost
+  private readonly running = new Map<HeldConnection, Promise<void>>()
   private alarm?: { at: number, timer: Timer }
   private isAloneKnown = false
 
@@ -141,14 +141,14 @@ export class Connections {
   /**
    * Those that are connected, and have answered
    */
-  get held (): HeldBinding[] {
+  get held (): HeldConnection[] {
     return [...this.running.keys()].filter(({ since }) => since != null)
   }
 
   /**
    * The new connections of renewals, which come on top of those that are wanted
    */
-  private replacements (): HeldBinding[] {
+  private replacements (): HeldConnection[] {
     return [...this.running.keys()].filter(({ replaces }) => replaces != null)
   }
 
@@ -223,8 +223,8 @@ export class Connections {
     await Promise.all(this.running.values())
   }
 
-  private open (server: PooledServer): HeldBinding {
-    const held = new HeldBinding(server, this.host)
+  private open (server: PooledServer): HeldConnection {
+    const held = new HeldConnection(server, this.host)
     this.running.set(held, held.run().catch(err => { this.onEnd(held, err) }))
 
     return held
@@ -263,7 +263,7 @@ export class Connections {
     }
   }
 
-  private onAnswer (held: HeldBinding, result: BindingResult): void {
+  private onAnswer (held: HeldConnection, result: BindingResult): void {
     // an answer that is no use throws, and has replaced nothing
     this.init.onAnswer(held, result)
 
@@ -282,7 +282,7 @@ export class Connections {
     this.maintain()
   }
 
-  private onEnd (held: HeldBinding, err: Error): void {
+  private onEnd (held: HeldConnection, err: Error): void {
     const { clock, log } = this.init
     const now = clock.now()
     let outcome: Outcome = { type: 'failed' }
@@ -327,7 +327,7 @@ export class Connections {
     this.init.onChange()
   }
 
-  private drop (which: (held: HeldBinding) => boolean, cause?: RenewalCause): void {
+  private drop (which: (held: HeldConnection) => boolean, cause?: RenewalCause): void {
     for (const held of [...this.running.keys()].filter(held => !held.dropped && which(held))) {
       held.drop()
 

@@ -1,7 +1,7 @@
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
 import { isPrivateIp } from '@libp2p/utils'
 import { InvalidMappedAddressError } from './errors.ts'
-import type { Endpoint } from '../stun/endpoint.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 
 const IPV4_MAPPED = '::ffff:'
 

@@ -23,8 +23,12 @@
  * ```
  */
 
+export { findConsensus } from './consensus.ts'
 export * from './errors.ts'
+export { isLoopbackHost, toExternalAddress } from './external-address.ts'
+export { otherEndpoints } from './other-endpoints.ts'
 export { PublicMapping } from './mapping.ts'
+export type { Consensus, Observation } from './consensus.ts'
 export type { PublicMappingEvents } from './mapping.ts'
 export type { MappingOptions, PublicMappingComponents, PublicMappingInit } from './options.ts'
 export type { AcquiringStatus, DirectStatus, EndpointDependentStatus, LostStatus, MappedStatus, MappingStatus, ServerFailure, UnsupportedStatus } from './status.ts'

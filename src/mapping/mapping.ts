@@ -4,11 +4,11 @@ import { getNetConfig } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { raceSignal } from 'race-signal'
+import { formatEndpoint } from '../address/endpoint.ts'
 import { portSharing } from '../net/bound-socket.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { sharedLogger } from '../runtime/loggers.ts'
 import { systemNetwork } from '../runtime/network.ts'
-import { formatEndpoint } from '../stun/endpoint.ts'
 import { STUNTimeoutError } from '../stun/errors.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import { Connections } from './connections.ts'
@@ -22,13 +22,13 @@ import { validateMappingOptions } from './options.ts'
 import { PeerViews } from './peer-views.ts'
 import { externalOf, isSameStatus } from './status.ts'
 import type { Consensus, Observation } from './consensus.ts'
-import type { HeldBinding } from './held-binding.ts'
+import type { HeldConnection } from './held-connection.ts'
 import type { MappingOptions, PublicMappingComponents, PublicMappingInit } from './options.ts'
 import type { PeerView } from './peer-views.ts'
 import type { MappingStatus } from './status.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
-import type { Endpoint } from '../stun/endpoint.ts'
 import type { STUNURI } from '../stun/uri.ts'
 import type { Logger } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -220,13 +220,13 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
   private wanted (): number {
     const spare = this.contestedSince != null || externalOf(this.status) == null
 
-    return this.options.bindings + (spare ? 1 : 0)
+    return this.options.stunConnections + (spare ? 1 : 0)
   }
 
   /**
    * @throws {InvalidMappedAddressError} no peer could use what the server says
    */
-  private onAnswer (held: HeldBinding, result: BindingResult): void {
+  private onAnswer (held: HeldConnection, result: BindingResult): void {
     const { uri } = held.server.uri
     const external = toExternalAddress(result.mapped, { allowPrivate: this.options.allowPrivateMapping, local: result.local })
 
@@ -249,9 +249,9 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     })
   }
 
-  private onEnd (held: HeldBinding, failure?: Error): void {
+  private onEnd (held: HeldConnection, failure?: Error): void {
     const { uri, origin } = held.server
-    this.observations.loosen(uri.uri, this.clock.now())
+    this.observations.markEnded(uri.uri, this.clock.now())
 
     if (failure == null) {
       return
@@ -280,7 +280,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
 
     const now = this.clock.now()
     const settled = externalOf(this.status) != null || !this.connections.isConnecting
-    const opinion = settled ? undefined : this.observations.secondOpinion(this.options.bindings)
+    const opinion = settled ? undefined : this.observations.secondOpinion(this.options.stunConnections)
     const waiting = opinion != null && opinion > now
     const next = waiting ? opinion : this.observations.expire(now, () => this.init.isHeld?.() === true)
 
@@ -365,8 +365,8 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     })
 
     // the spare ones have served
-    if (consensus.supporters.filter(({ held }) => held).length >= this.options.bindings) {
-      this.connections.keepOnly(consensus.supporters.slice(0, this.options.bindings).map(({ server }) => server))
+    if (consensus.supporters.filter(({ held }) => held).length >= this.options.stunConnections) {
+      this.connections.keepOnly(consensus.supporters.slice(0, this.options.stunConnections).map(({ server }) => server))
     }
 
     this.connections.maintain()

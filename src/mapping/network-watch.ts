@@ -1,6 +1,6 @@
+import type { Endpoint } from '../address/endpoint.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Network } from '../runtime/network.ts'
-import type { Endpoint } from '../stun/endpoint.ts'
 import type { AbortOptions } from '@libp2p/interface'
 
 /**

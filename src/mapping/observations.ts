@@ -1,5 +1,5 @@
 import type { Observation } from './consensus.ts'
-import type { Endpoint } from '../stun/endpoint.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 
 /**
  * The first answer is not announced before the servers that are still asked had
@@ -60,7 +60,7 @@ export class Observations {
    * The connection that the server's answer came over has ended: until then it
    * was true
    */
-  loosen (server: string, now: number): void {
+  markEnded (server: string, now: number): void {
     const observation = this.observations.get(server)
 
     if (observation?.held === true) {

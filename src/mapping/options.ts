@@ -3,14 +3,14 @@ import type { Clock } from '../runtime/clock.ts'
 import type { DNS } from '../runtime/dns.ts'
 import type { Network } from '../runtime/network.ts'
 import type { Random } from '../runtime/random.ts'
-import type { BindingInit } from '../stun/binding.ts'
+import type { STUNClientInit } from '../stun/client.ts'
 import type { ComponentLogger, Metrics } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
  * Two, so that the mapping holds while one connection is replaced
  */
-export const DEFAULT_BINDINGS = 2
+export const DEFAULT_STUN_CONNECTIONS = 2
 
 /**
  * Shorter than the shortest idle timeouts of carrier NATs that Natter and
@@ -21,7 +21,7 @@ export const DEFAULT_KEEP_ALIVE_INTERVAL = 15_000
 /**
  * What the operator of a public server should not notice
  */
-export const DEFAULT_SERVER_INTERVAL = 10_000
+export const DEFAULT_MIN_RECONNECT_INTERVAL = 10_000
 
 /**
  * How to ask the STUN servers, and how often
@@ -32,7 +32,7 @@ export interface MappingOptions {
    *
    * @default 2
    */
-  bindings?: number
+  stunConnections?: number
 
   /**
    * Each held connection is kept alive this often, in ms: by a TCP keep-alive
@@ -48,7 +48,7 @@ export interface MappingOptions {
    *
    * @default 10_000
    */
-  serverInterval?: number
+  minReconnectInterval?: number
 
   /**
    * Accept a mapping to a private address: a laboratory, or a STUN server
@@ -84,7 +84,7 @@ export interface PublicMappingInit extends MappingOptions {
   /**
    * For `stuns:` servers, say the `ca` of a private one
    */
-  tls?: BindingInit['tls']
+  tls?: STUNClientInit['tls']
 
   clock?: Clock
   dns?: DNS
@@ -102,14 +102,14 @@ export interface PublicMappingComponents {
  */
 export function validateMappingOptions (options: MappingOptions): Required<MappingOptions> {
   const {
-    bindings = DEFAULT_BINDINGS,
+    stunConnections = DEFAULT_STUN_CONNECTIONS,
     keepAliveInterval = DEFAULT_KEEP_ALIVE_INTERVAL,
-    serverInterval = DEFAULT_SERVER_INTERVAL,
+    minReconnectInterval = DEFAULT_MIN_RECONNECT_INTERVAL,
     allowPrivateMapping = false
   } = options
 
-  if (!Number.isInteger(bindings) || bindings < 1) {
-    throw new InvalidParametersError(`bindings must be a whole number from 1 on, not ${bindings}`)
+  if (!Number.isInteger(stunConnections) || stunConnections < 1) {
+    throw new InvalidParametersError(`stunConnections must be a whole number from 1 on, not ${stunConnections}`)
   }
 
   // a timer of Node fires at once when its delay does not fit 31 bits
@@ -117,9 +117,9 @@ export function validateMappingOptions (options: MappingOptions): Required<Mappi
     throw new InvalidParametersError(`keepAliveInterval must be a number of milliseconds above 0, not ${keepAliveInterval}`)
   }
 
-  if (!(serverInterval >= 0 && serverInterval < 0x7fffffff)) {
-    throw new InvalidParametersError(`serverInterval must be a number of milliseconds from 0 on, not ${serverInterval}`)
+  if (!(minReconnectInterval >= 0 && minReconnectInterval < 0x7fffffff)) {
+    throw new InvalidParametersError(`minReconnectInterval must be a number of milliseconds from 0 on, not ${minReconnectInterval}`)
   }
 
-  return { bindings, keepAliveInterval, serverInterval, allowPrivateMapping }
+  return { stunConnections, keepAliveInterval, minReconnectInterval, allowPrivateMapping }
 }

@@ -1,7 +1,7 @@
-import { formatEndpoint } from '../stun/endpoint.ts'
+import { formatEndpoint } from '../address/endpoint.ts'
 import { refuseReferral } from '../stun/referral.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
-import type { Endpoint } from '../stun/endpoint.ts'
 
 /**
  * Where else a server can be asked, best first: its other addresses in the DNS,

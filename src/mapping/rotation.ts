@@ -8,7 +8,7 @@ const LATEST = 0.8
 /**
  * A connection that holds the mapping
  */
-export interface HeldConnection {
+export interface RotationEntry {
   /**
    * When it was made, ms since the epoch
    */
@@ -31,7 +31,7 @@ export interface HeldConnection {
  * server's end, so that the mapping is never without a connection. What a server
  * keeps is left alone, and so is the last connection there is.
  */
-export function nextRenewal<T extends HeldConnection> (held: T[]): { connection: T, at: number } | undefined {
+export function nextRenewal<T extends RotationEntry> (held: T[]): { connection: T, at: number } | undefined {
   if (held.length < 2) {
     return
   }

@@ -1,6 +1,6 @@
-import { formatEndpoint } from '../stun/endpoint.ts'
+import { formatEndpoint } from '../address/endpoint.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 import type { Random } from '../runtime/random.ts'
-import type { Endpoint } from '../stun/endpoint.ts'
 import type { STUNURI } from '../stun/uri.ts'
 
 /**
@@ -35,10 +35,10 @@ export interface ServerPoolInit {
   /**
    * Least time between two connections to one server, in ms
    */
-  serverInterval: number
+  minReconnectInterval: number
 
   /**
-   * A server that hangs up sooner than `serverInterval` is asked this often, in ms
+   * A server that hangs up sooner than `minReconnectInterval` is asked this often, in ms
    */
   keepAliveInterval: number
 
@@ -78,19 +78,19 @@ export type Outcome = { type: 'held', ms: number } | { type: 'failed' } | { type
 
 /**
  * Which server to ask next: pure, it is told the time. Fair to public servers:
- * a server is left alone for `serverInterval` after each connection, whichever
+ * a server is left alone for `minReconnectInterval` after each connection, whichever
  * of its endpoints it was to, and for ever longer after each failure.
  */
 export class ServerPool {
   private readonly entries: Entry[]
-  private readonly serverInterval: number
+  private readonly minReconnectInterval: number
   private readonly keepAliveInterval: number
   private readonly random: Random
   /** When each configured server may be connected to again, in ms since the epoch */
   private readonly available = new Map<STUNURI, number>()
 
   constructor (init: ServerPoolInit) {
-    this.serverInterval = init.serverInterval
+    this.minReconnectInterval = init.minReconnectInterval
     this.keepAliveInterval = init.keepAliveInterval
     this.random = init.random
     this.entries = init.servers.map(uri => toEntry(uri, uri))
@@ -123,7 +123,7 @@ export class ServerPool {
     }
 
     entry.inUse = true
-    this.available.set(entry.origin, now + this.serverInterval)
+    this.available.set(entry.origin, now + this.minReconnectInterval)
 
     return entry
   }
@@ -146,7 +146,7 @@ export class ServerPool {
       entry.heldFor = outcome.ms
 
       // good to ask, not to hold
-      if (outcome.ms < this.serverInterval) {
+      if (outcome.ms < this.minReconnectInterval) {
         entry.rested = now + this.keepAliveInterval
       }
     } else if (outcome.type === 'failed') {
@@ -233,7 +233,7 @@ export class ServerPool {
 
   private toHoldTime ({ heldFor, holdTime }: Entry, ms: number): number | undefined {
     // good to ask, not to hold
-    if (ms < Math.max(this.serverInterval, MIN_HOLD_TIME)) {
+    if (ms < Math.max(this.minReconnectInterval, MIN_HOLD_TIME)) {
       return
     }
 
@@ -246,7 +246,7 @@ export class ServerPool {
   private rank (entry: Entry, used: Set<STUNURI>): number[] {
     return [
       entry.failures,
-      entry.heldFor != null && entry.heldFor < this.serverInterval ? 1 : 0,
+      entry.heldFor != null && entry.heldFor < this.minReconnectInterval ? 1 : 0,
       // two opinions of one operator are one
       used.has(entry.origin) ? 1 : 0,
       entry.uri === entry.origin ? 0 : 1,

@@ -5,7 +5,7 @@ import { RateLimit } from './rate-limit.ts'
 import { isBareRequest } from './response.ts'
 import type { Limits } from './limits.ts'
 import type { Reaction, Responder } from './response.ts'
-import type { Endpoint } from '../stun/endpoint.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 import type { Socket } from 'node:net'
 
 /**

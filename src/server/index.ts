@@ -15,18 +15,19 @@
  */
 
 import { TCPSTUNServer } from './stun-server.ts'
-import { STUNServerWorkers } from './workers.ts'
 import type { STUNServer, STUNServerInit } from './options.ts'
 
 /**
  * @throws {InvalidParametersError} a limit is not a number above zero, a network is none, or `tls` has no certificate
  */
 export function createSTUNServer (init: STUNServerInit = {}): STUNServer {
-  return (init.workers ?? 0) > 0 ? new STUNServerWorkers(init) : new TCPSTUNServer(init)
+  return new TCPSTUNServer(init)
 }
 
-export { createMetrics, serveMetrics } from './metrics.ts'
-export type { MetricsInit, MetricsServer } from './metrics.ts'
+export { createCounters, sumCounters } from './counters.ts'
+export { DEFAULT_LIMITS, shareLimits, validateLimits } from './limits.ts'
+export { DEFAULT_DRAIN_DEADLINE } from './options.ts'
+export { networks } from './proxy-protocol.ts'
 export type { BindingEvent, DrainOptions, RefuseEvent, ResetEvent, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState, STUNServerTLSInit, Transport, WorkerExitEvent } from './options.ts'
 export type { STUNServerCounters } from './counters.ts'
 export type { RefusalReason } from './admission.ts'

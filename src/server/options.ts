@@ -2,7 +2,7 @@ import type { RefusalReason } from './admission.ts'
 import type { ResetReason } from './client-connection.ts'
 import type { STUNServerCounters } from './counters.ts'
 import type { Limits } from './limits.ts'
-import type { Endpoint } from '../stun/endpoint.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 import type { AbortOptions, ComponentLogger } from '@libp2p/interface'
 import type { TypedEventEmitter } from 'main-event'
 import type { SecureContextOptions } from 'node:tls'
@@ -184,12 +184,13 @@ export interface STUNServer extends TypedEventEmitter<STUNServerEvents> {
   readonly workers: number[]
 
   /**
-   * Begin to listen, everywhere or nowhere
+   * Begin to listen, everywhere or nowhere. With `reusePort` other processes may
+   * share the ports (SO_REUSEPORT, Linux).
    *
    * @throws the system's error, say with code EADDRINUSE
    * @throws {AlreadyStartedError} it listens
    */
-  listen(options?: AbortOptions): Promise<void>
+  listen(options?: AbortOptions & { reusePort?: boolean }): Promise<void>
 
   /**
    * Use another certificate for the TLS connections that come from now on; those

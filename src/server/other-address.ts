@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import type { Endpoint } from '../stun/endpoint.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 
 /**
  * The OTHER-ADDRESS of an endpoint: the one of its family whose address and port

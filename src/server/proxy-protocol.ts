@@ -2,7 +2,7 @@ import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
 import { InvalidParametersError } from '@libp2p/interface'
 import { decodeAddress } from '../stun/address.ts'
 import { STUNProtocolError } from '../stun/errors.ts'
-import type { Endpoint } from '../stun/endpoint.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 
 /**
  * Version 1 is a line of at most so many bytes, with its CR LF (PROXY protocol,

@@ -3,8 +3,8 @@ import { ATTRIBUTE_CODES, attributeCode, isComprehensionRequired } from '../stun
 import { HEADER_LENGTH, METHOD_BINDING } from '../stun/constants.ts'
 import { checkFingerprint } from '../stun/fingerprint.ts'
 import { decodeMessage, encodeMessage, getAttribute } from '../stun/message.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 import type { Attribute } from '../stun/attributes.ts'
-import type { Endpoint } from '../stun/endpoint.ts'
 
 /**
  * Known to the codec, but nothing that this server can do over TCP: another

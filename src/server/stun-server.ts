@@ -18,7 +18,7 @@ import type { RefusalReason } from './admission.ts'
 import type { ClientHost, ResetReason } from './client-connection.ts'
 import type { Limits } from './limits.ts'
 import type { DrainOptions, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState, Transport } from './options.ts'
-import type { Endpoint } from '../stun/endpoint.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 import type { AbortOptions, Logger } from '@libp2p/interface'
 
 /**

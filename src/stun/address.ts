@@ -3,7 +3,7 @@ import { InvalidParametersError } from '@libp2p/interface'
 import { readUint16, readUint32, writeUint16 } from './bytes.ts'
 import { MAGIC_COOKIE } from './constants.ts'
 import { STUNProtocolError } from './errors.ts'
-import type { Endpoint } from './endpoint.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 
 /**
  * The address family codes of RFC 8489, section 14.1

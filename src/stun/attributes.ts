@@ -3,7 +3,7 @@ import { decodeAddress, writeAddress, writePort, xorAddressInPlace } from './add
 import { readUint16, readUint32, view, writeUint16, writeUint32 } from './bytes.ts'
 import { HEADER_LENGTH, TRANSACTION_ID_LENGTH } from './constants.ts'
 import { STUNProtocolError } from './errors.ts'
-import type { Endpoint } from './endpoint.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 
 /**
  * The attributes that a Binding can carry: RFC 8489, section 18.3, and of RFC

@@ -1,8 +1,8 @@
 import { attributeCode, isComprehensionRequired } from './attributes.ts'
 import { STUNErrorResponseError, STUNProtocolError } from './errors.ts'
 import { getAttribute } from './message.ts'
-import type { Endpoint } from './endpoint.ts'
 import type { STUNMessage } from './message.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 
 /**
  * What servers of RFC 3489 still send, section 11.2: RESPONSE-ADDRESS,

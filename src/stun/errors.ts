@@ -1,4 +1,4 @@
-import type { Endpoint } from './endpoint.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 
 /**
  * The server did not answer in time

@@ -7,10 +7,10 @@
  * @example
  *
  * ```TypeScript
- * import { Binding, parseSTUNURI, resolveServer } from 'libp2p-tcp-stun/stun'
+ * import { STUNClient, parseSTUNURI, resolveServer } from 'libp2p-tcp-stun/stun'
  *
  * const [server] = await resolveServer(parseSTUNURI('stun:stun.example.org'), { family: 4 })
- * const binding = new Binding({ server })
+ * const binding = new STUNClient({ server })
  * await binding.connect()
  * console.info((await binding.request()).mapped)
  * binding.close()
@@ -18,21 +18,22 @@
  */
 
 export { ATTRIBUTE_CODES, attributeCode, isComprehensionRequired } from './attributes.ts'
-export { Binding } from './binding.ts'
+export { STUNClient } from './client.ts'
 export * from './decoder.ts'
 export * from './errors.ts'
 export { checkFingerprint } from './fingerprint.ts'
 export { checkIntegrity, checkIntegritySHA256, longTermKey, shortTermKey } from './integrity.ts'
 export * from './message.ts'
-export { openBinding } from './open-binding.ts'
+export { openClient } from './open-client.ts'
 export { resolveServer } from './resolve.ts'
 export * from './uri.ts'
+export { systemDNS } from '../runtime/dns.ts'
 export type { AddressAttribute, Attribute, AttributeType, IntegrityAttribute, PasswordAlgorithm, TextAttribute } from './attributes.ts'
-export type { BindingEvents, BindingInit } from './binding.ts'
+export type { STUNClientEvents, STUNClientInit } from './client.ts'
 export type { BindingResult } from './binding-result.ts'
-export type { Endpoint } from './endpoint.ts'
+export type { Endpoint } from '../address/endpoint.ts'
 export type { IntegrityAlgorithm } from './integrity.ts'
-export type { OpenBindingInit } from './open-binding.ts'
+export type { OpenClientInit, OpenedClient } from './open-client.ts'
 export type { ResolveOptions } from './resolve.ts'
 export type { Clock, Timer } from '../runtime/clock.ts'
 export type { DNS, SRVRecord } from '../runtime/dns.ts'

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { isPrivateIp } from '@libp2p/utils'
-import type { Endpoint } from './endpoint.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 
 /**
  * Why an endpoint that a server names (ALTERNATE-SERVER, OTHER-ADDRESS) must not

@@ -108,7 +108,7 @@ describe('a home node, and peers that nobody here wrote', function () {
  * Start a home node and wait until it has a public address
  */
 async function startHome (laptop: Host, options: PeerOptions): Promise<{ home: Program, id: string, external: string }> {
-  const home = startPeer(laptop, 'js', { stunServers: STUN_SERVERS, serverInterval: 500, keepAliveInterval: 1_000, ...options })
+  const home = startPeer(laptop, 'js', { stunServers: STUN_SERVERS, minReconnectInterval: 500, keepAliveInterval: 1_000, ...options })
   const { id } = await home.waitFor('started')
 
   return { home, id, external: home.events.find(({ state }) => state === 'mapped')?.external }

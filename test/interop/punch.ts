@@ -59,7 +59,7 @@ export async function punchRepeatedly (lab: Lab, relay: PublicPeer, languages: {
  * @throws {Error} there is no direct connection that carries data
  */
 async function punch (homeA: Home, homeB: Home, relay: PublicPeer, languages: { a: Language, b: Language }): Promise<number> {
-  const options = { punch: true, stunServers: STUN_SERVERS, serverInterval: 100 }
+  const options = { punch: true, stunServers: STUN_SERVERS, minReconnectInterval: 100 }
   const b = startPeer(homeB.laptop, languages.b, { ...options, reserve: relay.address })
   const a = startPeer(homeA.laptop, languages.a, options)
 

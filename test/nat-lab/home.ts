@@ -4,7 +4,7 @@ import type { Host, Lab, Router } from './lab.ts'
 import type { NATOptions } from './nat-options.ts'
 import type { Program } from './program.ts'
 import type { STUNServerInit } from './programs/stun-server.ts'
-import type { Endpoint } from '../../src/stun/endpoint.ts'
+import type { Endpoint } from '../../src/address/endpoint.ts'
 
 /**
  * Seconds of silence after which the router forgets: a home router's minute, 20
@@ -15,7 +15,7 @@ export const NAT_TIMEOUT = 3
 /**
  * The defaults of the mapping, 10 to 20 times as fast
  */
-export const FAST = { keepAliveInterval: 1_000, serverInterval: 500 }
+export const FAST = { keepAliveInterval: 1_000, minReconnectInterval: 500 }
 
 export type ServerKind = Omit<STUNServerInit, 'host'> | {
   /**

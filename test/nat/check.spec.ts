@@ -7,7 +7,7 @@ import { KINDS, homeAddress } from '../nat-lab/kinds.ts'
 import type { Host, Lab, NATOptions, Network, Program, ProgramEvent } from '../nat-lab/index.ts'
 import type { Kind } from '../nat-lab/kinds.ts'
 
-const COMMAND = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../src/cli/index.js')
+const COMMAND = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../../packages/tcp-stun/dist/src/cli/index.js')
 
 /**
  * Two servers with two ports each, and one who has never been talked to

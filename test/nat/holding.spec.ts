@@ -144,7 +144,7 @@ describe('a mapping that never drops', function () {
   })
 
   it('one of three servers begins to lie', async () => {
-    const home = await setUp({ servers: [{ lie: null }, KEEPING, KEEPING], options: { bindings: 3 } })
+    const home = await setUp({ servers: [{ lie: null }, KEEPING, KEEPING], options: { stunConnections: 3 } })
     await dialWhile('One of three servers begins to lie', home, async ({ servers: [{ program }] }) => {
       await program.ask('lie', { lie: LIE })
       await home.program.waitFor('mapping', ({ failures }) => failures.some(({ name }: any) => name === 'DisagreeingServerError'))

@@ -206,7 +206,7 @@ describe('hole punching', function () {
     // each in a network of its own: AutoNAT counts one vote a network
     const servers = ['11.0.0.9', '11.0.0.10']
     const verifiers = await Promise.all(servers.map(async (address, i) => {
-      const program = (await lab.host(`verifier${i}`, { address })).run('relay-peer', { listen: ['/ip4/0.0.0.0/tcp/4001'], autonat: true, stunServers: ['stun:11.0.0.1'], serverInterval: 100 })
+      const program = (await lab.host(`verifier${i}`, { address })).run('relay-peer', { listen: ['/ip4/0.0.0.0/tcp/4001'], autonat: true, stunServers: ['stun:11.0.0.1'], minReconnectInterval: 100 })
       return { address, program, id: (await program.waitFor('started')).id }
     }))
 
@@ -287,7 +287,7 @@ async function setUp (lab: Lab, { a, b, latency }: Pick<Cell, 'a' | 'b' | 'laten
       listen: [v6 ? '/ip6/::/tcp/4001' : '/ip4/0.0.0.0/tcp/4001'],
       punch: true,
       stunServers: v6 ? STUN_SERVERS_6.map(host => `stun:[${host}]`) : STUN_SERVERS.map(host => `stun:${host}`),
-      serverInterval: 100
+      minReconnectInterval: 100
     }
   }
 }

@@ -25,7 +25,7 @@ const SERVERS: ServerKind[] = [{}, {}]
 /**
  * As users have them
  */
-const DEFAULTS = { keepAliveInterval: 15_000, serverInterval: 10_000 }
+const DEFAULTS = { keepAliveInterval: 15_000, minReconnectInterval: 10_000 }
 
 describe('what a mapping costs', function () {
   this.timeout(600_000)
@@ -37,7 +37,7 @@ describe('what a mapping costs', function () {
 
   it('the first address takes two round trips', async () => {
     // each run asks the same servers anew
-    const { program } = await setUpHome(await create(), { servers: SERVERS, latency: LATENCY, options: { serverInterval: 0 } })
+    const { program } = await setUpHome(await create(), { servers: SERVERS, latency: LATENCY, options: { minReconnectInterval: 0 } })
     const runs = report.count({ whole: 20, sample: 3 })
     const { times } = await program.ask('measure', { runs })
     expect(times).to.have.lengthOf(runs)

@@ -5,7 +5,7 @@
 import { createSTUNServer } from '../../../src/server/index.ts'
 import { answer, fakeServer, mapped } from '../../fixtures/stun-servers.ts'
 import { obey, readInit, say } from './talk.ts'
-import type { Endpoint } from '../../../src/stun/endpoint.ts'
+import type { Endpoint } from '../../../src/address/endpoint.ts'
 
 export interface STUNServerInit {
   host: string

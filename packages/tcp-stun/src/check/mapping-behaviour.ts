@@ -1,0 +1,82 @@
+import { findConsensus } from 'libp2p-tcp-stun/mapping'
+import { formatEndpoint } from 'libp2p-tcp-stun/net'
+import type { Endpoint } from 'libp2p-tcp-stun/net'
+
+/**
+ * What one endpoint of a STUN server sees of the local port
+ */
+export interface View {
+  /**
+   * The URI of the server, of which this may be another endpoint
+   */
+  server: string
+
+  /**
+   * Where it was asked
+   */
+  endpoint: Endpoint
+
+  /**
+   * The mapped address
+   */
+  external: Endpoint
+}
+
+/**
+ * RFC 4787, section 4.1. Without a second port of one address it is not known on
+ * what the mapping depends: `endpoint-dependent`. One address alone tells
+ * nothing: `unknown`.
+ */
+export type MappingBehaviour = 'endpoint-independent' | 'address-dependent' | 'address-and-port-dependent' | 'endpoint-dependent' | 'unknown'
+
+export interface Mapping {
+  behaviour: MappingBehaviour
+
+  /**
+   * The address that all peers see, when there is one
+   */
+  external?: Endpoint
+
+  /**
+   * Those that are outvoted, which is said but not believed
+   */
+  dissenters: View[]
+}
+
+/**
+ * RFC 5780, section 4.3, over all endpoints that were asked from one local port,
+ * by the rule that the transport itself has for what to announce
+ */
+export function findMapping (views: View[]): Mapping {
+  const consensus = findConsensus(views.map(({ server, endpoint, external }) => ({
+    server: formatEndpoint(endpoint),
+    origin: server,
+    host: endpoint.host,
+    external: formatEndpoint(external),
+    time: 0,
+    held: true
+  })), { contestedSince: 0 })
+
+  if (consensus.verdict === 'agreed') {
+    return {
+      behaviour: consensus.behaviour,
+      external: views.find(({ external }) => formatEndpoint(external) === consensus.external)?.external,
+      dissenters: views.filter(({ external }) => formatEndpoint(external) !== consensus.external)
+    }
+  }
+
+  return { behaviour: views.length === 0 ? 'unknown' : findDependence(views), dissenters: [] }
+}
+
+/**
+ * The views differ: do they at one address too?
+ */
+function findDependence (views: View[]): MappingBehaviour {
+  const hosts = [...Map.groupBy(views, ({ endpoint }) => endpoint.host).values()].filter(views => views.length > 1)
+
+  if (hosts.some(views => new Set(views.map(({ external }) => formatEndpoint(external))).size > 1)) {
+    return 'address-and-port-dependent'
+  }
+
+  return hosts.length > 0 ? 'address-dependent' : 'endpoint-dependent'
+}

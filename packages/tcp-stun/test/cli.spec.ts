@@ -1,0 +1,288 @@
+import { spawn } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'aegir/chai'
+import { pEvent } from 'p-event'
+import { createCertificate } from '../../../test/fixtures/certificate.ts'
+import { rawClient } from '../../../test/fixtures/raw-client.ts'
+import { fakeServer, mapped, mapsTo, stunServer } from '../../../test/fixtures/stun-servers.ts'
+import type { Attribute } from '../../../src/stun/attributes.ts'
+
+const EVENT = { timeout: 15_000 }
+const COMMAND = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'src', 'cli', 'index.js')
+
+describe('tcp-stun', () => {
+  const closing: Array<() => unknown> = []
+
+  afterEach(async () => {
+    await Promise.all(closing.splice(0).reverse().map(async close => { await close() }))
+  })
+
+  async function run (...args: string[]): Promise<{ code: number, stdout: string, stderr: string, events: any[] }> {
+    const child = spawn(process.execPath, [COMMAND, ...args])
+    const output = { stdout: '', stderr: '' }
+    child.stdout.on('data', chunk => { output.stdout += String(chunk) })
+    child.stderr.on('data', chunk => { output.stderr += String(chunk) })
+    const code = await pEvent<'close', number>(child as any, 'close', EVENT)
+
+    return { code, ...output, events: output.stdout.split('\n').filter(line => line.startsWith('{')).map(line => JSON.parse(line)) }
+  }
+
+  async function servers (...ports: number[]): Promise<string[]> {
+    const started = await Promise.all(ports.map(async port => mapsTo('11.0.0.1', port)))
+    closing.push(...started.map(server => async () => server.close()))
+
+    return started.flatMap(({ uri }) => ['--server', uri])
+  }
+
+  it('server: serves, and stops at a signal', async () => {
+    const child = spawn(process.execPath, [COMMAND, 'server', '--listen', '127.0.0.1:0', '--json'])
+    closing.push(() => child.kill('SIGKILL'))
+    const lines = createInterface({ input: child.stdout })
+    const first = JSON.parse(await pEvent<'line', string>(lines as any, 'line', EVENT))
+    expect(first).to.include({ event: 'listening', host: '127.0.0.1', transport: 'tcp' })
+
+    const check = await run('check', '--server', `stun:127.0.0.1:${first.port}`, '--allow-private', '--json')
+    expect(check.code).to.equal(5)
+    expect(check.events.at(-1)).to.include({ event: 'verdict', verdict: 'perhaps' })
+    expect(check.events.at(-1).families[0]).to.include({ nat: false, portPreserved: true })
+
+    const exited = pEvent<'exit', number>(child as any, 'exit', EVENT)
+    child.kill('SIGTERM')
+    expect(await exited).to.equal(0)
+  })
+
+  it('server: reads its certificate again at SIGHUP, drains at SIGTERM, and says what it does', async () => {
+    const certificate = createCertificate()
+    closing.push(() => { certificate.remove() })
+    const child = spawn(process.execPath, [COMMAND, 'server', '--listen', '127.0.0.1:0', '--tls-cert', certificate.certFile, '--tls-key', certificate.keyFile, '--tls-listen', '127.0.0.1:0', '--metrics', '0', '--workers', '1', '--drain-deadline', '60000', '--json'])
+    closing.push(() => child.kill('SIGKILL'))
+    const events: any[] = []
+    const lines = createInterface({ input: child.stdout })
+    lines.on('line', line => { events.push(JSON.parse(line)) })
+    const until = async (name: string): Promise<any> => {
+      while (!events.some(({ event }) => event === name)) {
+        await pEvent(lines as any, 'line', EVENT)
+      }
+
+      return events.find(({ event }) => event === name)
+    }
+
+    const { port } = await until('metrics')
+    expect(await (await fetch(`http://127.0.0.1:${port}/health`)).json()).to.include({ state: 'listening', workers: 1 })
+
+    child.kill('SIGHUP')
+    await until('tls-reloaded')
+    writeFileSync(certificate.certFile, 'nonsense')
+    child.kill('SIGHUP')
+    expect(await until('tls-failed')).to.have.property('level', 'error')
+
+    const client = await rawClient(events.find(({ transport }) => transport === 'tcp'))
+    await client.ask()
+    const exited = pEvent<'exit', number>(child as any, 'exit', EVENT)
+    child.kill('SIGTERM')
+    await until('stopping')
+    client.close()
+    expect(await exited).to.equal(0)
+    expect(events.map(({ event }) => event)).to.deep.equal(['worker-start', 'listening', 'listening', 'metrics', 'tls-reloaded', 'tls-failed', 'stopping'])
+  })
+
+  it('check: one public address', async () => {
+    const { code, stdout } = await run('check', ...await servers(4001, 4001))
+    expect(code).to.equal(5)
+    expect(stdout).to.include('sees 11.0.0.1:4001')
+    expect(stdout).to.include('Perhaps dialable by anyone at 11.0.0.1:4001')
+    expect(stdout).to.include('--helper')
+
+    const { events } = await run('check', '--json', ...await servers(4001, 4001))
+    expect(events.at(-1)).to.include({ event: 'verdict', verdict: 'perhaps', because: 'not-asked', external: '11.0.0.1:4001', exitCode: 5 })
+    // both are at 127.0.0.1
+    expect(events.at(-1).families[0]).to.include({ mapping: 'unknown', portPreserved: false, nat: true })
+  })
+
+  it('check: another port for every server', async () => {
+    const { code, stdout } = await run('check', ...await servers(4001, 4002, 4003))
+
+    expect(code).to.equal(2)
+    expect(stdout).to.include('Only by relay')
+    expect(stdout).to.include('sees 11.0.0.1:4002')
+    expect(stdout).to.include('address-and-port-dependent')
+  })
+
+  it('check: a gateway rewrites the payload', async () => {
+    const plain = (port: number): Attribute => ({ type: 'MAPPED-ADDRESS', address: { host: '11.0.0.1', port } })
+    const gateway = await stunServer(() => [...mapped('11.0.0.1', 4001), plain(1)])
+    const none = await stunServer(() => [...mapped('11.0.0.1', 4001), plain(4001)])
+    closing.push(async () => gateway.close(), async () => none.close())
+
+    for (const { server, rewriting } of [{ server: gateway, rewriting: 'yes' }, { server: none, rewriting: 'no' }]) {
+      const { events } = await run('check', '--json', '--server', server.uri)
+      expect(events.at(-1).families[0]).to.include({ rewriting })
+    }
+  })
+
+  it('check: nobody there', async () => {
+    const server = await fakeServer(() => {})
+    await server.close()
+    const { code, stdout } = await run('check', '--server', server.uri)
+
+    expect(code).to.equal(3)
+    expect(stdout).to.include('ECONNREFUSED')
+    expect(stdout).to.include('No STUN server could be asked')
+  })
+
+  it('check: no server of the IP version', async () => {
+    const { code, events } = await run('check', '-6', '--json', '--server', 'stun:127.0.0.1')
+
+    expect(code).to.equal(3)
+    expect(events.at(-1)).to.include({ verdict: 'nothing' })
+  })
+
+  it('check: gives up a silent server in the time it is given', async () => {
+    const server = await fakeServer(() => {})
+    closing.push(async () => server.close())
+    const { code, events } = await run('check', '--server', server.uri, '--timeout', '100', '--json')
+
+    expect(code).to.equal(3)
+    expect(events.at(-1).families[0].failures[0]).to.include({ name: 'STUNTimeoutError' })
+  })
+
+  it('check: holds the connections, and tells which end', async () => {
+    const brief = await stunServer((request, socket) => {
+      setTimeout(() => { socket.end() }, 50)
+      return mapped('11.0.0.1', 4001)
+    })
+    closing.push(async () => brief.close())
+    const { code, events } = await run('check', '--hold', '1', '--json', '--server', brief.uri, ...await servers(4001))
+
+    expect(code).to.equal(5)
+    expect(events.filter(({ event }) => event === 'ended')).to.have.lengthOf(1)
+    const { held } = events.at(-1).families[0]
+    expect(held).to.have.lengthOf(2)
+    expect(held.filter(({ ended }: any) => ended == null)).to.have.lengthOf(1)
+  })
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    it(`check: ends cleanly at ${signal}, without a verdict`, async () => {
+      const asked = Promise.withResolvers<void>()
+      const server = await fakeServer(() => { asked.resolve() })
+      closing.push(async () => server.close())
+      const child = spawn(process.execPath, [COMMAND, 'check', '--server', server.uri, '--json'])
+      closing.push(() => child.kill('SIGKILL'))
+      const output: string[] = []
+      child.stdout.on('data', chunk => { output.push(String(chunk)) })
+      child.stderr.on('data', chunk => { output.push(`stderr ${chunk}`) })
+      const closed = pEvent<'close', number>(child as any, 'close', EVENT)
+      await asked.promise
+      child.kill(signal)
+
+      expect(await closed).to.equal(130)
+      expect(output.join('')).to.include('"interrupted"')
+      expect(output.join('')).to.not.include('stderr')
+    })
+  }
+
+  it('check: a signal while it holds ends that, with the verdict', async () => {
+    const child = spawn(process.execPath, [COMMAND, 'check', '--hold', '1000', '--json', ...await servers(4001)])
+    closing.push(() => child.kill('SIGKILL'))
+    const events: any[] = []
+    createInterface({ input: child.stdout }).on('line', line => {
+      events.push(JSON.parse(line))
+
+      if (events.at(-1).event === 'hold') {
+        child.kill('SIGINT')
+      }
+    })
+
+    expect(await pEvent<'close', number>(child as any, 'close', EVENT)).to.equal(5)
+    expect(events.at(-1)).to.include({ event: 'verdict', verdict: 'perhaps' })
+  })
+
+  it('check: no colours and no progress but on a terminal', async () => {
+    const { stdout, stderr } = await run('check', ...await servers(4001))
+
+    expect(`${stdout}${stderr}`).to.not.include('\u001b')
+  })
+
+  it('helper: serves STUN, has the same key again, and stops at a signal', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'tcp-stun-'))
+    closing.push(async () => rm(folder, { recursive: true }))
+    const ids: string[] = []
+
+    for (let i = 0; i < 2; i++) {
+      const child = spawn(process.execPath, [COMMAND, 'helper', '--listen', '127.0.0.1:0', '--stun-listen', '127.0.0.1:0', '--key', path.join(folder, 'key'), '--json'])
+      closing.push(() => child.kill('SIGKILL'))
+      const events: any[] = []
+      const lines = createInterface({ input: child.stdout })
+      lines.on('line', line => { events.push(JSON.parse(line)) })
+      await pEvent<'line', string>(lines as any, 'line', { ...EVENT, filter: line => line.includes('"listening"') })
+      const [stun, listening] = events
+      ids.push(listening.id)
+      expect((await run('check', '--server', `stun:127.0.0.1:${stun.port}`, '--allow-private')).code).to.equal(5)
+
+      const exited = pEvent<'exit', number>(child as any, 'exit', EVENT)
+      child.kill('SIGTERM')
+      expect(await exited).to.equal(0)
+    }
+
+    expect(ids[0]).to.equal(ids[1])
+  })
+
+  for (const { args, hint } of [
+    { args: ['check', '--server', 'http://example.org'], hint: 'stun:example.org' },
+    { args: ['check', '--port', '70000'], hint: '0 to 65535' },
+    { args: ['check', '--hold', 'long'], hint: 'whole number' },
+    { args: ['check', '--nonsense'], hint: '--nonsense' },
+    { args: ['check', '--timeout', '0'], hint: 'from 1' },
+    { args: ['check', '--helper', 'example.org'], hint: 'helper.example.org:4001' },
+    { args: ['check', '--helper', '/ip4/11.0.0.1/tcp/1'], hint: '--peer' },
+    { args: ['check', '--peer', '11.0.0.1:4001'], hint: '/ip4/' },
+    { args: ['check', '--peer', '/ip4/11.0.0.1/udp/4001/quic-v1'], hint: 'multiaddr of a TCP port' },
+    { args: ['helper', '--listen', 'example.org'], hint: '0.0.0.0:3478' },
+    { args: ['helper', '--max-reservations', '-1'], hint: '--max-reservations' },
+    { args: ['server', '--listen', 'example.org:3478'], hint: '0.0.0.0:3478' },
+    { args: ['server', '--listen', '127.0.0.1:99999'], hint: '0.0.0.0:3478' },
+    { args: ['server', '--tls-cert', 'cert.pem'], hint: '--tls-key' },
+    { args: ['server', '--max-connections', '0'], hint: 'from 1' },
+    { args: ['server', '--listen', 'nonsense'], hint: '0.0.0.0:3478' },
+    { args: ['server', '--listen', '0.0.0.0:3478', '--other-port', '3478'], hint: '--other-port 3478 is that of --listen' },
+    { args: ['server', '--trusted-proxy', '10.0.0.0/40'], hint: '10.0.0.0/8' },
+    { args: ['server', '--alternate-server', '0.0.0.0:3478'], hint: 'can connect to' },
+    { args: ['server', '--workers', 'many'], hint: 'whole number' },
+    { args: ['server', '--metrics', 'nonsense'], hint: '0.0.0.0:3478' },
+    { args: ['server', '--log-level', 'loud'], hint: 'error, info, debug' },
+    { args: ['server', '--software', 'x'.repeat(128)], hint: '128 characters' },
+    { args: ['server', '--tls-cert', 'none.pem', '--tls-key', 'none.pem'], hint: 'none.pem' },
+    { args: ['nonsense'], hint: 'nonsense' }
+  ]) {
+    it(`says what is wrong with ${args.join(' ')}`, async () => {
+      const { code, stderr } = await run(...args)
+
+      expect(code).to.equal(1)
+      expect(stderr).to.include(hint)
+      expect(stderr).to.not.include('    at ')
+    })
+  }
+
+  it('has help', async () => {
+    for (const args of [['--help'], ['server', '--help'], ['check', '--help'], ['helper', '--help']]) {
+      const { code, stdout } = await run(...args)
+
+      expect(code).to.equal(0)
+      expect(stdout).to.include('Usage: tcp-stun')
+    }
+  })
+
+  it('says when a port is taken', async () => {
+    const server = await fakeServer(() => {})
+    closing.push(async () => server.close())
+    const { code, stderr } = await run('server', '--listen', `127.0.0.1:${server.port}`)
+
+    expect(code).to.equal(1)
+    expect(stderr).to.include('EADDRINUSE')
+  })
+})

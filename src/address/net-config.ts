@@ -1,0 +1,61 @@
+import os from 'node:os'
+import path from 'node:path'
+import { InvalidParametersError } from '@libp2p/interface'
+import { getNetConfig } from '@libp2p/utils'
+import { CODE_IP4, CODE_IP6, CODE_TCP, CODE_UNIX } from '@multiformats/multiaddr'
+import { Unix } from '@multiformats/multiaddr-matcher'
+import type { Endpoint } from './endpoint.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/**
+ * Where a multiaddr points: a Unix socket (a named pipe on Windows), or a host
+ * (an address or a name) and a port. The family of a plain `/dns` is not known.
+ */
+export type NetConfig =
+  { type: 'unix', path: string } |
+  { type: 'tcp', host: string, port: number, family?: 4 | 6 }
+
+/**
+ * The IP address and port that a multiaddr begins with, `/ip4/1.2.3.4/tcp/5` or its
+ * IPv6 form; none where it begins with anything else. What peers tell is read by
+ * this: it never throws.
+ */
+export function toIPEndpoint (ma: Multiaddr): Endpoint & { family: 4 | 6 } | undefined {
+  const [ip, tcp] = ma.getComponents()
+  const port = Number(tcp?.value)
+
+  if (ip?.value == null || tcp?.code !== CODE_TCP || !(port > 0)) {
+    return
+  }
+
+  const { code, value: host } = ip
+
+  if (code === CODE_IP4 || code === CODE_IP6) {
+    return { host, port, family: code === CODE_IP4 ? 4 : 6 }
+  }
+}
+
+/**
+ * @throws {InvalidParametersError} neither a Unix nor a TCP address
+ */
+export function toNetConfig (ma: Multiaddr): NetConfig {
+  if (Unix.exactMatch(ma)) {
+    const value = ma.getComponents().find(({ code }) => code === CODE_UNIX)?.value
+
+    if (value == null) {
+      throw new InvalidParametersError(`Multiaddr ${ma} has no path`)
+    }
+
+    return { type: 'unix', path: os.platform() === 'win32' ? path.join('\\\\.\\pipe\\', value) : value }
+  }
+
+  const { type, host, port } = getNetConfig(ma)
+
+  if (port == null) {
+    throw new InvalidParametersError(`Multiaddr ${ma} has no port`)
+  }
+
+  const family = type === 'ip4' || type === 'dns4' ? 4 : type === 'ip6' || type === 'dns6' ? 6 : undefined
+
+  return { type: 'tcp', host, port, family }
+}

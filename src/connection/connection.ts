@@ -1,0 +1,165 @@
+import { InvalidParametersError, StreamMessageEvent, TimeoutError } from '@libp2p/interface'
+import { AbstractMultiaddrConnection, ipPortToMultiaddr } from '@libp2p/utils'
+import { pEvent } from 'p-event'
+import { Uint8ArrayList } from 'uint8arraylist'
+import { DEFAULT_INACTIVITY_TIMEOUT } from '../constants.ts'
+import { resetSocket } from '../net/reset-socket.ts'
+import type { AbortOptions, MultiaddrConnection } from '@libp2p/interface'
+import type { AbstractMultiaddrConnectionInit, SendResult } from '@libp2p/utils'
+import type { Socket } from 'node:net'
+
+export interface ConnectionInit extends Omit<AbstractMultiaddrConnectionInit, 'name' | 'stream' | 'remoteAddr'> {
+  socket: Socket
+
+  /**
+   * Read from the socket when it is not known
+   */
+  remoteAddr?: AbstractMultiaddrConnectionInit['remoteAddr']
+}
+
+class TCPMultiaddrConnection extends AbstractMultiaddrConnection {
+  private readonly socket: Socket
+
+  constructor (init: ConnectionInit) {
+    const { socket } = init
+
+    super({
+      ...init,
+      remoteAddr: init.remoteAddr ?? readRemoteAddr(socket)
+    })
+
+    this.socket = socket
+    socket.on('data', buf => { this.onData(buf) })
+    socket.on('drain', () => { this.onDrained() })
+    socket.on('error', err => { this.abort(err) })
+
+    socket.setTimeout(init.inactivityTimeout ?? DEFAULT_INACTIVITY_TIMEOUT)
+    socket.once('timeout', () => { this.abort(new TimeoutError('The connection was quiet for too long')) })
+
+    // the remote sends no more; unless half-open connections are allowed Node
+    // answers with our own end and emits `close`
+    socket.once('end', () => { this.onTransportClosed() })
+    socket.once('close', hadError => {
+      this.onTransportClosed(hadError ? new Error('TCP transmission error') : undefined)
+    })
+  }
+
+  /**
+   * As the superclass does, without its queue while nothing waits in it
+   */
+  send (data: Uint8Array | Uint8ArrayList): boolean {
+    if (this.writeStatus !== 'writable' || this.writableNeedsDrain || this.writeBuffer.byteLength > 0) {
+      return super.send(data)
+    }
+
+    this.writableNeedsDrain = !this.write(data)
+
+    if (this.listenerCount('idle') > 0) {
+      this.safeDispatchEvent('idle')
+    }
+
+    return !this.writableNeedsDrain
+  }
+
+  sendData (data: Uint8ArrayList): SendResult {
+    return {
+      sentBytes: data.byteLength,
+      canSendMore: this.write(data)
+    }
+  }
+
+  /**
+   * As the superclass does, without its queue while nothing waits in it
+   */
+  onData (data: Uint8Array): void {
+    if (this.readStatus !== 'readable' || this.remoteWriteStatus === 'closed' || this.readBuffer.byteLength > 0 || this.listenerCount('message') === 0) {
+      super.onData(data)
+      return
+    }
+
+    this.dispatchEvent(new StreamMessageEvent(new Uint8ArrayList(data)))
+  }
+
+  /**
+   * What is sent in this turn of the event loop leaves in one writev
+   *
+   * @returns whether more can be sent before the next `drain`
+   */
+  private write (data: Uint8Array | Uint8ArrayList): boolean {
+    const { socket } = this
+
+    if (socket.writableCorked === 0) {
+      socket.cork()
+      process.nextTick(uncork, socket)
+    }
+
+    if (data instanceof Uint8Array) {
+      socket.write(data)
+    } else {
+      // the bytes are in memory already: passing all of them on costs none
+      for (const buf of data) {
+        socket.write(buf)
+      }
+    }
+
+    // as much as may wait: there is no use in waiting for the end of the turn
+    if (socket.writableLength >= socket.writableHighWaterMark) {
+      socket.uncork()
+      socket.cork()
+    }
+
+    // when the system has taken it all, more can follow at once
+    return socket.writableLength < socket.writableHighWaterMark
+  }
+
+  private onDrained (): void {
+    // the socket asks for a pause before the system has taken the bytes at once
+    if (this.writableNeedsDrain) {
+      this.safeDispatchEvent('drain')
+    }
+  }
+
+  async sendClose (options?: AbortOptions): Promise<void> {
+    if (this.socket.destroyed) {
+      return
+    }
+
+    const closed = pEvent(this.socket, 'close', options)
+    this.socket.destroySoon()
+    await closed
+  }
+
+  sendReset (): void {
+    resetSocket(this.socket)
+  }
+
+  sendPause (): void {
+    this.socket.pause()
+  }
+
+  sendResume (): void {
+    this.socket.resume()
+  }
+}
+
+/**
+ * A libp2p connection over a connected socket
+ *
+ * @throws {InvalidParametersError} the remote has closed the socket already
+ */
+export function toMultiaddrConnection (init: ConnectionInit): MultiaddrConnection {
+  return new TCPMultiaddrConnection(init)
+}
+
+function uncork (socket: Socket): void {
+  socket.uncork()
+}
+
+function readRemoteAddr ({ remoteAddress, remotePort }: Socket): AbstractMultiaddrConnectionInit['remoteAddr'] {
+  // both are gone once the socket is destroyed
+  if (remoteAddress == null || remotePort == null) {
+    throw new InvalidParametersError('The remote address of the socket is not known, it is closed')
+  }
+
+  return ipPortToMultiaddr(remoteAddress, remotePort)
+}

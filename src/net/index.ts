@@ -1,0 +1,27 @@
+/**
+ * @packageDocumentation
+ *
+ * Sockets that share a local TCP port, and the addresses they have.
+ *
+ * @example
+ *
+ * ```TypeScript
+ * import net from 'node:net'
+ * import { assertPortFree, bindSocket } from 'libp2p-tcp-stun/net'
+ *
+ * assertPortFree({ host: '0.0.0.0', port: 4001 })
+ *
+ * const server = net.createServer()
+ * bindSocket({ host: '0.0.0.0', port: 4001 }).listen(server)
+ * ```
+ */
+
+export { formatEndpoint } from '../address/endpoint.ts'
+export { toIPEndpoint, toNetConfig } from '../address/net-config.ts'
+export { addressScope } from '../address/scope.ts'
+export { assertPortFree, bindSocket, portSharing } from './bound-socket.ts'
+export { resetSocket } from './reset-socket.ts'
+export type { Endpoint } from '../address/endpoint.ts'
+export type { NetConfig } from '../address/net-config.ts'
+export type { AddressScope } from '../address/scope.ts'
+export type { BindOptions, BoundSocket, ConnectOptions, PortSharing } from './bound-socket.ts'

@@ -1,0 +1,258 @@
+import net from 'node:net'
+import { multiaddr } from '@multiformats/multiaddr'
+import { expect } from 'aegir/chai'
+import { pEvent } from 'p-event'
+import { tcpSTUN } from '../../src/index.ts'
+import { bindSocket } from '../../src/net/bound-socket.ts'
+import { closesAfterEach } from '../fixtures/cleanup.ts'
+import { components, plainUpgrader } from '../fixtures/components.ts'
+import { fakeServer } from '../fixtures/stun-servers.ts'
+import type { TCPSTUNComponents, TCPSTUNInit } from '../../src/index.ts'
+import type { PlainUpgrader } from '../fixtures/components.ts'
+import type { FakeServer } from '../fixtures/stun-servers.ts'
+import type { Transport, Listener } from '@libp2p/interface'
+
+const EVENT = { timeout: 10_000 }
+const PEER = '12D3KooWQgZPPKBL3kZg6d44ougupt6QytBKG17MG4Dm7YbyJP9b'
+
+describe('dialer', () => {
+  const { closing, closeLater } = closesAfterEach()
+
+  async function listen (init: TCPSTUNInit = {}, address = '/ip4/127.0.0.1/tcp/0', overrides: Partial<TCPSTUNComponents> = {}): Promise<{ transport: Transport, listener: Listener, upgrader: PlainUpgrader, port: number }> {
+    const upgrader = plainUpgrader()
+    const transport = tcpSTUN({ stunServers: ['stun:11.0.0.1'], mappingTimeout: 0, ...init })(components(overrides))
+    const listener = closeLater(transport.createListener({ upgrader }))
+    await listener.listen(multiaddr(address))
+
+    return { transport, listener, upgrader, port: Number(listener.getAddrs()[0].getComponents()[1].value) }
+  }
+
+  async function remote (host = '127.0.0.1'): Promise<FakeServer & { ports: number[], accept(): Promise<void>, address: string }> {
+    const ports: number[] = []
+    const events = new EventTarget()
+    const server = await fakeServer(socket => {
+      ports.push(socket.remotePort ?? 0)
+      events.dispatchEvent(new Event('accept'))
+    }, host)
+    closing.push(server)
+
+    return Object.assign(server, {
+      ports,
+      address: `/ip${net.isIPv6(host) ? 6 : 4}/${host}/tcp/${server.port}`,
+      accept: async () => {
+        if (ports.length === 0) {
+          await pEvent(events, 'accept', EVENT)
+        }
+      }
+    })
+  }
+
+  async function dial (transport: Transport, upgrader: PlainUpgrader, address: string): Promise<{ close(): Promise<void>, abort(err: Error): void }> {
+    const connection: any = await transport.dial(multiaddr(address), { upgrader, signal: AbortSignal.timeout(5_000) })
+    closing.push({ close: () => connection.abort(new Error('done')) })
+
+    return connection
+  }
+
+  for (const { listenAddr, host } of [
+    { listenAddr: '/ip4/127.0.0.1/tcp/0', host: '127.0.0.1' },
+    { listenAddr: '/ip4/0.0.0.0/tcp/0', host: '127.0.0.1' },
+    { listenAddr: '/ip6/::1/tcp/0', host: '::1' },
+    { listenAddr: '/ip6/::/tcp/0', host: '::1' }
+  ]) {
+    it(`dials ${host} from the port of ${listenAddr}`, async () => {
+      const server = await remote(host)
+      const { transport, upgrader, port } = await listen({}, listenAddr)
+      await dial(transport, upgrader, server.address)
+      await server.accept()
+
+      expect(server.ports).to.deep.equal([port])
+    })
+  }
+
+  it('takes a fresh port when told to, without a listener, and for another family', async () => {
+    const server = await remote()
+    const server6 = await remote('::1')
+    const off = await listen({ portReuse: false })
+    await dial(off.transport, off.upgrader, server.address)
+    await server.accept()
+    expect(server.ports).to.not.include(off.port)
+
+    const upgrader = plainUpgrader()
+    await dial(tcpSTUN()(components()), upgrader, server.address)
+
+    const v4 = await listen()
+    await dial(v4.transport, v4.upgrader, server6.address)
+    await server6.accept()
+    expect(server6.ports).to.not.include(v4.port)
+  })
+
+  it('takes a fresh port for a host that it has a connection with', async () => {
+    const first = await remote()
+    const second = await remote()
+    const { transport, upgrader, port } = await listen()
+    await dial(transport, upgrader, first.address)
+    await dial(transport, upgrader, second.address)
+    await first.accept()
+    await second.accept()
+
+    expect(first.ports).to.deep.equal([port])
+    expect(second.ports).to.not.include(port)
+  })
+
+  it('takes a fresh port when the other is taken', async () => {
+    const server = await remote()
+    const { transport, upgrader, port } = await listen()
+
+    // somebody else of this process has this very connection
+    const taken = bindSocket({ host: '127.0.0.1', port }).connect({ host: '127.0.0.1', port: server.port })
+    closing.push({ close: () => taken.destroy() })
+    await pEvent(taken, 'connect', EVENT)
+
+    await dial(transport, upgrader, server.address)
+    expect(upgrader.outbound).to.have.lengthOf(1)
+  })
+
+  it('never connects to itself', async () => {
+    const { transport, upgrader, port } = await listen({}, '/ip4/0.0.0.0/tcp/0')
+    await dial(transport, upgrader, `/ip4/127.0.0.1/tcp/${port}`)
+
+    expect(upgrader.outbound).to.have.lengthOf(1)
+    await Promise.all(upgrader.outbound.map(async maConn => maConn.close()))
+  })
+
+  it('dials the same peer again after the upgrade failed: nothing is left in TIME_WAIT', async () => {
+    const server = await remote()
+    const { transport, port } = await listen()
+    const failing = plainUpgrader({ upgradeOutbound: async () => { throw new Error('Oh noes!') } })
+
+    for (let i = 0; i < 3; i++) {
+      await expect(dial(transport, failing, server.address)).to.eventually.be.rejectedWith('Oh noes!')
+
+      while (server.sockets.size > 0 || server.ports.length <= i) {
+        await new Promise(resolve => { setImmediate(resolve) })
+      }
+    }
+
+    expect(server.ports).to.deep.equal([port, port, port])
+  })
+
+  it('can be aborted before and while it connects, and during the upgrade', async () => {
+    const server = await remote()
+    const { transport, upgrader } = await listen()
+
+    await expect(transport.dial(multiaddr(server.address), { upgrader, signal: AbortSignal.abort() })).to.eventually.be.rejected().with.property('name', 'AbortError')
+
+    const connecting = new AbortController()
+    const first = transport.dial(multiaddr(server.address), { upgrader, signal: connecting.signal })
+    connecting.abort()
+    await expect(first).to.eventually.be.rejected().with.property('name', 'AbortError')
+
+    const upgrading = new AbortController()
+    const hanging = plainUpgrader({
+      upgradeOutbound: async (_, options: any) => {
+        upgrading.abort()
+        options.signal.throwIfAborted()
+        throw new Error('unreachable')
+      }
+    })
+    await expect(transport.dial(multiaddr(server.address), { upgrader: hanging, signal: upgrading.signal })).to.eventually.be.rejected().with.property('name', 'AbortError')
+
+    while (server.sockets.size > 0) {
+      await new Promise(resolve => { setImmediate(resolve) })
+    }
+  })
+
+  it('fails with the error of the system', async () => {
+    const server = await fakeServer(() => {})
+    await server.close()
+    const { transport, upgrader } = await listen()
+
+    await expect(dial(transport, upgrader, `/ip4/127.0.0.1/tcp/${server.port}`)).to.eventually.be.rejectedWith('connection error').with.property('code', 'ECONNREFUSED')
+  })
+
+  it('connects again and again when a punch is refused, from its port', async () => {
+    const gone = await fakeServer(() => {})
+    await gone.close()
+    const relayed: any = { remoteAddr: multiaddr(`/ip4/11.0.0.9/tcp/4001/p2p/${PEER}/p2p-circuit/p2p/${PEER}`), streams: [{ protocol: '/libp2p/dcutr', direction: 'inbound' }], remotePeer: PEER }
+    let refusals = 0
+    let server: FakeServer | undefined
+    const ports: number[] = []
+    const { transport, upgrader, port } = await listen({}, undefined, {
+      metrics: countRefusals(() => {
+        refusals++
+
+        if (refusals === 3) {
+          fakeServer(socket => { ports.push(socket.remotePort ?? 0) }, '127.0.0.1', gone.port).then(opened => { server = closeLater(opened) }, () => {})
+        }
+      }),
+      connectionManager: { getConnections: () => [relayed] } as any
+    })
+    await dial(transport, upgrader, `/ip4/127.0.0.1/tcp/${gone.port}/p2p/${PEER}`)
+
+    expect(server).to.not.equal(undefined)
+    expect(ports).to.deep.equal([port])
+    expect(refusals).to.be.at.least(3)
+
+    // a peer that is not there does not keep us busy for ever
+    await server?.close()
+    await expect(dial(transport, upgrader, `/ip4/127.0.0.1/tcp/${gone.port}/p2p/${PEER}`)).to.eventually.be.rejected().with.property('code', 'ECONNREFUSED')
+    expect(refusals).to.be.below(200)
+  })
+
+  it('is an initiator where an address without a peer id is of no punch, though one is under way', async () => {
+    const server = await remote()
+    const relayed: any = { remoteAddr: multiaddr(`/ip4/11.0.0.9/tcp/4001/p2p/${PEER}/p2p-circuit/p2p/${PEER}`), streams: [{ protocol: '/libp2p/dcutr', direction: 'outbound' }], remotePeer: PEER }
+    const { transport, upgrader } = await listen({}, undefined, { connectionManager: { getConnections: () => [relayed] } as any })
+
+    // it says nothing by itself
+    await dial(transport, upgrader, server.address)
+    expect(upgrader.outbound[0]).to.have.property('direction', 'outbound')
+
+    // of this one it is certain
+    const peer = await remote('127.0.0.2')
+    await dial(transport, upgrader, `${peer.address}/p2p/${PEER}`)
+    expect(upgrader.outbound[1]).to.have.property('direction', 'inbound')
+  })
+
+  it('reports its progress', async () => {
+    const server = await remote()
+    const { transport, upgrader } = await listen()
+    const events: string[] = []
+    const connection: any = await transport.dial(multiaddr(server.address), {
+      upgrader,
+      signal: AbortSignal.timeout(5_000),
+      onProgress: (event: { type: string }) => { events.push(event.type) }
+    } as any)
+    connection.abort(new Error('done'))
+
+    expect(events).to.deep.equal(['tcp:open-connection'])
+  })
+
+  it('filters the addresses that it can dial and listen on', () => {
+    const transport = tcpSTUN()(components())
+    const good = ['/ip4/127.0.0.1/tcp/9090', '/ip6/::1/tcp/9090', '/dns4/example.org/tcp/443', '/unix/%2Ftmp%2Fsocket'].map(ma => multiaddr(ma))
+    const bad = ['/ip4/127.0.0.1/udp/9090', '/ip4/127.0.0.1/tcp/9090/http', '/ip4/127.0.0.1/tcp/9090/ws', '/ip4/127.0.0.1/tcp/9090/p2p/Qmb6owHp6eaWArVbcJJbQSyifyJBttMMjYV76N2hMbf5Vw/p2p-circuit'].map(ma => multiaddr(ma))
+
+    expect(transport.dialFilter([...good, ...bad])).to.deep.equal(good)
+    expect(transport.listenFilter([...good, ...bad])).to.deep.equal(good)
+    expect(transport.dialFilter([multiaddr('/ip4/127.0.0.1/tcp/9090/p2p/Qmb6owHp6eaWArVbcJJbQSyifyJBttMMjYV76N2hMbf5Vw')])).to.have.lengthOf(1)
+  })
+})
+
+/**
+ * Metrics that only see the refusals of punches
+ */
+function countRefusals (onRefusal: () => void): any {
+  return {
+    registerCounterGroup: () => ({
+      increment: (events: Record<string, unknown>) => {
+        if (events.punch_refused === true) {
+          onRefusal()
+        }
+      }
+    }),
+    registerMetricGroup: () => ({ update: () => {}, increment: () => {} }),
+    registerMetric: () => ({ update: () => {}, increment: () => {} })
+  }
+}

@@ -1,0 +1,58 @@
+import { expect } from 'aegir/chai'
+import { InvalidMappedAddressError } from '../../src/mapping/errors.ts'
+import { toExternalAddress } from '../../src/mapping/external-address.ts'
+
+const v4 = { host: '192.168.1.2', port: 4001 }
+const v6 = { host: 'fd00::2', port: 4001 }
+const loopback = { host: '127.0.0.1', port: 4001 }
+
+describe('external address', () => {
+  it('accepts public addresses of both families', () => {
+    expect(toExternalAddress({ host: '11.0.0.1', port: 50_123 }, { allowPrivate: false, local: v4 })).to.deep.equal({ host: '11.0.0.1', port: 50_123 })
+    expect(toExternalAddress({ host: '2a00:1450::1', port: 1 }, { allowPrivate: false, local: v6 })).to.deep.equal({ host: '2a00:1450::1', port: 1 })
+  })
+
+  it('takes an IPv4-mapped IPv6 address for what it is', () => {
+    expect(toExternalAddress({ host: '::ffff:11.0.0.1', port: 50_123 }, { allowPrivate: false, local: v4 })).to.deep.equal({ host: '11.0.0.1', port: 50_123 })
+  })
+
+  for (const host of ['0.0.0.0', '0.1.2.3', '224.0.0.1', '255.255.255.255', '240.0.0.1']) {
+    it(`never accepts ${host}`, () => {
+      expect(() => toExternalAddress({ host, port: 4001 }, { allowPrivate: true, local: v4 })).to.throw(InvalidMappedAddressError, host)
+    })
+  }
+
+  for (const host of ['::', 'ff02::1', '::ffff:1:2']) {
+    it(`never accepts ${host}`, () => {
+      expect(() => toExternalAddress({ host, port: 4001 }, { allowPrivate: true, local: v6 })).to.throw(InvalidMappedAddressError, host)
+    })
+  }
+
+  for (const host of ['10.0.0.1', '192.168.1.1', '172.16.0.1', '100.64.0.1', '169.254.1.1', '127.0.0.1']) {
+    it(`does not accept ${host} unless told to`, () => {
+      expect(() => toExternalAddress({ host, port: 4001 }, { allowPrivate: false, local: v4 })).to.throw(InvalidMappedAddressError, host)
+    })
+  }
+
+  for (const host of ['fe80::1', 'fd00::1', '::1']) {
+    it(`does not accept ${host} unless told to`, () => {
+      expect(() => toExternalAddress({ host, port: 4001 }, { allowPrivate: false, local: v6 })).to.throw(InvalidMappedAddressError, host)
+    })
+  }
+
+  it('accepts a private address when told to', () => {
+    expect(toExternalAddress({ host: '100.64.0.1', port: 4001 }, { allowPrivate: true, local: v4 })).to.have.property('host', '100.64.0.1')
+  })
+
+  it('accepts a loopback address only from a server on loopback', () => {
+    expect(() => toExternalAddress({ host: '127.0.0.1', port: 4001 }, { allowPrivate: true, local: v4 })).to.throw(InvalidMappedAddressError, 'loopback')
+    expect(() => toExternalAddress({ host: '127.0.0.1', port: 4001 }, { allowPrivate: false, local: loopback })).to.throw(InvalidMappedAddressError, 'loopback')
+    expect(toExternalAddress({ host: '127.0.0.1', port: 4001 }, { allowPrivate: true, local: loopback })).to.have.property('host', '127.0.0.1')
+  })
+
+  it('refuses port 0, another family and nonsense', () => {
+    expect(() => toExternalAddress({ host: '11.0.0.1', port: 0 }, { allowPrivate: true, local: v4 })).to.throw(InvalidMappedAddressError, 'port 0')
+    expect(() => toExternalAddress({ host: '2a00::1', port: 1 }, { allowPrivate: true, local: v4 })).to.throw(InvalidMappedAddressError, 'IPv4')
+    expect(() => toExternalAddress({ host: 'example.org', port: 1 }, { allowPrivate: true, local: v4 })).to.throw(InvalidMappedAddressError, 'IPv4')
+  })
+})

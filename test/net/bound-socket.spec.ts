@@ -1,0 +1,152 @@
+import net from 'node:net'
+import { expect } from 'aegir/chai'
+import { pEvent } from 'p-event'
+import { assertPortFree, bindSocket, portSharing } from '../../src/net/bound-socket.ts'
+
+const EVENT = { timeout: 5_000 }
+
+/**
+ * Everything that a test opens
+ */
+class Sockets {
+  private readonly opened: Array<net.Socket | net.Server> = []
+
+  add<T extends net.Socket | net.Server> (socket: T): T {
+    this.opened.push(socket)
+    return socket
+  }
+
+  async close (): Promise<void> {
+    await Promise.all(this.opened.splice(0).map(async socket => {
+      if (socket instanceof net.Server) {
+        await new Promise(resolve => { socket.close(resolve) })
+      } else {
+        socket.destroy()
+      }
+    }))
+  }
+}
+
+describe('bound socket', () => {
+  const sockets = new Sockets()
+
+  afterEach(async () => { await sockets.close() })
+
+  async function listen (host: string): Promise<{ server: net.Server, port: number }> {
+    const server = sockets.add(net.createServer(socket => { sockets.add(socket).on('error', () => {}) }))
+    server.listen({ host, port: 0 })
+    await pEvent(server, 'listening', EVENT)
+
+    return { server, port: (server.address() as net.AddressInfo).port }
+  }
+
+  it('knows what the platform can do', function () {
+    if (process.platform !== 'linux') {
+      return this.skip()
+    }
+
+    expect(portSharing()).to.equal(typeof net.BoundSocket === 'function' ? 'bound-socket' : 'handle')
+  })
+
+  for (const { name, host, loopback } of [
+    { name: '127.0.0.1', host: '127.0.0.1', loopback: '127.0.0.1' },
+    { name: '0.0.0.0', host: '0.0.0.0', loopback: '127.0.0.1' },
+    { name: '::1', host: '::1', loopback: '::1' },
+    { name: '::', host: '::', loopback: '::1' }
+  ]) {
+    it(`connects from the port that it listens on at ${name}, in both orders`, async () => {
+      const ipv6Only = net.isIPv6(host)
+      const remote = await listen(loopback)
+      const other = await listen(loopback)
+
+      // connect first
+      const first = bindSocket({ host, port: 0, ipv6Only })
+      const { port } = first
+      const accepted = pEvent<'connection', net.Socket>(remote.server, 'connection', EVENT)
+      await pEvent(sockets.add(first.connect({ host: loopback, port: remote.port })), 'connect', EVENT)
+      expect(await accepted).to.have.property('remotePort', port)
+
+      // then listen
+      const server = sockets.add(net.createServer(socket => { sockets.add(socket) }))
+      const listening = pEvent(server, 'listening', EVENT)
+      bindSocket({ host, port, ipv6Only }).listen(server)
+      await listening
+      expect(server.address()).to.have.property('port', port)
+
+      // and connect to somebody else while listening
+      const second = pEvent<'connection', net.Socket>(other.server, 'connection', EVENT)
+      await pEvent(sockets.add(bindSocket({ host, port, ipv6Only }).connect({ host: loopback, port: other.port })), 'connect', EVENT)
+      expect(await second).to.have.property('remotePort', port)
+
+      // the listener still accepts
+      const inbound = pEvent(server, 'connection', EVENT)
+      sockets.add(net.connect({ host: loopback, port }))
+      await inbound
+    })
+  }
+
+  it('passes on the options of the socket', async () => {
+    const remote = await listen('127.0.0.1')
+    const socket = sockets.add(bindSocket({ host: '127.0.0.1', port: 0 }).connect({ host: 'localhost', family: 4, port: remote.port, allowHalfOpen: true, noDelay: true }))
+    await pEvent(socket, 'connect', EVENT)
+
+    expect(socket).to.have.property('allowHalfOpen', true)
+  })
+
+  it('says EADDRINUSE when somebody listens, also when the other one shares its port', async () => {
+    const { port } = await listen('127.0.0.1')
+    expect(() => { assertPortFree({ host: '127.0.0.1', port }) }).to.throw().with.property('code', 'EADDRINUSE')
+
+    const sharing = bindSocket({ host: '127.0.0.1', port: 0 })
+    const server = sockets.add(net.createServer())
+    const listening = pEvent(server, 'listening', EVENT)
+    sharing.listen(server)
+    await listening
+    expect(() => { assertPortFree({ host: '127.0.0.1', port: sharing.port }) }).to.throw().with.property('code', 'EADDRINUSE')
+    expect(() => { assertPortFree({ host: '0.0.0.0', port: sharing.port }) }).to.throw().with.property('code', 'EADDRINUSE')
+  })
+
+  it('does not mind connections from the port', async () => {
+    const remote = await listen('127.0.0.1')
+    const bound = bindSocket({ host: '127.0.0.1', port: 0 })
+    await pEvent(sockets.add(bound.connect({ host: '127.0.0.1', port: remote.port })), 'connect', EVENT)
+
+    assertPortFree({ host: '127.0.0.1', port: bound.port })
+    assertPortFree({ host: '127.0.0.1', port: 0 })
+  })
+
+  it('says EADDRNOTAVAIL for an address that is not ours', () => {
+    expect(() => bindSocket({ host: '192.0.2.1', port: 0 })).to.throw().with.property('code', 'EADDRNOTAVAIL')
+  })
+
+  it('fails a second connection to the same endpoint, and makes it after a reset', async () => {
+    const remote = await listen('127.0.0.1')
+    const bound = bindSocket({ host: '127.0.0.1', port: 0 })
+    const { port } = bound
+    const again = (): net.Socket => sockets.add(bindSocket({ host: '127.0.0.1', port }).connect({ host: '127.0.0.1', port: remote.port }))
+
+    const first = sockets.add(bound.connect({ host: '127.0.0.1', port: remote.port }))
+    await pEvent(first, 'connect', EVENT)
+
+    const err = await pEvent<'error', NodeJS.ErrnoException>(again(), 'error', { ...EVENT, rejectionEvents: [] })
+    expect(err.code).to.equal('EADDRNOTAVAIL')
+
+    first.resetAndDestroy()
+    await pEvent(first, 'close', EVENT)
+    await pEvent(again(), 'connect', EVENT)
+  })
+
+  it('releases the port when it is closed or aborted unused', () => {
+    const closed = bindSocket({ host: '127.0.0.1', port: 0 })
+    closed.close()
+    closed.close()
+    assertPortFree({ host: '127.0.0.1', port: closed.port })
+
+    const controller = new AbortController()
+    const aborted = bindSocket({ host: '127.0.0.1', port: 0, signal: controller.signal })
+    controller.abort()
+    assertPortFree({ host: '127.0.0.1', port: aborted.port })
+
+    expect(() => bindSocket({ host: '127.0.0.1', port: 0, signal: controller.signal })).to.throw().with.property('name', 'AbortError')
+  })
+})

@@ -1,0 +1,264 @@
+import net from 'node:net'
+import { expect } from 'aegir/chai'
+import { pEvent } from 'p-event'
+import { bindSocket } from '../../src/net/bound-socket.ts'
+import { createSTUNServer } from '../../src/server/index.ts'
+import { STUNClient } from '../../src/stun/client.ts'
+import { STUNConnectionError, STUNErrorResponseError, STUNTimeoutError } from '../../src/stun/errors.ts'
+import { openClient } from '../../src/stun/open-client.ts'
+import { parseSTUNURI } from '../../src/stun/uri.ts'
+import { closesAfterEach } from '../fixtures/cleanup.ts'
+import { zoneDNS } from '../fixtures/dns.ts'
+import { HeldClock } from '../fixtures/held-clock.ts'
+import { HOSTILE, failure, fakeServer, mapped, mapsTo, stunServer, success } from '../fixtures/stun-servers.ts'
+import type { STUNServer } from '../../src/server/index.ts'
+import type { FakeServer } from '../fixtures/stun-servers.ts'
+
+describe('Binding', () => {
+  const { closing, closeLater } = closesAfterEach()
+
+  async function realServer (host = '127.0.0.1'): Promise<{ server: STUNServer, host: string, port: number }> {
+    const server = closeLater(createSTUNServer({ listen: [{ host, port: 0 }] }))
+    await server.listen()
+
+    return { server, host, port: server.addresses[0].port }
+  }
+
+  for (const host of ['127.0.0.1', '::1']) {
+    it(`learns the address of a shared local port at ${host}`, async () => {
+      const server = await realServer(host)
+      const bound = bindSocket({ host, port: 0, ipv6Only: host === '::1' })
+      const listener = net.createServer()
+      closing.push(listener)
+      const listening = pEvent(listener, 'listening', { timeout: 5_000 })
+      bound.listen(listener)
+      await listening
+
+      const binding = closeLater(new STUNClient({ server, local: { host, port: bound.port } }))
+      await binding.connect()
+      const result = await binding.request()
+
+      expect(result.mapped).to.deep.equal({ host, port: bound.port })
+      expect(result.local).to.deep.equal({ host, port: bound.port })
+      expect(result.responseOrigin).to.deep.equal({ host, port: server.port })
+      expect(result.software).to.equal('libp2p-tcp-stun')
+      expect(result.rewritten).to.be.undefined()
+    })
+  }
+
+  it('asks again on the same connection, also many times at once', async () => {
+    const { server, ...endpoint } = await realServer()
+    const binding = closeLater(new STUNClient({ server: endpoint }))
+    await binding.connect()
+    const results = await Promise.all(Array.from({ length: 20 }, async () => binding.request()))
+
+    expect(new Set(results.map(({ mapped }) => mapped.port)).size).to.equal(1)
+    expect(server.counters).to.include({ accepted: 1, bindings: 20 })
+  })
+
+  it('understands a server of RFC 3489, and notices an ALG', async () => {
+    const old = closeLater(await stunServer(() => [{ type: 'MAPPED-ADDRESS', address: { host: '11.0.0.1', port: 1 } }]))
+    const { binding, result } = await openClient(parseSTUNURI(old.uri), { local: { host: '127.0.0.1', port: 0 } })
+    closing.push(binding)
+    expect(result).to.have.deep.property('mapped', { host: '11.0.0.1', port: 1 })
+
+    const alg = closeLater(await stunServer(() => [...mapped('11.0.0.1', 2), { type: 'MAPPED-ADDRESS', address: { host: '192.168.1.2', port: 3 } }]))
+    const rewritten = await openClient(parseSTUNURI(alg.uri), { local: { host: '127.0.0.1', port: 0 } })
+    closing.push(rewritten.binding)
+    expect(rewritten.result).to.have.deep.property('mapped', { host: '11.0.0.1', port: 2 })
+    expect(rewritten.result).to.have.deep.property('rewritten', { host: '192.168.1.2', port: 3 })
+  })
+
+  it('takes the answer byte by byte', async () => {
+    const server = closeLater(await stunServer((request, socket) => {
+      socket.setNoDelay(true)
+      success(request, mapped('11.0.0.1', 4001)).forEach(byte => { socket.write(Uint8Array.of(byte)) })
+      return undefined
+    }))
+    const { binding, result } = await openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } })
+    closing.push(binding)
+
+    expect(result.mapped.host).to.equal('11.0.0.1')
+  })
+
+  it('follows ALTERNATE-SERVER', async () => {
+    const target = closeLater(await mapsTo('11.0.0.1', 4001))
+    const server = closeLater(await stunServer(request => failure(request, 300, 'Try Alternate', [{ type: 'ALTERNATE-SERVER', address: target }])))
+    const { binding, result } = await openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } })
+    closing.push(binding)
+
+    expect(result.mapped.host).to.equal('11.0.0.1')
+    expect(binding.server).to.have.property('port', target.port)
+    expect(server.sockets).to.be.empty()
+  })
+
+  it('does not follow ALTERNATE-SERVER in a circle', async () => {
+    const servers: FakeServer[] = []
+
+    for (let i = 0; i < 6; i++) {
+      servers.push(closeLater(await stunServer(request => failure(request, 300, 'Try Alternate', [{ type: 'ALTERNATE-SERVER', address: servers[(i + 1) % 6] }]))))
+    }
+
+    await expect(openClient(parseSTUNURI(servers[0].uri), { local: { host: '127.0.0.1', port: 0 } })).to.eventually.be.rejected()
+      .with.property('name', 'STUNAlternateServerError')
+    expect(servers.reduce((sum, { accepted }) => sum + accepted, 0)).to.be.at.most(4)
+  })
+
+  it('tries the next address of a name', async () => {
+    const server = closeLater(await mapsTo('11.0.0.1', 4001))
+    const dns = zoneDNS({ a: { 'stun.example': ['127.0.0.9', '127.0.0.1'] } })
+    const { binding } = await openClient(parseSTUNURI(`stun:stun.example:${server.port}`), { local: { host: '127.0.0.1', port: 0 }, dns })
+    closing.push(binding)
+
+    expect(binding.server.host).to.equal('127.0.0.1')
+  })
+
+  for (const [title, { error, create }] of Object.entries(HOSTILE)) {
+    // what a mapped address may be is not the Binding's business
+    if (error === 'InvalidMappedAddressError') {
+      continue
+    }
+
+    it(`a server that ${title}: ${error}`, async () => {
+      const server = closeLater(await create())
+
+      await expect(openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 }, timeout: 200 })).to.eventually.be.rejected()
+        .with.property('name', error)
+    })
+  }
+
+  it('has the code and the reason of an error response', async () => {
+    const server = closeLater(await stunServer(request => failure(request, 420, 'Unknown Attribute')))
+    const err: any = await openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } }).catch(err => err)
+
+    expect(err).to.be.an.instanceOf(STUNErrorResponseError)
+    expect(err).to.include({ code: 420, reason: 'Unknown Attribute' })
+    expect(err.message).to.include(`${server.port}`)
+  })
+
+  it('has the cause of a failed connection', async () => {
+    const server = await fakeServer(() => {})
+    await server.close()
+    const err: any = await new STUNClient({ server }).connect().catch(err => err)
+
+    expect(err).to.be.an.instanceOf(STUNConnectionError)
+    expect(err.cause.code).to.equal('ECONNREFUSED')
+    expect(err.message).to.include('ECONNREFUSED')
+  })
+
+  it('waits no longer than its timeout, on the clock it is given', async () => {
+    const clock = new HeldClock()
+    const server = closeLater(await fakeServer(() => {}))
+    const binding = closeLater(new STUNClient({ server, clock, timeout: 39_500 }))
+    await binding.connect()
+    const request = binding.request()
+    clock.advance(39_499)
+    expect(clock.pending).to.equal(1)
+    clock.advance(1)
+
+    await expect(request).to.eventually.be.rejectedWith(STUNTimeoutError)
+    expect(clock.pending).to.equal(0)
+  })
+
+  it('forgives an answer that comes too late', async () => {
+    const late: Array<() => void> = []
+    const server = closeLater(await stunServer((request, socket) => {
+      late.push(() => { socket.write(success(request, mapped('11.0.0.1', 4001))) })
+      return undefined
+    }))
+    const binding = closeLater(new STUNClient({ server }))
+    await binding.connect()
+    const controller = new AbortController()
+    const first = binding.request({ signal: controller.signal })
+    controller.abort()
+    await expect(first).to.eventually.be.rejected().with.property('name', 'AbortError')
+
+    const second = binding.request()
+
+    while (late.length < 2) {
+      await new Promise(resolve => { setImmediate(resolve) })
+    }
+
+    late.forEach(send => { send() })
+    expect((await second).mapped.port).to.equal(4001)
+  })
+
+  it('says when the server hangs up, and fails what waits', async () => {
+    const server = closeLater(await fakeServer(socket => { socket.once('data', () => { socket.resetAndDestroy() }) }))
+    const binding = new STUNClient({ server })
+    await binding.connect()
+    const closed = pEvent(binding, 'close', { timeout: 5_000 })
+
+    await expect(binding.request()).to.eventually.be.rejectedWith(STUNConnectionError)
+    await closed
+    expect(binding.endReason).to.be.an.instanceOf(STUNConnectionError)
+    await expect(binding.request()).to.eventually.be.rejectedWith(STUNConnectionError)
+  })
+
+  it('refuses an answer that it does not understand, but not one of RFC 3489', async () => {
+    const server = closeLater(await stunServer(() => [...mapped('11.0.0.1', 1), { type: 'UNKNOWN', code: 0x7ff0, value: new Uint8Array(4) }]))
+    await expect(openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } })).to.eventually.be.rejected().with.property('name', 'STUNProtocolError')
+
+    const old = closeLater(await stunServer(() => [...mapped('11.0.0.1', 1), { type: 'UNKNOWN', code: 0x0005, value: new Uint8Array(8) }]))
+    closing.push((await openClient(parseSTUNURI(old.uri), { local: { host: '127.0.0.1', port: 0 } })).binding)
+  })
+
+  it('stays closed when it is closed while it connects', async () => {
+    const server = closeLater(await fakeServer(() => {}))
+
+    for (const tls of [undefined, {}]) {
+      const binding = new STUNClient({ server, tls, clock: new HeldClock() })
+      const connecting = binding.connect()
+      binding.close()
+      await expect(connecting).to.eventually.be.rejectedWith(STUNConnectionError)
+      expect(binding.endReason).to.be.an.instanceOf(STUNConnectionError)
+    }
+  })
+
+  it('fails cleanly on options that TLS does not take, and on any reason to abort', async () => {
+    const server = closeLater(await fakeServer(() => {}))
+    await expect(new STUNClient({ server, tls: { cert: 'garbage' } }).connect()).to.eventually.be.rejectedWith(STUNConnectionError)
+    expect(server.accepted).to.equal(0)
+
+    const controller = new AbortController()
+    const binding = new STUNClient({ server })
+    const connecting = binding.connect({ signal: controller.signal })
+    controller.abort('enough')
+    expect(await connecting.catch(reason => reason)).to.equal('enough')
+    expect(binding.endReason).to.have.property('name', 'AbortError')
+  })
+
+  it('gives up a server that leaves many requests open', async () => {
+    const server = closeLater(await fakeServer(() => {}))
+    const binding = new STUNClient({ server })
+    await binding.connect()
+
+    for (let i = 0; i < 17; i++) {
+      const controller = new AbortController()
+      const request = binding.request({ signal: controller.signal })
+      controller.abort()
+      await expect(request).to.eventually.be.rejected()
+    }
+
+    expect(binding.endReason).to.be.an.instanceOf(STUNTimeoutError)
+  })
+
+  it('can be aborted while it connects and while it asks, and leaves nothing', async () => {
+    const server = closeLater(await fakeServer(() => {}))
+    const connecting = new AbortController()
+    const first = new STUNClient({ server }).connect({ signal: connecting.signal })
+    connecting.abort()
+    await expect(first).to.eventually.be.rejected().with.property('name', 'AbortError')
+
+    await expect(new STUNClient({ server }).connect({ signal: AbortSignal.abort() })).to.eventually.be.rejected().with.property('name', 'AbortError')
+
+    const binding = new STUNClient({ server })
+    await binding.connect()
+    const asking = new AbortController()
+    const second = binding.request({ signal: asking.signal })
+    asking.abort()
+    await expect(second).to.eventually.be.rejected().with.property('name', 'AbortError')
+    binding.close()
+    await expect(binding.request()).to.eventually.be.rejectedWith(STUNConnectionError)
+  })
+})
