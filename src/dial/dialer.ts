@@ -6,9 +6,9 @@ import { CustomProgressEvent } from 'progress-events'
 import { raceSignal } from 'race-signal'
 import { formatEndpoint } from '../address/endpoint.ts'
 import { toIPEndpoint, toNetConfig } from '../address/net-config.ts'
+import { isLoopback, isUnspecified } from '../address/scope.ts'
 import { toMultiaddrConnection } from '../connection/connection.ts'
 import { DEFAULT_MAX_LINGERING_DIALS } from '../constants.ts'
-import { isLoopbackHost, isUnspecifiedHost } from '../mapping/external-address.ts'
 import { bindSocket, portSharing } from '../net/bound-socket.ts'
 import { resetSocket } from '../net/reset-socket.ts'
 import { findPunch, isConnectedByRelay, isConnectedDirectly, listenForRole, peerOf } from '../punch/hole-punch.ts'
@@ -378,7 +378,7 @@ export class Dialer {
 
     const shared = this.ports.find({ host, port, family })
 
-    if (shared == null || isUnspecifiedHost(shared.host) || isLoopbackHost(shared.host)) {
+    if (shared == null || isUnspecified(shared.host) || isLoopback(shared.host)) {
       return shared
     }
 

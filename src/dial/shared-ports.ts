@@ -1,8 +1,7 @@
 import { isIPv6 } from 'node:net'
 import os from 'node:os'
-import { isPrivateIp } from '@libp2p/utils'
 import { TypedEventEmitter } from 'main-event'
-import { isLoopbackHost, isUnspecifiedHost } from '../mapping/external-address.ts'
+import { isGlobal, isLoopback, isUnspecified } from '../address/scope.ts'
 import type { Socket } from 'node:net'
 
 /**
@@ -105,7 +104,7 @@ export class SharedPorts extends TypedEventEmitter<SharedPortsEvents> {
    */
   hold (port: SharedPort, { keepAlive, allowPrivate }: { keepAlive: number, allowPrivate: boolean }): boolean {
     const holders = [...this.outbound]
-      .filter(([socket, local]) => isFrom(port, local) && (allowPrivate || isPrivateIp(socket.remoteAddress ?? '') === false))
+      .filter(([socket, local]) => isFrom(port, local) && (allowPrivate || isGlobal(socket.remoteAddress ?? '')))
       .slice(0, HOLDERS)
     holders.forEach(([socket]) => { socket.setKeepAlive(true, keepAlive) })
 
@@ -142,10 +141,10 @@ export class SharedPorts extends TypedEventEmitter<SharedPortsEvents> {
    * The port to dial a host from, if there is one that can reach it
    */
   find (remote: { host: string, port: number, family: 4 | 6 }): SharedPort | undefined {
-    const loopback = isLoopbackHost(remote.host)
+    const loopback = isLoopback(remote.host)
     const [port] = [...this.ports]
-      .filter(({ family, host }) => family === remote.family && (isUnspecifiedHost(host) || isLoopbackHost(host) === loopback))
-      .sort((a, b) => Number(isUnspecifiedHost(b.host)) - Number(isUnspecifiedHost(a.host)))
+      .filter(({ family, host }) => family === remote.family && (isUnspecified(host) || isLoopback(host) === loopback))
+      .sort((a, b) => Number(isUnspecified(b.host)) - Number(isUnspecified(a.host)))
 
     // from a port to the same port of the same host TCP connects to itself
     if (port?.port === remote.port && (loopback || isOwnAddress(remote.host))) {
@@ -164,7 +163,7 @@ export class SharedPorts extends TypedEventEmitter<SharedPortsEvents> {
  * Whether something local is at the port of a listener
  */
 function isFrom ({ host, port, family }: SharedPort, local: Local): boolean {
-  return port === local.port && family === (isIPv6(local.host) ? 6 : 4) && (isUnspecifiedHost(host) || host === local.host)
+  return port === local.port && family === (isIPv6(local.host) ? 6 : 4) && (isUnspecified(host) || host === local.host)
 }
 
 function isOwnAddress (host: string): boolean {

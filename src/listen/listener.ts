@@ -5,10 +5,11 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { anySignal } from 'any-signal'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { pEvent } from 'p-event'
+import { toMultiaddr } from '../address/endpoint.ts'
 import { toNetConfig } from '../address/net-config.ts'
+import { isLoopback } from '../address/scope.ts'
 import { toMultiaddrConnection } from '../connection/connection.ts'
 import { DEFAULT_MAPPING_TIMEOUT, DEFAULT_STUN_SERVERS } from '../constants.ts'
-import { isLoopbackHost } from '../mapping/external-address.ts'
 import { PublicMapping } from '../mapping/mapping.ts'
 import { DEFAULT_KEEP_ALIVE_INTERVAL } from '../mapping/options.ts'
 import { assertPortFree, bindSocket, portSharing } from '../net/bound-socket.ts'
@@ -376,13 +377,13 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     const { shared } = this.status
     const { host, port, family } = shared
 
-    if (isLoopbackHost(host) && !couldMapLoopback(stunServers)) {
+    if (isLoopback(host) && !couldMapLoopback(stunServers)) {
       return
     }
 
     const mapping = new PublicMapping(this.components, {
       ...this.init,
-      listener: multiaddr(`/ip${family}/${host}/tcp/${port}`),
+      listener: toMultiaddr({ host, port }),
       stunServers,
       isHeld: () => this.ports.hold(shared, { keepAlive: keepAliveInterval, allowPrivate: this.init.allowPrivateMapping === true })
     })
@@ -443,5 +444,5 @@ function couldMapLoopback (servers: string[]): boolean {
     }
   })
 
-  return hosts.length === 0 || hosts.some(host => host === 'localhost' || isLoopbackHost(host))
+  return hosts.length === 0 || hosts.some(host => host === 'localhost' || isLoopback(host))
 }

@@ -1,5 +1,5 @@
-import { isPrivateIp } from '@libp2p/utils'
 import { toIPEndpoint } from '../address/net-config.ts'
+import { isGlobal } from '../address/scope.ts'
 import { isRelayed } from '../punch/is-relayed.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { SharedPort, SharedPorts } from '../dial/shared-ports.ts'
@@ -36,7 +36,7 @@ export function observedAddress ({ connection, observedAddr }: IdentifyResult, p
   const remote = toIPEndpoint(connection.remoteAddr)
   const observed = toIPEndpoint(observedAddr)
 
-  if (remote == null || observed == null || isPrivateIp(remote.host) !== false) {
+  if (remote == null || observed == null || !isGlobal(remote.host)) {
     return
   }
 

@@ -1,6 +1,7 @@
+import { isSameEndpoint } from '../address/endpoint.ts'
+import { isUnspecified } from '../address/scope.ts'
 import { STUNConnectionError } from '../stun/errors.ts'
-import { isUnspecifiedHost } from './external-address.ts'
-import { HeldConnection, isSameEndpoint } from './held-connection.ts'
+import { HeldConnection } from './held-connection.ts'
 import { NetworkWatch } from './network-watch.ts'
 import { otherEndpoints } from './other-endpoints.ts'
 import { nextRenewal } from './rotation.ts'
@@ -100,7 +101,7 @@ export class Connections {
       keepAliveInterval,
       clock,
       random,
-      isTaken: (held, endpoint) => [...this.running.keys()].some(other => other !== held && isSameEndpoint(other.endpoint, endpoint)),
+      isTaken: (held, endpoint) => [...this.running.keys()].some(other => other !== held && other.endpoint != null && isSameEndpoint(other.endpoint, endpoint)),
       onAnswer: (held, result) => { this.onAnswer(held, result) }
     }
   }
@@ -112,7 +113,7 @@ export class Connections {
     const { network, clock, keepAliveInterval, local, log } = this.init
 
     // a listener on one address has no other to use
-    if (isUnspecifiedHost(local.host)) {
+    if (isUnspecified(local.host)) {
       new NetworkWatch({
         network,
         clock,

@@ -1,5 +1,4 @@
 import { AlreadyStartedError } from '@libp2p/interface'
-import { formatEndpoint } from '../address/endpoint.ts'
 import { jitter } from '../runtime/random.ts'
 import { openClient } from '../stun/open-client.ts'
 import type { PooledServer } from './server-pool.ts'
@@ -242,8 +241,4 @@ export class HeldConnection {
       this.state.end(reason)
     }
   }
-}
-
-export function isSameEndpoint (a?: Endpoint, b?: Endpoint): boolean {
-  return a != null && b != null && formatEndpoint(a) === formatEndpoint(b)
 }

@@ -25,7 +25,7 @@
 
 export { findConsensus } from './consensus.ts'
 export * from './errors.ts'
-export { isLoopbackHost, toExternalAddress } from './external-address.ts'
+export { toExternalAddress } from './external-address.ts'
 export { otherEndpoints } from './other-endpoints.ts'
 export { PublicMapping } from './mapping.ts'
 export type { Consensus, Observation } from './consensus.ts'

@@ -4,7 +4,7 @@ import { getNetConfig } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { raceSignal } from 'race-signal'
-import { formatEndpoint } from '../address/endpoint.ts'
+import { formatEndpoint, toMultiaddr } from '../address/endpoint.ts'
 import { portSharing } from '../net/bound-socket.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { sharedLogger } from '../runtime/loggers.ts'
@@ -31,7 +31,6 @@ import type { Clock, Timer } from '../runtime/clock.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
 import type { STUNURI } from '../stun/uri.ts'
 import type { Logger } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
 
 export interface PublicMappingEvents {
   /**
@@ -482,8 +481,4 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
 
     return uris
   }
-}
-
-function toMultiaddr ({ host, port }: Endpoint): Multiaddr {
-  return multiaddr(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/${port}`)
 }

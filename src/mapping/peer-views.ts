@@ -1,5 +1,9 @@
-import { isIPv6 } from 'node:net'
-import { encodeAddress } from '../stun/address.ts'
+import { subnetOf } from '../address/ip.ts'
+
+/**
+ * An operator has at least a network of this size
+ */
+const OPERATOR_PREFIX = { ipv4: 24, ipv6: 48 }
 
 /**
  * More networks need not be remembered
@@ -40,7 +44,7 @@ export class PeerViews {
    * @returns whether it is news
    */
   add (view: PeerView): boolean {
-    const network = networkOf(view.host)
+    const network = subnetOf(view.host, OPERATOR_PREFIX)
     const before = this.views.get(network)
     this.views.delete(network)
     this.views.set(network, view)
@@ -78,11 +82,4 @@ export class PeerViews {
   private list (): PeerView[] {
     return [...this.views.values()]
   }
-}
-
-/**
- * What one operator has at least: an IPv4 /24, an IPv6 /48
- */
-function networkOf (host: string): string {
-  return encodeAddress({ host, port: 0 }).subarray(4, isIPv6(host) ? 10 : 7).join(' ')
 }

@@ -16,12 +16,14 @@
  * ```
  */
 
-export { formatEndpoint } from '../address/endpoint.ts'
+export { formatEndpoint, isSameEndpoint, toMultiaddr } from '../address/endpoint.ts'
+export { subnetOf, unmapIPv4 } from '../address/ip.ts'
 export { toIPEndpoint, toNetConfig } from '../address/net-config.ts'
-export { addressScope } from '../address/scope.ts'
+export { addressScope, isGlobal, isLoopback, isUnspecified } from '../address/scope.ts'
 export { assertPortFree, bindSocket, portSharing } from './bound-socket.ts'
 export { resetSocket } from './reset-socket.ts'
 export type { Endpoint } from '../address/endpoint.ts'
+export type { SubnetPrefix } from '../address/ip.ts'
 export type { NetConfig } from '../address/net-config.ts'
 export type { AddressScope } from '../address/scope.ts'
 export type { BindOptions, BoundSocket, ConnectOptions, PortSharing } from './bound-socket.ts'

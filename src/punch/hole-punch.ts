@@ -13,12 +13,13 @@
  *
  * And the fast way: see `FastPunch`.
  */
-import { isPrivateIp } from '@libp2p/utils'
 import { CODE_P2P, multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { anySignal } from 'any-signal'
 import { pEvent } from 'p-event'
+import { toMultiaddr } from '../address/endpoint.ts'
 import { toIPEndpoint } from '../address/net-config.ts'
+import { isGlobal } from '../address/scope.ts'
 import { isRelayed } from './is-relayed.ts'
 import type { Dialer } from '../dial/dialer.ts'
 import type { TCPSTUNComponents } from '../index.ts'
@@ -235,7 +236,7 @@ export function candidates (addresses: Multiaddr[]): Multiaddr[] {
     const endpoint = toIPEndpoint(ma)
 
     // names are not looked up for this
-    if (endpoint == null || isPrivateIp(endpoint.host) !== false) {
+    if (endpoint == null || !isGlobal(endpoint.host)) {
       continue
     }
 
@@ -243,7 +244,7 @@ export function candidates (addresses: Multiaddr[]): Multiaddr[] {
     hosts = { [family]: host, ...hosts }
 
     if (hosts[family] === host && found.size < MAX_ADDRESSES) {
-      const address = multiaddr(`/ip${family === 4 ? 4 : 6}/${host}/tcp/${port}`)
+      const address = toMultiaddr({ host, port })
       found.set(address.toString(), address)
     }
   }

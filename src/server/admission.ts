@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net'
-import { encodeAddress } from '../stun/address.ts'
+import { subnetOf } from '../address/ip.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { Limits } from './limits.ts'
 
@@ -19,6 +19,11 @@ export type RefusalReason = 'connections' | 'address' | 'subnet' | 'rate' | 'mem
  * Addresses that are not connected are forgotten this often, in ms
  */
 const SWEEP_INTERVAL = 1_000
+
+/**
+ * One client can have all of these addresses
+ */
+const SOURCE_PREFIX = { ipv4: 32, ipv6: 64 }
 
 interface Source {
   connections: number
@@ -59,7 +64,7 @@ export class Admission {
   admit (host: string, now: number): 'address' | 'subnet' | 'rate' | undefined {
     this.sweep(now)
     const v6 = isIPv6(host)
-    const key = v6 ? subnetOf(host) : host
+    const key = subnetOf(host, SOURCE_PREFIX)
     let source = this.sources.get(key)
 
     if (source == null) {
@@ -90,7 +95,7 @@ export class Admission {
 
   release (host: string): void {
     const v6 = isIPv6(host)
-    const source = this.sources.get(v6 ? subnetOf(host) : host)
+    const source = this.sources.get(subnetOf(host, SOURCE_PREFIX))
 
     if (source != null) {
       source.connections--
@@ -120,11 +125,4 @@ export class Admission {
       }
     }
   }
-}
-
-/**
- * The first half of an IPv6 address
- */
-function subnetOf (host: string): string {
-  return Buffer.from(encodeAddress({ host, port: 0 }).subarray(4, 12)).toString('hex')
 }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { isUnspecified } from '../address/scope.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 
 /**
@@ -14,8 +15,4 @@ export function otherAddress (server: Endpoint, listeners: Endpoint[]): Endpoint
     .map(({ host, port }) => ({ host: isUnspecified(host) ? server.host : host, port }))
     .filter(other => rank(other) > 0)
     .reduce<Endpoint | undefined>((best, other) => best == null || rank(other) > rank(best) ? other : best, undefined)
-}
-
-export function isUnspecified (host: string): boolean {
-  return host === '0.0.0.0' || host === '::'
 }

@@ -3,6 +3,8 @@ import tls from 'node:tls'
 import { AlreadyStartedError, InvalidParametersError } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import { pEvent } from 'p-event'
+import { unmapIPv4 } from '../address/ip.ts'
+import { isUnspecified } from '../address/scope.ts'
 import { bindSocket } from '../net/bound-socket.ts'
 import { resetSocket } from '../net/reset-socket.ts'
 import { Admission } from './admission.ts'
@@ -10,7 +12,7 @@ import { ClientConnection } from './client-connection.ts'
 import { createCounters } from './counters.ts'
 import { validateLimits } from './limits.ts'
 import { DEFAULT_DRAIN_DEADLINE } from './options.ts'
-import { isUnspecified, otherAddress } from './other-address.ts'
+import { otherAddress } from './other-address.ts'
 import { readProxyHeader } from './proxied.ts'
 import { networks } from './proxy-protocol.ts'
 import { Responder } from './response.ts'
@@ -438,11 +440,4 @@ function ignore (): void {}
 
 async function closeServer (server: net.Server): Promise<void> {
   return new Promise(resolve => { server.close(() => { resolve() }) })
-}
-
-/**
- * A socket for both families reports IPv4 as ::ffff:1.2.3.4
- */
-function unmapIPv4 (host: string): string {
-  return host.startsWith('::ffff:') && host.includes('.') ? host.slice('::ffff:'.length) : host
 }

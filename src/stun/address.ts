@@ -1,5 +1,5 @@
-import { isIPv6 } from 'node:net'
 import { InvalidParametersError } from '@libp2p/interface'
+import { formatIPv4, formatIPv6, writeIPv4, writeIPv6 } from '../address/ip.ts'
 import { readUint16, readUint32, writeUint16 } from './bytes.ts'
 import { MAGIC_COOKIE } from './constants.ts'
 import { STUNProtocolError } from './errors.ts'
@@ -10,17 +10,6 @@ import type { Endpoint } from '../address/endpoint.ts'
  */
 const FAMILY_IPV4 = 0x01
 const FAMILY_IPV6 = 0x02
-
-/**
- * Among digits that are counted from 0 on
- */
-const DOT = -2
-
-/**
- * Bytes as text, the first of an address and the others
- */
-const FIRST = Array.from({ length: 256 }, (_, byte) => `${byte}`)
-const NEXT = FIRST.map(byte => `.${byte}`)
 
 /**
  * The value of MAPPED-ADDRESS and its kin (RFC 8489, section 14.1)
@@ -106,113 +95,9 @@ export function xorAddressInPlace (out: Uint8Array, start: number, end: number, 
 }
 
 /**
- * Digit by digit, and strict as `isIPv4` is, which alone would take as long.
- *
- * @returns whether it is an address
- */
-function writeIPv4 (host: string, out: Uint8Array, offset: number): boolean {
-  const last = offset + 3
-  // none of its digits seen
-  let byte = -1
-
-  for (let i = 0; i < host.length; i++) {
-    const digit = host.charCodeAt(i) - 48
-
-    if (digit >= 0 && digit <= 9 && byte !== 0 && byte <= 25) {
-      byte = byte === -1 ? digit : 10 * byte + digit
-    } else if (digit === DOT && byte >= 0 && byte <= 255 && offset < last) {
-      out[offset++] = byte
-      byte = -1
-    } else {
-      return false
-    }
-  }
-
-  out[offset] = byte
-
-  return byte >= 0 && byte <= 255 && offset === last
-}
-
-/**
- * @returns whether it is an address, without a zone
- */
-function writeIPv6 (host: string, out: Uint8Array, offset: number): boolean {
-  if (!isIPv6(host) || host.includes('%')) {
-    return false
-  }
-
-  const [head, tail] = host.split('::')
-  const first = toGroups(head)
-  const last = tail == null ? [] : toGroups(tail)
-
-  out.fill(0, offset, offset + 16)
-  first.forEach((group, i) => { writeUint16(group, out, offset + 2 * i) })
-  last.forEach((group, i) => { writeUint16(group, out, offset + 2 * (8 - last.length + i)) })
-
-  return true
-}
-
-/**
- * `1:2:3.4.5.6` as 16 bit groups
- */
-function toGroups (text: string): number[] {
-  if (text === '') {
-    return []
-  }
-
-  return text.split(':').flatMap(part => {
-    if (!part.includes('.')) {
-      return [Number.parseInt(part, 16)]
-    }
-
-    const [a, b, c, d] = part.split('.').map(Number)
-
-    return [a << 8 | b, c << 8 | d]
-  })
-}
-
-/**
  * The groups of an IPv6 address. XORed it is with the message's cookie and
  * transaction id, which follow each other.
  */
 function readGroups (bytes: Uint8Array, offset: number, xor: boolean): number[] {
   return Array.from({ length: 8 }, (_, i) => readUint16(bytes, offset + 2 * i) ^ (xor ? readUint16(bytes, 4 + 2 * i) : 0))
-}
-
-/**
- * Not by a template: that makes twice as many strings on the way
- */
-function formatIPv4 (address: number): string {
-  return FIRST[address >>> 24] + NEXT[address >>> 16 & 0xff] + NEXT[address >>> 8 & 0xff] + NEXT[address & 0xff]
-}
-
-/**
- * In the form of RFC 5952: lower case, no leading zeros, the first longest run
- * of two or more zero groups as `::`
- */
-function formatIPv6 (groups: number[]): string {
-  let start = -1
-  let length = 1
-
-  for (let i = 0; i < 8; i++) {
-    let end = i
-
-    while (end < 8 && groups[end] === 0) {
-      end++
-    }
-
-    if (end - i > length) {
-      start = i
-      length = end - i
-    }
-  }
-
-  const text = (part: number[]): string => part.map(group => group.toString(16)).join(':')
-
-  // an IPv4-mapped address (RFC 5952, section 5)
-  if (start === 0 && length === 5 && groups[5] === 0xffff) {
-    return `::ffff:${formatIPv4(groups[6] << 16 | groups[7])}`
-  }
-
-  return start === -1 ? text(groups) : `${text(groups.slice(0, start))}::${text(groups.slice(start + length))}`
 }

@@ -1,22 +1,35 @@
 import { isIP } from 'node:net'
-import { isPrivateIp } from '@libp2p/utils'
+import { addressScope } from '../address/scope.ts'
+import type { AddressScope } from '../address/scope.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 
 /**
+ * No host can be connected to at these
+ */
+const UNUSABLE = new Set<AddressScope | undefined>(['unspecified', 'multicast', 'reserved', undefined])
+
+/**
  * Why an endpoint that a server names (ALTERNATE-SERVER, OTHER-ADDRESS) must not
- * be connected to, nothing when it may: a server on the internet must not send
- * us to a host of our own network
+ * be connected to; `undefined` when it may. A server can send its clients to the
+ * internet or to the kind of network that it is in itself: a public server must
+ * not make us connect to hosts of our own network.
  */
 export function refuseReferral (named: Endpoint, by: Endpoint): string | undefined {
   if (isIP(named.host) !== isIP(by.host)) {
-    return 'is of another address family'
+    return 'has another address family'
   }
 
   if (named.port === 0) {
     return 'has no port'
   }
 
-  if (isPrivateIp(named.host) === true && isPrivateIp(by.host) !== true) {
-    return 'is a private address'
+  const scope = addressScope(named.host)
+
+  if (UNUSABLE.has(scope)) {
+    return `is ${scope === 'unspecified' ? 'an' : 'a'} ${scope} address`
+  }
+
+  if (scope !== 'global' && scope !== addressScope(by.host)) {
+    return `is a ${scope} address, named by a server that has none`
   }
 }

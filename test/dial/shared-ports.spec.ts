@@ -2,6 +2,7 @@ import net from 'node:net'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { SharedPorts } from '../../src/dial/shared-ports.ts'
+import { NOT_GLOBAL } from '../fixtures/addresses.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { fakeServer } from '../fixtures/stun-servers.ts'
 import type { SharedPort } from '../../src/dial/shared-ports.ts'
@@ -38,6 +39,17 @@ describe('shared ports', () => {
     await pEvent(v4.socket, 'close', { timeout: 5_000 })
     expect(hold(v4, { host: '0.0.0.0', port: v4.port, family: 4 }), 'closed').to.equal(false)
   })
+
+  for (const host of [...NOT_GLOBAL[4], '11.0.0.1']) {
+    const isHeld = host === '11.0.0.1'
+
+    it(`are ${isHeld ? '' : 'not '}held by a connection to ${host}`, async () => {
+      const { ports, socket, port } = await dialled('127.0.0.1')
+      // loopback is all that the test can connect to
+      Object.defineProperty(socket, 'remoteAddress', { value: host })
+      expect(ports.hold({ host: '0.0.0.0', port, family: 4 }, { keepAlive: 1_000, allowPrivate: false })).to.equal(isHeld)
+    })
+  }
 
   it('know which of them an endpoint was dialled from, unless it was another port too', async () => {
     const { ports, port, remote } = await dialled('127.0.0.1')

@@ -4,6 +4,7 @@ import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { SharedPorts } from '../../src/dial/shared-ports.ts'
 import { observedAddress } from '../../src/listen/observed-address.ts'
+import { NOT_GLOBAL } from '../fixtures/addresses.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { fakeServer } from '../fixtures/stun-servers.ts'
 import type { SharedPort } from '../../src/dial/shared-ports.ts'
@@ -15,14 +16,14 @@ describe('observed address', () => {
    * The socket is real. It is on loopback, so the addresses are those of somebody
    * on the internet.
    */
-  async function connected ({ isShared = true }: { isShared?: boolean } = {}): Promise<{ ports: SharedPorts, shared: SharedPort }> {
+  async function connected ({ isShared = true, host = '11.0.0.9' }: { isShared?: boolean, host?: string } = {}): Promise<{ ports: SharedPorts, shared: SharedPort }> {
     const server = closeLater(await fakeServer(() => {}))
     const socket = net.connect(server)
     closeLater({ close: () => socket.destroy() })
     await pEvent(socket, 'connect', { timeout: 5_000 })
     const port = socket.localPort ?? 0
     const ports = new SharedPorts()
-    Object.defineProperties(socket, { remoteAddress: { value: '11.0.0.9' }, remotePort: { value: 4001 } })
+    Object.defineProperties(socket, { remoteAddress: { value: host }, remotePort: { value: 4001 } })
     ports.track(socket, 'outbound')
     const shared: SharedPort = { host: '0.0.0.0', port: isShared ? port : port - 1, family: 4 }
     ports.add(shared)
@@ -63,4 +64,11 @@ describe('observed address', () => {
 
     expect(observedAddress(result(), other.ports), 'from a fresh port').to.equal(undefined)
   })
+
+  for (const host of NOT_GLOBAL[4]) {
+    it(`is none from a peer at ${host}`, async () => {
+      const { ports } = await connected({ host })
+      expect(observedAddress(result({ remote: `/ip4/${host}/tcp/4001` }), ports)).to.equal(undefined)
+    })
+  }
 })

@@ -4,6 +4,7 @@ import { expect } from 'aegir/chai'
 import { TypedEventEmitter } from 'main-event'
 import { pEvent } from 'p-event'
 import { FastPunch, candidates, findPunch, listenForRole } from '../../src/punch/hole-punch.ts'
+import { NOT_GLOBAL } from '../fixtures/addresses.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { components } from '../fixtures/components.ts'
 import { fakeServer } from '../fixtures/stun-servers.ts'
@@ -77,6 +78,14 @@ describe('hole punch', () => {
     it('are public TCP addresses', () => {
       expect(list('/ip4/192.168.1.2/tcp/4001', '/ip4/127.0.0.1/tcp/4001', '/ip4/11.0.0.1/udp/4001/quic-v1', '/ip4/11.0.0.1/tcp/4001/ws', '/dns4/example.org/tcp/4001', `/ip4/11.0.0.1/tcp/4001/p2p/${OTHER}/p2p-circuit`, '/unix/%2Ftmp%2Fs', '/ip4/11.0.0.1/tcp/4001')).to.deep.equal(['/ip4/11.0.0.1/tcp/4001'])
     })
+
+    for (const family of [4, 6] as const) {
+      for (const host of NOT_GLOBAL[family]) {
+        it(`are never at ${host}`, () => {
+          expect(list(`/ip${family}/${host}/tcp/4001`)).to.be.empty()
+        })
+      }
+    }
 
     it('are read from anything that a peer may announce', () => {
       expect(list('/ip6/2a00::1/ipcidr/64/tcp/1', '/ip6zone/eth0/ip6/fe80::1/tcp/1', '/ip4/11.0.0.1/tcp/0', '/tcp/1', '/ip4/11.0.0.1', '/memory/1')).to.be.empty()

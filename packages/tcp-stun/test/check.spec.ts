@@ -1,5 +1,4 @@
 import { expect } from 'aegir/chai'
-import { addressScope } from '../../../src/address/scope.ts'
 import { findCarrierNAT } from '../src/check/carrier-nat.ts'
 import { findMapping } from '../src/check/mapping-behaviour.ts'
 import { EXIT_CODES, bestOf, findVerdict } from '../src/check/verdict.ts'
@@ -138,20 +137,4 @@ describe('what is seen of a carrier NAT', () => {
 
     expect(findCarrierNAT({ ...none, direct: true, local, external: local })).to.deep.equal({ seen: 'no' })
   })
-})
-
-describe('the scope of an address', () => {
-  for (const [scope, ...hosts] of [
-    ['loopback', '127.0.0.1', '127.255.0.1', '::1'],
-    ['link-local', '169.254.1.1', 'fe80::1', 'febf::1'],
-    ['private', '10.1.2.3', '172.16.0.1', '172.31.255.255', '192.168.0.1', 'fd00::1'],
-    ['shared', '100.64.0.0', '100.127.255.255'],
-    ['global', '100.63.255.255', '100.128.0.0', '172.32.0.1', '11.0.0.1', '2a00::1']
-  ]) {
-    it(scope, () => {
-      for (const host of hosts) {
-        expect(addressScope(host)).to.equal(scope, host)
-      }
-    })
-  }
 })

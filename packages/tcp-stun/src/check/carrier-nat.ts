@@ -1,4 +1,4 @@
-import { addressScope } from 'libp2p-tcp-stun/net'
+import { addressScope, isGlobal } from 'libp2p-tcp-stun/net'
 import type { CarrierNAT, Findings } from './findings.ts'
 
 /**
@@ -19,7 +19,7 @@ export function findCarrierNAT ({ local, direct, external, views, failures }: Pi
     return { seen: 'yes', evidence: 'server-inside', address: inside.host }
   }
 
-  if (direct && external != null && addressScope(external.host) === 'global') {
+  if (direct && external != null && isGlobal(external.host)) {
     return { seen: 'no' }
   }
 

@@ -18,7 +18,8 @@ export interface LocalAddress {
  */
 export function localAddresses (version: 4 | 6): LocalAddress[] {
   return Object.entries(os.networkInterfaces())
-    .flatMap(([name, addresses = []]) => addresses.map(({ address, family }) => ({ host: address, interface: name, scope: addressScope(address), family })))
-    .filter(({ family, scope }) => family === `IPv${version}` && scope !== 'loopback' && scope !== 'link-local')
-    .map(({ host, interface: name, scope }) => ({ host, interface: name, scope }))
+    .flatMap(([name, addresses = []]) => addresses
+      .filter(({ family }) => family === `IPv${version}`)
+      .map(({ address }) => ({ host: address, interface: name, scope: addressScope(address) ?? 'reserved' })))
+    .filter(({ scope }) => scope !== 'loopback' && scope !== 'link-local')
 }

@@ -1,6 +1,5 @@
 import { isIP } from 'node:net'
-import { isLoopbackHost } from 'libp2p-tcp-stun/mapping'
-import { formatEndpoint } from 'libp2p-tcp-stun/net'
+import { formatEndpoint, isLoopback, isSameEndpoint } from 'libp2p-tcp-stun/net'
 import { askOtherAddresses, askServers } from './ask-servers.ts'
 import { findCarrierNAT } from './carrier-nat.ts'
 import { askHairpin } from './hairpin.ts'
@@ -47,7 +46,7 @@ export interface MeasureInit extends CheckInit {
 export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measurement> {
   const { enough, allowPrivate, deadline, onProgress } = init
   const servers = init.servers.filter(({ host }) => isIP(host) === 0 || isIP(host) === version)
-  const onLoopback = servers.length > 0 && servers.every(({ host }) => host === 'localhost' || isLoopbackHost(host))
+  const onLoopback = servers.length > 0 && servers.every(({ host }) => host === 'localhost' || isLoopback(host))
   const addresses = localAddresses(version)
   const asked: AskedServer[] = []
   const failures: ServerFailure[] = []
@@ -141,7 +140,7 @@ async function askFromOutside ({ version, external, direct, views }: Findings, l
 function concluded ({ version, addresses, port, asked, failures }: Pick<Findings, 'version' | 'addresses' | 'port' | 'failures'> & { asked: AskedServer[] }, rest: Pick<Findings, 'hairpin' | 'outside'> = NOT_ASKED): Findings {
   const { behaviour, external, dissenters } = findMapping(asked)
   const local = asked[0]?.result.local
-  const direct = external != null && formatEndpoint(external) === formatEndpoint(local)
+  const direct = external != null && isSameEndpoint(external, local)
 
   return {
     version,

@@ -23,6 +23,11 @@ const SCOPES: Record<AddressScope, string> = {
   'link-local': 'this cable only',
   private: 'private',
   shared: 'of a carrier',
+  documentation: 'for documentation',
+  benchmarking: 'for benchmarks',
+  multicast: 'multicast',
+  unspecified: 'unspecified',
+  reserved: 'reserved',
   global: 'public'
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { formatEndpoint } from 'libp2p-tcp-stun/net'
+import { formatEndpoint, isUnspecified } from 'libp2p-tcp-stun/net'
 import { DEFAULT_LIMITS } from 'libp2p-tcp-stun/server'
 import { DEFAULT_DRAIN_DEADLINE } from 'libp2p-tcp-stun/server'
 import { createSTUNServer, serveMetrics } from '../server/index.ts'
@@ -223,7 +223,7 @@ function alternate (text: string, previous: Endpoint[] = []): Endpoint[] {
   const all = endpoint(text, previous)
   const { host, port } = all[all.length - 1]
 
-  if (port === 0 || host === '0.0.0.0' || host === '::') {
+  if (port === 0 || isUnspecified(host)) {
     throw new InvalidArgumentError('It must be an address and a port that clients can connect to.')
   }
 

@@ -1,5 +1,5 @@
 import { tcpSTUN } from 'libp2p-tcp-stun'
-import { addressScope } from 'libp2p-tcp-stun/net'
+import { isGlobal, isUnspecified, toMultiaddr } from 'libp2p-tcp-stun/net'
 import { createSTUNServer } from 'libp2p-tcp-stun/server'
 import { localAddresses } from '../check/local-addresses.ts'
 import { loadHelperPackages } from './packages.ts'
@@ -63,7 +63,7 @@ export async function startHelper ({ listen, stunListen, announce, privateKey, m
     const node = await createLibp2p({
       privateKey,
       addresses: {
-        listen: listen.map(toAddress),
+        listen: listen.map(endpoint => toMultiaddr(endpoint).toString()),
         // a public address is not told to peers before it is confirmed, and who
         // should confirm the helper's?
         appendAnnounce: [...listen.flatMap(publicAddresses), ...announce]
@@ -101,11 +101,7 @@ export async function startHelper ({ listen, stunListen, announce, privateKey, m
  */
 function publicAddresses ({ host, port }: Endpoint): string[] {
   const version = host.includes(':') ? 6 : 4
-  const hosts = host === '0.0.0.0' || host === '::' ? localAddresses(version).map(({ host }) => host) : [host]
+  const hosts = isUnspecified(host) ? localAddresses(version).map(({ host }) => host) : [host]
 
-  return hosts.filter(host => addressScope(host) === 'global').map(host => toAddress({ host, port }))
-}
-
-function toAddress ({ host, port }: Endpoint): string {
-  return `/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/${port}`
+  return hosts.filter(host => isGlobal(host)).map(host => toMultiaddr({ host, port }).toString())
 }
