@@ -375,7 +375,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     }
 
     const { shared } = this.status
-    const { host, port, family } = shared
+    const { host, port } = shared
 
     if (isLoopback(host) && !couldMapLoopback(stunServers)) {
       return

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { addressScope } from '../address/scope.ts'
-import type { AddressScope } from '../address/scope.ts'
 import type { Endpoint } from '../address/endpoint.ts'
+import type { AddressScope } from '../address/scope.ts'
 
 /**
  * No host can be connected to at these

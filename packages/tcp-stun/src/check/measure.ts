@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { formatEndpoint, isLoopback, isSameEndpoint } from 'libp2p-tcp-stun/net'
+import { isLoopback, isSameEndpoint } from 'libp2p-tcp-stun/net'
 import { askOtherAddresses, askServers } from './ask-servers.ts'
 import { findCarrierNAT } from './carrier-nat.ts'
 import { askHairpin } from './hairpin.ts'
