@@ -1,6 +1,7 @@
 import { AlreadyStartedError } from '@libp2p/interface'
 import { jitter } from '../runtime/random.ts'
 import { openClient } from '../stun/open-client.ts'
+import { requestInterval } from './keep-alive.ts'
 import type { PooledServer } from './server-pool.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -8,21 +9,6 @@ import type { Random } from '../runtime/random.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
 import type { STUNClient } from '../stun/client.ts'
 import type { OpenClientInit } from '../stun/open-client.ts'
-
-/**
- * Every sixth time a connection is kept alive it is by a Binding request. In
- * between the kernel's TCP keep-alive probes do: they refresh the NAT's mapping
- * and find out when it is gone, at less than half the bytes. With a request every
- * third time two connections at the defaults cost more than 20 bytes/s. A request
- * could say nothing new: the address of a TCP connection can not change while it
- * lives. But it finds a server that is there no more while its kernel is.
- */
-const KEEP_ALIVES_PER_REQUEST = 6
-
-/**
- * The kernel counts in seconds
- */
-const MIN_TCP_KEEP_ALIVE = 1_000
 
 /**
  * What all connections of a mapping have in common
@@ -215,8 +201,7 @@ export class HeldConnection {
 
   private rest (held: Held, resolve: () => void, reject: (reason: Error) => void): void {
     const { clock, random, keepAliveInterval } = this.host
-    const interval = keepAliveInterval < MIN_TCP_KEEP_ALIVE ? keepAliveInterval : KEEP_ALIVES_PER_REQUEST * keepAliveInterval
-    const timer = clock.setTimeout(resolve, jitter(interval, random))
+    const timer = clock.setTimeout(resolve, jitter(requestInterval(keepAliveInterval), random))
     this.state = {
       name: 'resting',
       ...held,

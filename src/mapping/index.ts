@@ -26,6 +26,8 @@
 export { findConsensus } from './consensus.ts'
 export * from './errors.ts'
 export { toExternalAddress } from './external-address.ts'
+export { requestInterval } from './keep-alive.ts'
+export { DEFAULT_KEEP_ALIVE_INTERVAL } from './options.ts'
 export { otherEndpoints } from './other-endpoints.ts'
 export { PublicMapping } from './mapping.ts'
 export type { Consensus, Observation } from './consensus.ts'

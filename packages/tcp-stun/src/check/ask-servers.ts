@@ -1,5 +1,4 @@
-import { toExternalAddress } from 'libp2p-tcp-stun/mapping'
-import { otherEndpoints } from 'libp2p-tcp-stun/mapping'
+import { DEFAULT_KEEP_ALIVE_INTERVAL, otherEndpoints, toExternalAddress } from 'libp2p-tcp-stun/mapping'
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
 import { STUNClient } from 'libp2p-tcp-stun/stun'
 import { STUNTimeoutError } from 'libp2p-tcp-stun/stun'
@@ -79,6 +78,8 @@ export async function askServers (uris: STUNURI[], enough: number, init: AskServ
         const opened = await openClient(uri, {
           local: init.local,
           timeout: ANSWER_TIMEOUT,
+          // as the transport does, so that --hold sees what a mapping would
+          keepAlive: DEFAULT_KEEP_ALIVE_INTERVAL,
           signal,
           claim: endpoint => claim(endpoints, endpoint)
         })
@@ -124,7 +125,7 @@ export async function askOtherAddresses (asked: AskedServer[], init: AskServersI
   await Promise.all(others.filter(({ endpoint }) => claim(endpoints, endpoint)).map(async ({ server, endpoint }) => {
     const { uri } = server
     const tls = uri.scheme === 'stuns' ? { servername: uri.host } : undefined
-    const binding = new STUNClient({ server: endpoint, local: init.local, tls, timeout: PATIENCE })
+    const binding = new STUNClient({ server: endpoint, local: init.local, tls, timeout: PATIENCE, keepAlive: DEFAULT_KEEP_ALIVE_INTERVAL })
 
     try {
       await binding.connect({ signal: init.signal })

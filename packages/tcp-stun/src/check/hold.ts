@@ -1,3 +1,4 @@
+import { DEFAULT_KEEP_ALIVE_INTERVAL, requestInterval } from 'libp2p-tcp-stun/mapping'
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
 import type { AskedServer } from './ask-servers.ts'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
@@ -19,12 +20,6 @@ export interface HoldResult {
    */
   ended?: string
 }
-
-/**
- * As the transport does by default: what a server counts as idle, and what a NAT
- * forgets, depends on it. In ms
- */
-const REQUEST_INTERVAL = 15_000
 
 /**
  * Keep the connections, ask again on each of them as the transport would, and
@@ -62,7 +57,7 @@ export async function holdConnections (asked: AskedServer[], ms: number, signal:
       // who is silent is gone
       server.binding.request({ signal }).catch(err => { end(server, err) })
     }
-  }, REQUEST_INTERVAL)
+  }, requestInterval(DEFAULT_KEEP_ALIVE_INTERVAL))
   signal.addEventListener('abort', () => { resolve() })
 
   if (signal.aborted || live.size === 0) {
