@@ -33,11 +33,10 @@
  */
 
 import { TCPSTUN } from './transport.ts'
+import type { TCPSTUNComponents } from './components.ts'
 import type { MappingOptions } from './mapping/options.ts'
 import type { MappingStatus } from './mapping/status.ts'
-import type { ComponentLogger, ConnectionGater, ConnectionProtector, CreateListenerOptions, DialTransportOptions, Libp2pEvents, Metrics, OutboundConnectionUpgradeEvents, Transport, Upgrader } from '@libp2p/interface'
-import type { AddressManager, ConnectionManager, Registrar } from '@libp2p/interface-internal'
-import type { TypedEventTarget } from 'main-event'
+import type { CreateListenerOptions, DialTransportOptions, OutboundConnectionUpgradeEvents, Transport } from '@libp2p/interface'
 import type { ProgressEvent } from 'progress-events'
 
 /**
@@ -194,21 +193,6 @@ export interface TCPSTUNInit extends TCPOptions, MappingOptions {
   onMappingChange?(status: MappingStatus): void
 }
 
-/**
- * Only the logger is needed: without an address manager nothing is announced
- */
-export interface TCPSTUNComponents {
-  logger: ComponentLogger
-  metrics?: Metrics
-  addressManager?: AddressManager
-  connectionManager?: ConnectionManager
-  events?: TypedEventTarget<Libp2pEvents>
-  upgrader?: Upgrader
-  connectionProtector?: ConnectionProtector
-  connectionGater?: ConnectionGater
-  registrar?: Registrar
-}
-
 export type TCPDialEvents =
   OutboundConnectionUpgradeEvents |
   ProgressEvent<'tcp:open-connection'>
@@ -234,5 +218,6 @@ export function tcpSTUN (init: TCPSTUNInit = {}): (components: TCPSTUNComponents
 export { DEFAULT_STUN_SERVERS } from './constants.ts'
 export * from './mapping/errors.ts'
 export * from './stun/errors.ts'
+export type { ObservedAddresses, OpenConnections, RegisteredProtocols, TCPSTUNComponents } from './components.ts'
 export type { MappingOptions } from './mapping/options.ts'
 export type { AcquiringStatus, DirectStatus, EndpointDependentStatus, LostStatus, MappedStatus, MappingStatus, ServerFailure, UnsupportedStatus } from './mapping/status.ts'

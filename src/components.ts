@@ -1,0 +1,47 @@
+import type { ComponentLogger, Connection, ConnectionGater, ConnectionProtector, Libp2pEvents, Metrics, Upgrader } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { TypedEventTarget } from 'main-event'
+
+/**
+ * What this transport uses of libp2p's `AddressManager`
+ */
+export interface ObservedAddresses {
+  /**
+   * Announce the address for `ttl` ms
+   */
+  confirmObservedAddr(address: Multiaddr, options?: { type?: 'transport', ttl?: number }): void
+
+  removeObservedAddr(address: Multiaddr): void
+}
+
+/**
+ * What this transport uses of libp2p's `ConnectionManager`
+ */
+export interface OpenConnections {
+  getConnections(): Connection[]
+}
+
+/**
+ * What this transport uses of libp2p's `Registrar`
+ */
+export interface RegisteredProtocols {
+  getProtocols(): string[]
+}
+
+/**
+ * Only the logger is needed: without an address manager nothing is announced
+ *
+ * The types of `@libp2p/interface-internal` would bring its dependencies, key
+ * pairs and all, which nothing here runs.
+ */
+export interface TCPSTUNComponents {
+  logger: ComponentLogger
+  metrics?: Metrics
+  addressManager?: ObservedAddresses
+  connectionManager?: OpenConnections
+  events?: TypedEventTarget<Libp2pEvents>
+  upgrader?: Upgrader
+  connectionProtector?: ConnectionProtector
+  connectionGater?: ConnectionGater
+  registrar?: RegisteredProtocols
+}

@@ -1,0 +1,77 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect } from 'aegir/chai'
+import { build } from 'esbuild'
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+
+/**
+ * The files that `npm publish` would upload
+ */
+async function packedFiles (folder: string): Promise<string[]> {
+  const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: folder })
+  const [{ files }] = Object.values<{ files: Array<{ path: string }> }>(JSON.parse(stdout))
+
+  return files.map(({ path }) => path)
+}
+
+describe('the packages', () => {
+  for (const { name, folder, entries } of [
+    { name: 'libp2p-tcp-stun', folder: ROOT, entries: ['index', 'mapping/index', 'net/index', 'server/index', 'stun/index', 'transport.browser'] },
+    { name: 'tcp-stun', folder: `${ROOT}packages/tcp-stun`, entries: ['index', 'cli/index'] }
+  ]) {
+    describe(name, () => {
+      let files: string[]
+
+      before(async () => {
+        files = await packedFiles(folder)
+      })
+
+      it('ships its entries with types, sources, licences and a README', () => {
+        expect(files).to.include.members(['package.json', 'README.md', 'LICENSE-APACHE', 'LICENSE-MIT'])
+
+        for (const entry of entries) {
+          expect(files).to.include.members([`src/${entry}.ts`, `dist/src/${entry}.js`, `dist/src/${entry}.d.ts`, `dist/src/${entry}.js.map`])
+        }
+      })
+
+      it('ships nothing else', () => {
+        expect(files.filter(file => !/^(?:src|dist\/src)\/|^(?:package\.json|README\.md|LICENSE-(?:APACHE|MIT))$/.test(file))).to.deep.equal([])
+        expect(files.filter(file => /\b(?:test|bench|fuzz)\/|tsbuildinfo/.test(file))).to.deep.equal([])
+      })
+
+      it('ships what it has built from the sources that it ships', () => {
+        const modules = (pattern: RegExp): string[] => files.flatMap(file => pattern.exec(file)?.[1] ?? []).sort()
+
+        expect(modules(/^dist\/src\/(.*)\.js$/)).to.deep.equal(modules(/^src\/(.*)\.ts$/))
+      })
+    })
+  }
+
+  for (const { title, mainFields } of [
+    { title: 'a browser', mainFields: ['browser', 'module', 'main'] },
+    { title: 'React Native', mainFields: ['react-native', 'module', 'main'] }
+  ]) {
+    it(`a bundle for ${title} says that there is no TCP, once it is used`, async () => {
+      const { outputFiles, warnings } = await build({
+        stdin: { contents: 'export * from "libp2p-tcp-stun"', resolveDir: ROOT },
+        bundle: true,
+        format: 'esm',
+        platform: 'browser',
+        mainFields,
+        // its `paths` lead to the sources
+        tsconfigRaw: {},
+        write: false,
+        logLevel: 'silent'
+      })
+      const [{ text }] = outputFiles
+      const bundle = await import(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`)
+
+      expect(warnings).to.deep.equal([])
+      expect(text).to.not.match(/from\s*"node:/)
+      expect(bundle.DEFAULT_STUN_SERVERS).to.be.an('array')
+      expect(() => bundle.tcpSTUN()({})).to.throw('browsers and React Native do not have')
+    })
+  }
+})
