@@ -7,6 +7,7 @@ import { bindSocket } from '../../src/net/bound-socket.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { components, plainUpgrader } from '../fixtures/components.ts'
 import { fakeServer } from '../fixtures/stun-servers.ts'
+import { waitUntil } from '../fixtures/wait-until.ts'
 import type { TCPSTUNComponents, TCPSTUNInit } from '../../src/index.ts'
 import type { PlainUpgrader } from '../fixtures/components.ts'
 import type { FakeServer } from '../fixtures/stun-servers.ts'
@@ -129,9 +130,7 @@ describe('dialer', () => {
     for (let i = 0; i < 3; i++) {
       await expect(dial(transport, failing, server.address)).to.eventually.be.rejectedWith('Oh noes!')
 
-      while (server.sockets.size > 0 || server.ports.length <= i) {
-        await new Promise(resolve => { setImmediate(resolve) })
-      }
+      await waitUntil('the server has seen the connection and its end', () => server.sockets.size === 0 && server.ports.length > i)
     }
 
     expect(server.ports).to.deep.equal([port, port, port])
@@ -158,9 +157,7 @@ describe('dialer', () => {
     })
     await expect(transport.dial(multiaddr(server.address), { upgrader: hanging, signal: upgrading.signal })).to.eventually.be.rejected().with.property('name', 'AbortError')
 
-    while (server.sockets.size > 0) {
-      await new Promise(resolve => { setImmediate(resolve) })
-    }
+    await waitUntil('all connections have ended', () => server.sockets.size === 0)
   })
 
   it('fails with the error of the system', async () => {

@@ -4,6 +4,7 @@ import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { tcpSTUN } from '../../src/index.ts'
 import { components, plainUpgrader } from '../fixtures/components.ts'
+import { waitUntil } from '../fixtures/wait-until.ts'
 import type { TCPSTUNInit } from '../../src/index.ts'
 import type { Listener } from '@libp2p/interface'
 
@@ -26,9 +27,7 @@ describe('connection limits', () => {
       listener,
       port: Number(listener.getAddrs()[0].getComponents()[1].value),
       upgraded: async count => {
-        while (upgrader.inbound.length < count) {
-          await new Promise(resolve => { setImmediate(resolve) })
-        }
+        await waitUntil(`${count} connections are upgraded`, () => upgrader.inbound.length >= count)
       }
     }
   }
@@ -56,9 +55,7 @@ describe('connection limits', () => {
     const sockets = [connect(port), connect(port), connect(port)]
     await upgraded(3)
 
-    while (listener.getAddrs().length > 0) {
-      await new Promise(resolve => { setImmediate(resolve) })
-    }
+    await waitUntil('nothing listens', () => listener.getAddrs().length === 0)
 
     const refused = await pEvent<'error', NodeJS.ErrnoException>(connect(port), 'error', { ...EVENT, rejectionEvents: [] })
     expect(refused.code).to.equal('ECONNREFUSED')
@@ -81,9 +78,7 @@ describe('connection limits', () => {
     const socket = connect(port)
     await upgraded(1)
 
-    while (listener.getAddrs().length > 0) {
-      await new Promise(resolve => { setImmediate(resolve) })
-    }
+    await waitUntil('nothing listens', () => listener.getAddrs().length === 0)
 
     const thief = net.createServer().listen({ host: '127.0.0.1', port })
     closing.push(() => thief.close())
@@ -98,9 +93,7 @@ describe('connection limits', () => {
     const closed = pEvent(connect(port), 'close', { ...EVENT, rejectionEvents: [] })
     await upgraded(1)
 
-    while (listener.getAddrs().length > 0) {
-      await new Promise(resolve => { setImmediate(resolve) })
-    }
+    await waitUntil('nothing listens', () => listener.getAddrs().length === 0)
 
     await listener.close()
     await closed

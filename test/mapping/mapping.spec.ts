@@ -10,19 +10,11 @@ import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { zoneDNS } from '../fixtures/dns.ts'
 import { HeldClock } from '../fixtures/held-clock.ts'
 import { HOSTILE, answer, fakeServer, mapped, mapsTo, stunServer } from '../fixtures/stun-servers.ts'
+import { waitUntil } from '../fixtures/wait-until.ts'
 import type { Clock, MappingStatus, PublicMappingComponents, PublicMappingInit } from '../../src/mapping/index.ts'
 import type { FakeServer } from '../fixtures/stun-servers.ts'
 
 const EVENT = { timeout: 10_000 }
-
-/**
- * Let the event loop turn until something is so
- */
-async function waitUntil (isSo: () => boolean): Promise<void> {
-  while (!isSo()) {
-    await new Promise(resolve => { setImmediate(resolve) })
-  }
-}
 
 describe('public mapping', () => {
   const { closeLater } = closesAfterEach()
@@ -96,7 +88,7 @@ describe('public mapping', () => {
 
     expect(status).to.have.property('state', 'mapped')
 
-    await waitUntil(() => open() <= 2)
+    await waitUntil('only two connections are open', () => open() <= 2)
 
     expect(servers.reduce((sum, { accepted }) => sum + accepted, 0)).to.be.at.most(3)
   })
@@ -121,7 +113,7 @@ describe('public mapping', () => {
       await request
 
       // when the answer is there the timer of the request is the keep-alive's
-      await waitUntil(() => clock.due === 90_000)
+      await waitUntil('the next request is due in 90 s', () => clock.due === 90_000)
     }
 
     expect(server.accepted).to.equal(1)
@@ -138,7 +130,7 @@ describe('public mapping', () => {
       for (const server of [a, b]) {
         server.sockets.forEach(socket => { socket.resetAndDestroy() })
 
-        await waitUntil(() => server.accepted >= i)
+        await waitUntil(`${i} connections are accepted`, () => server.accepted >= i)
       }
     }
 
@@ -405,7 +397,7 @@ describe('public mapping', () => {
 
       if (title === 'is silent') {
         // the connection is there, the answer never comes
-        await waitUntil(() => server.received > 0)
+        await waitUntil('the server has received the request', () => server.received > 0)
         clock.advance(5_000)
       }
 
@@ -570,17 +562,18 @@ describe('public mapping', () => {
     const first = late.mapping.start()
 
     // the answer of one waits for that of the other
-    while (late.mapping.status.state === 'acquiring') {
-      await new Promise(resolve => { setImmediate(resolve) })
+    await waitUntil('there is an address', () => {
       clock.advance(500)
-    }
+
+      return late.mapping.status.state !== 'acquiring'
+    })
 
     await first
     await late.mapping.close()
     await late.mapping.close()
     await expect(late.mapping.start()).to.eventually.be.rejected()
 
-    await waitUntil(() => silent.sockets.size + good.sockets.size === 0)
+    await waitUntil('all connections have ended', () => silent.sockets.size + good.sockets.size === 0)
 
     expect(clock.pending).to.equal(0)
   })

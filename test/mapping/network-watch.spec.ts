@@ -8,6 +8,7 @@ import { systemNetwork } from '../../src/runtime/network.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { HeldClock } from '../fixtures/held-clock.ts'
 import { mapsTo } from '../fixtures/stun-servers.ts'
+import { waitUntil } from '../fixtures/wait-until.ts'
 import type { Network } from '../../src/mapping/index.ts'
 
 const turn = async (): Promise<void> => new Promise(resolve => { setImmediate(resolve) })
@@ -99,9 +100,7 @@ describe('network watch', () => {
     await pEvent(first, 'close', { rejectionEvents: [], timeout: 5_000 })
     address = '127.0.0.1'
 
-    while (stun.accepted < 2) {
-      await turn()
-    }
+    await waitUntil('the server is asked again', () => stun.accepted >= 2)
 
     expect(events).to.be.empty()
   })

@@ -1,5 +1,6 @@
 import { expect } from 'aegir/chai'
 import { laboratory } from '../fixtures/laboratory.ts'
+import { waitUntil } from '../fixtures/wait-until.ts'
 import { externalAddresses, lastMapping, setUpHome, startServer, toEndpoint } from '../nat-lab/home.ts'
 import { report } from '../nat-lab/report/index.ts'
 import type { Home, HomeInit, ServerKind } from '../nat-lab/home.ts'
@@ -200,8 +201,6 @@ describe('a mapping that never drops', function () {
   async function intervalsOfSilence ({ router }: Home): Promise<void> {
     const isKnown = async (): Promise<boolean> => (await router.sh('nft list map ip nat allowed_port')).includes('expires')
 
-    while (await isKnown()) {
-      // each look takes a process
-    }
+    await waitUntil('the router has forgotten the port', async () => !(await isKnown()), 60_000)
   }
 })

@@ -1,5 +1,6 @@
 import { expect } from 'aegir/chai'
 import { laboratory } from '../fixtures/laboratory.ts'
+import { waitUntil } from '../fixtures/wait-until.ts'
 import { report } from '../nat-lab/report/index.ts'
 import type { Firewall, Host, Lab, NATOptions, Network, Program, ProgramEvent, Router } from '../nat-lab/index.ts'
 import type { RelayPeerInit } from '../nat-lab/programs/relay-peer.ts'
@@ -169,10 +170,11 @@ describe('hole punching', function () {
     expect(await program.waitFor('given-up')).to.include({ failed: 500 })
     expect(await connecting()).to.equal(7)
 
-    // each look takes a process
-    while (await connecting() > 0) {
+    await waitUntil('no socket connects any more', async () => {
       expect(program.events.some(({ event }) => event === 'exit')).to.equal(false)
-    }
+
+      return await connecting() === 0
+    }, 60_000)
   })
 
   // `@libp2p/tcp` dials from a fresh port, and its role is never recovered: two of

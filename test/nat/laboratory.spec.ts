@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { laboratory } from '../fixtures/laboratory.ts'
+import { waitUntil } from '../fixtures/wait-until.ts'
 import { startServer } from '../nat-lab/home.ts'
 
 const LAB = path.join(path.dirname(fileURLToPath(import.meta.url)), '../nat-lab/index.js')
@@ -102,8 +103,6 @@ describe('the NAT laboratory', function () {
     // when it finds out
     const isThere = async (pid: string): Promise<boolean> => access(`/proc/${pid}`).then(() => true, () => false)
 
-    while ((await Promise.all(pids.map(isThere))).includes(true)) {
-      // the test's timeout is the limit
-    }
+    await waitUntil('no process is left', async () => !(await Promise.all(pids.map(isThere))).includes(true), 30_000)
   })
 })

@@ -11,6 +11,7 @@ import { openClient } from '../../src/stun/open-client.ts'
 import { parseSTUNURI } from '../../src/stun/uri.ts'
 import { createCertificate } from '../fixtures/certificate.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
+import { waitUntil } from '../fixtures/wait-until.ts'
 import type { STUNServer, STUNServerInit } from '../../src/server/index.ts'
 import type { Attribute } from '../../src/stun/attributes.ts'
 import type { EncodeOptions, STUNMessage } from '../../src/stun/message.ts'
@@ -268,9 +269,7 @@ describe('STUN server', () => {
       await first.next()
       second.socket.destroy()
 
-      while (server.counters.connections > 1) {
-        await new Promise(resolve => { setImmediate(resolve) })
-      }
+      await waitUntil('the server has noticed the end of the second', () => server.counters.connections === 1)
 
       const fourth = await connect(server.addresses[0])
       fourth.socket.write(request())
@@ -296,11 +295,7 @@ describe('STUN server', () => {
     socket.on('drain', flood)
     flood()
     // a paused socket does not see the reset: the server's side is looked at
-    while (server.counters.resets['not-reading'] === 0) {
-      await new Promise(resolve => { setImmediate(resolve) })
-    }
-
-    expect(server.counters.resets['not-reading']).to.equal(1)
+    await waitUntil('the server has reset the client', () => server.counters.resets['not-reading'] === 1, 20_000)
     socket.destroy()
     await closed
   })

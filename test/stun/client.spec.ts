@@ -11,6 +11,7 @@ import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { zoneDNS } from '../fixtures/dns.ts'
 import { HeldClock } from '../fixtures/held-clock.ts'
 import { HOSTILE, failure, fakeServer, mapped, mapsTo, stunServer, success } from '../fixtures/stun-servers.ts'
+import { waitUntil } from '../fixtures/wait-until.ts'
 import type { STUNServer } from '../../src/server/index.ts'
 import type { FakeServer } from '../fixtures/stun-servers.ts'
 
@@ -175,9 +176,7 @@ describe('Binding', () => {
 
     const second = binding.request()
 
-    while (late.length < 2) {
-      await new Promise(resolve => { setImmediate(resolve) })
-    }
+    await waitUntil('both requests have come', () => late.length === 2)
 
     late.forEach(send => { send() })
     expect((await second).mapped.port).to.equal(4001)

@@ -11,6 +11,7 @@ import { getAttribute } from '../../../src/stun/message.ts'
 import { createCertificate } from '../../../test/fixtures/certificate.ts'
 import { closesAfterEach } from '../../../test/fixtures/cleanup.ts'
 import { rawClient, request } from '../../../test/fixtures/raw-client.ts'
+import { waitUntil } from '../../../test/fixtures/wait-until.ts'
 import { createSTUNServer, serveMetrics } from '../src/server/index.ts'
 import { EventForwarder } from '../src/server/worker-events.ts'
 import type { Endpoint } from '../../../src/address/endpoint.ts'
@@ -284,9 +285,7 @@ describe('STUN server in production', () => {
         await server.updateTLS(second)
 
         // a worker takes it as soon as it is told
-        while (await subject(address) === before) {
-          await new Promise(resolve => { setImmediate(resolve) })
-        }
+        await waitUntil('the new certificate is served', async () => await subject(address) !== before)
 
         await client.ask()
       })
@@ -364,10 +363,8 @@ describe('STUN server in production', () => {
       expect(pids).to.have.lengthOf(2)
       const counted = (): boolean => server.counters.connections === 20 && server.counters.bindings === 20
 
-      // the workers tell in their own time
-      while (!counted()) {
-        await new Promise(resolve => { setImmediate(resolve) })
-      }
+      // workers report their counters in intervals
+      await waitUntil('all clients are counted', counted)
 
       const exited = pEvent<'worker:exit', CustomEvent>(server, 'worker:exit', EVENT)
       const started = pEvent<'worker:start', CustomEvent>(server, 'worker:start', EVENT)
@@ -481,12 +478,14 @@ describe('STUN server in production', () => {
         const client = await connect(server.addresses[0])
         await client.ask()
 
-        let { text } = await get('/metrics')
+        let text = ''
 
-        // the workers tell in their own time
-        while (!text.includes('tcp_stun_server_bindings_total 1\n')) {
+        // workers report their counters in intervals
+        await waitUntil('the answer is counted', async () => {
           text = (await get('/metrics')).text
-        }
+
+          return text.includes('tcp_stun_server_bindings_total 1\n')
+        })
 
         expect(text).to.include('tcp_stun_server_connections 1\n')
         expect(text).to.include('tcp_stun_server_resets_total{reason="not-stun"} 0\n')
