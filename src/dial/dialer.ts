@@ -117,7 +117,7 @@ export class Dialer {
     options.signal.throwIfAborted()
     options.onProgress?.(new CustomProgressEvent('tcp:open-connection'))
 
-    const start = Date.now()
+    const start = performance.now()
     // rust-libp2p closes the stream of DCUtR before the sockets have met
     const expected = findPunch(this.components, ma)
     const dialled = await this.connect(ma, options)
@@ -132,7 +132,7 @@ export class Dialer {
 
     if (role != null) {
       this.metrics?.events.increment({ [`punch_${role}` as const]: true })
-      this.log('punched through to %a as %s after %d ms%s', ma, role, Date.now() - start, dialled.adopted ? ', by an earlier dial' : '')
+      this.log('punched through to %a as %s after %d ms%s', ma, role, Math.round(performance.now() - start), dialled.adopted ? ', by an earlier dial' : '')
     }
 
     return this.upgrade(dialled.socket, ma, role, options)
@@ -157,7 +157,7 @@ export class Dialer {
       return
     }
 
-    const start = Date.now()
+    const start = performance.now()
     const socket = bindSocket({ ...local, ipv6Only: local.family === 6 }).connect({ ...this.socketOptions(), host: config.host, port: config.port })
     socket.on('error', () => {})
     // a dial of DCUtR may take it over
@@ -179,7 +179,7 @@ export class Dialer {
     }
 
     this.metrics?.events.increment({ fast_punch: true })
-    this.log('met %a as %s after %d ms', ma, role, Date.now() - start)
+    this.log('met %a as %s after %d ms', ma, role, Math.round(performance.now() - start))
     this.meeting.add(peer)
 
     try {
@@ -397,9 +397,9 @@ export class Dialer {
    * lingers.
    */
   private async open (ma: Multiaddr, create: () => Socket, options: TCPDialOptions, local?: SharedPort): Promise<Socket> {
-    const start = Date.now()
+    const start = performance.now()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const onTimeout = (): void => { reject(new TimeoutError(`Connection timeout after ${Date.now() - start}ms`)) }
+    const onTimeout = (): void => { reject(new TimeoutError(`Connection timeout after ${Math.round(performance.now() - start)}ms`)) }
     let socket: Socket | undefined
 
     try {

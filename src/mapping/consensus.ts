@@ -24,7 +24,7 @@ export interface Observation {
   external: string
 
   /**
-   * When the server answered, ms since the epoch
+   * When the server answered, ms by the clock
    */
   time: number
 
@@ -54,7 +54,7 @@ export type Consensus =
 
 export interface ConsensusOptions {
   /**
-   * When it was first noticed that the servers differ, ms since the epoch
+   * When it was first noticed that the servers differ, ms by the clock
    */
   contestedSince?: number
 }

@@ -17,7 +17,7 @@ export class Failures {
   }
 
   add (server: string, error: Error): void {
-    const failure = { server, error, time: this.clock.now() }
+    const failure = { server, error, time: this.clock.date() }
     const known = this.failures.findIndex(failure => failure.server === server)
 
     // not every few seconds

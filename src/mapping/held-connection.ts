@@ -74,7 +74,7 @@ export class HeldConnection {
   }
 
   /**
-   * Since when the server is connected and has answered, in ms since the epoch
+   * Since when the server is connected and has answered, in ms by the clock
    */
   get since (): number | undefined {
     return this.state.name === 'connecting' ? undefined : this.state.since

@@ -360,7 +360,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       local: localAddr,
       behaviour,
       servers: consensus.supporters.map(({ server }) => server),
-      since: previous?.since ?? this.clock.now()
+      since: previous?.since ?? this.clock.date()
     })
 
     // the spare ones have served

@@ -1,3 +1,4 @@
+import { externalOf } from './status.ts'
 import type { RenewalCause } from './connections.ts'
 import type { MappingStatus, ServerFailure } from './status.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -26,6 +27,7 @@ export class MappingMetrics {
   private readonly changes?: CounterGroup
   private readonly renewals?: CounterGroup
   private readonly failures?: CounterGroup
+  private external?: string
   private since?: number
 
   constructor (metrics: Metrics | undefined, label: string, clock: Clock) {
@@ -59,7 +61,13 @@ export class MappingMetrics {
   }
 
   onStatus (status: MappingStatus): void {
-    this.since = 'since' in status ? status.since : undefined
+    const external = externalOf(status)?.toString()
+
+    if (external !== this.external) {
+      this.external = external
+      this.since = external == null ? undefined : this.clock.now()
+    }
+
     this.state?.update({ [this.label]: STATES[status.state] })
   }
 

@@ -16,6 +16,11 @@ export interface Route {
   local?: Endpoint
 }
 
+interface Times {
+  now: number
+  date: number
+}
+
 export interface NetworkWatchInit<T extends Route> {
   network: Network
   clock: Clock
@@ -48,12 +53,12 @@ export interface NetworkWatchInit<T extends Route> {
  */
 export class NetworkWatch<T extends Route> {
   private readonly init: NetworkWatchInit<T>
-  private looked: number
+  private looked: Times
   private timer?: Timer
 
   constructor (init: NetworkWatchInit<T>) {
     this.init = init
-    this.looked = init.clock.now()
+    this.looked = readTimes(init.clock)
   }
 
   /**
@@ -70,14 +75,17 @@ export class NetworkWatch<T extends Route> {
     }
 
     signal.addEventListener('abort', () => { this.timer?.clear() })
-    this.looked = clock.now()
+    this.looked = readTimes(clock)
     this.timer = clock.setTimeout(look, interval)
   }
 
   private async look (signal: AbortSignal): Promise<void> {
     const { network, clock, interval, routes, onMoved, onWake } = this.init
-    const passed = clock.now() - this.looked
-    this.looked = clock.now()
+    const times = readTimes(clock)
+    // while the machine sleeps, the monotonic clock of Linux stands still and the
+    // date goes on. When it was only the date that was set, asking does no harm.
+    const passed = Math.max(times.now - this.looked.now, times.date - this.looked.date)
+    this.looked = times
 
     if (passed > SLEPT * interval) {
       onWake(passed)
@@ -102,4 +110,8 @@ export class NetworkWatch<T extends Route> {
       }
     }
   }
+}
+
+function readTimes (clock: Clock): Times {
+  return { now: clock.now(), date: clock.date() }
 }

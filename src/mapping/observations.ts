@@ -21,7 +21,7 @@ export interface TimedObservation extends Observation {
   roundTrip: number
 
   /**
-   * When it is forgotten, in ms since the epoch: never while its connection lives
+   * When it is forgotten, in ms by the clock: never while its connection lives
    */
   expires?: number
 }
@@ -74,7 +74,7 @@ export class Observations {
    * left it is asked whether something else holds the mapping: then nothing
    * expires.
    *
-   * @returns when to look again, in ms since the epoch
+   * @returns when to look again, in ms by the clock
    */
   expire (now: number, isHeldOtherwise: () => boolean): number | undefined {
     const loose = this.list().filter(({ held }) => !held)
@@ -99,7 +99,7 @@ export class Observations {
   }
 
   /**
-   * Until when the first answer waits for others, in ms since the epoch;
+   * Until when the first answer waits for others, in ms by the clock;
    * nothing when there is none, or when enough servers have answered
    */
   secondOpinion (enough: number): number | undefined {

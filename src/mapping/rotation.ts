@@ -10,7 +10,7 @@ const LATEST = 0.8
  */
 export interface RotationEntry {
   /**
-   * When it was made, ms since the epoch
+   * When it was made, ms by the clock
    */
   since: number
 
@@ -27,7 +27,7 @@ export interface RotationEntry {
 }
 
 /**
- * The connection to replace next, and when (ms since the epoch): ahead of its
+ * The connection to replace next, and when (ms by the clock): ahead of its
  * server's end, so that the mapping is never without a connection. What a server
  * keeps is left alone, and so is the last connection there is.
  */

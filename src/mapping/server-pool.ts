@@ -60,7 +60,7 @@ export interface PooledServer {
 
 interface Entry extends PooledServer {
   inUse: boolean
-  /** After failures not before this time, in ms since the epoch */
+  /** After failures not before this time, in ms by the clock */
   rested: number
   /** Failures in a row */
   failures: number
@@ -86,7 +86,7 @@ export class ServerPool {
   private readonly minReconnectInterval: number
   private readonly keepAliveInterval: number
   private readonly random: Random
-  /** When each configured server may be connected to again, in ms since the epoch */
+  /** When each configured server may be connected to again, in ms by the clock */
   private readonly available = new Map<STUNURI, number>()
 
   constructor (init: ServerPoolInit) {
@@ -109,7 +109,7 @@ export class ServerPool {
    * then other endpoints of servers in use, and at last those that hang up
    * sooner than they may be asked again.
    *
-   * @param now - in ms since the epoch
+   * @param now - in ms by the clock
    * @param replaced - what the connection is to replace: its server counts as free
    */
   take (now: number, replaced?: PooledServer): PooledServer | undefined {
@@ -191,7 +191,7 @@ export class ServerPool {
   }
 
   /**
-   * When `take` will have a server, in ms since the epoch; never while all are
+   * When `take` will have a server, in ms by the clock; never while all are
    * in use
    */
   nextAvailable (): number | undefined {

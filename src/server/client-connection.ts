@@ -85,7 +85,7 @@ export class ClientConnection {
   }
 
   receive (chunk: Uint8Array): void {
-    const now = Date.now()
+    const now = performance.now()
     let length = 0
     let offset = 0
     let completed = false

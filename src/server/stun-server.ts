@@ -91,7 +91,7 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
   private readonly shaking = new Map<string, Peer>()
   private listeners: Listener[] = []
   private status: Status = { state: 'idle' }
-  private memory = { looked: 0, exceeded: false }
+  private memory = { looked: -Infinity, exceeded: false }
 
   constructor (init: STUNServerInit) {
     super()
@@ -302,7 +302,7 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
    * A connection whose client is known is limited by its address
    */
   private onPeer (socket: net.Socket, listener: Listener, client: Endpoint, destination?: Endpoint): void {
-    const refusal = this.admission.admit(client.host, Date.now())
+    const refusal = this.admission.admit(client.host, performance.now())
 
     if (refusal != null) {
       this.refuse(socket, refusal, client.host)
@@ -382,7 +382,7 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
    * Why nobody at all is accepted now
    */
   private refusalOfAll (): 'memory' | 'connections' | undefined {
-    const now = Date.now()
+    const now = performance.now()
 
     if (now - this.memory.looked >= MEMORY_INTERVAL) {
       this.memory = { looked: now, exceeded: process.memoryUsage.rss() > this.limits.maxMemory }

@@ -40,7 +40,7 @@ export interface AskedServer extends ServerView {
   binding: STUNClient
 
   /**
-   * When the connection was there, ms since the epoch
+   * When the connection was there, in ms on the monotonic clock
    */
   since: number
 }
@@ -163,7 +163,7 @@ function accept (uri: STUNURI, { binding, result }: Pick<OpenedClient, 'binding'
       software: result.software,
       binding,
       result,
-      since: Date.now() - result.roundTrip
+      since: performance.now() - result.roundTrip
     }
     onAnswer(asked)
 

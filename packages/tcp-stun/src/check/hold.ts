@@ -74,5 +74,5 @@ export async function holdConnections (asked: AskedServer[], ms: number, signal:
 }
 
 function describe ({ server, endpoint, since }: AskedServer): HoldResult {
-  return { server, endpoint, seconds: Math.round((Date.now() - since) / 1_000) }
+  return { server, endpoint, seconds: Math.round((performance.now() - since) / 1_000) }
 }

@@ -57,7 +57,7 @@ function familyToJSON ({ verdict, findings }: FamilyReport): object {
 }
 
 function viewToJSON ({ server, endpoint, external, roundTrip, software }: FamilyReport['findings']['views'][number]): object {
-  return { server, endpoint: formatEndpoint(endpoint), external: formatEndpoint(external), roundTrip, software }
+  return { server, endpoint: formatEndpoint(endpoint), external: formatEndpoint(external), roundTrip: Math.round(roundTrip), software }
 }
 
 function failureToJSON ({ server, error, mapped }: ServerFailure): object {

@@ -105,8 +105,8 @@ export class CheckPrinter {
       return
     }
 
-    const until = Date.now() + seconds * 1_000
-    const tell = (): void => { this.wait(`holding the connections, ${Math.max(0, Math.round((until - Date.now()) / 1_000))} s left (Ctrl-C ends it)`) }
+    const until = performance.now() + seconds * 1_000
+    const tell = (): void => { this.wait(`holding the connections, ${Math.max(0, Math.round((until - performance.now()) / 1_000))} s left (Ctrl-C ends it)`) }
     this.write(`\nHolding the connections for ${seconds} s`)
     tell()
     this.countdown = setInterval(tell, 1_000)

@@ -229,7 +229,7 @@ export class STUNServerWorkers extends TypedEventEmitter<STUNServerEvents> imple
   private async start (options: AbortOptions = {}): Promise<void> {
     const { logger, workers, ...init } = this.init
     const child = fork(fileURLToPath(new URL('./worker.js', import.meta.url)), [], { serialization: 'advanced' })
-    const worker: Worker = { process: child, started: Date.now(), counters: createCounters(), state: 'starting' }
+    const worker: Worker = { process: child, started: performance.now(), counters: createCounters(), state: 'starting' }
     let failure = new Error('A worker of the STUN server ended before it listened')
     this.running.add(worker)
 
@@ -272,7 +272,7 @@ export class STUNServerWorkers extends TypedEventEmitter<STUNServerEvents> imple
     const pid = worker.process.pid ?? 0
     this.log?.error('worker %d ended (%s) and is replaced', pid, cause)
     this.safeDispatchEvent('worker:exit', { detail: { pid, cause } })
-    this.delay = Date.now() - worker.started > STABLE_AFTER ? MIN_RESTART_DELAY : Math.min(2 * this.delay, MAX_RESTART_DELAY)
+    this.delay = performance.now() - worker.started > STABLE_AFTER ? MIN_RESTART_DELAY : Math.min(2 * this.delay, MAX_RESTART_DELAY)
     this.replaceLater()
   }
 
