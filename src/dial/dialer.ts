@@ -14,6 +14,7 @@ import { resetSocket } from '../net/reset-socket.ts'
 import { findPunch, isConnectedByRelay, isConnectedDirectly, listenForRole, peerOf } from '../punch/hole-punch.ts'
 import { isRelayed } from '../punch/is-relayed.ts'
 import { LingeringDials } from '../punch/lingering-dials.ts'
+import { lookupFunction, resolveHost } from '../runtime/dns.ts'
 import { systemNetwork } from '../runtime/network.ts'
 import type { TCPDialOptions, TCPSTUNComponents, TCPSTUNInit, TCPSocketOptions } from '../index.ts'
 import type { SharedPort, SharedPorts } from './shared-ports.ts'
@@ -252,7 +253,7 @@ export class Dialer {
     }
 
     const { host, port, family } = config
-    const connectOptions: TcpNetConnectOpts = { ...socketOptions, host, port, family }
+    const connectOptions: TcpNetConnectOpts = { lookup: lookupFunction(options), ...socketOptions, host, port, family }
     const local = await this.localPort(ma, config, options.signal)
 
     if (local != null) {
@@ -382,8 +383,10 @@ export class Dialer {
       return shared
     }
 
-    // a name is looked up for it
-    return await raceSignal(systemNetwork.localAddress({ host, port }), signal) === shared.host ? shared : undefined
+    // when there is none, the dial says so
+    const [remote] = await resolveHost(host, family, { signal }).catch(() => [])
+
+    return remote != null && await systemNetwork.localAddress({ host: remote.address, port }) === shared.host ? shared : undefined
   }
 
   private isConnectedTo (host: string): boolean {

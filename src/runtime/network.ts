@@ -1,28 +1,30 @@
 import dgram from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { pEvent } from 'p-event'
+import type { Endpoint } from '../address/endpoint.ts'
 
 /**
- * The system's routes come in through this
+ * The source of the system's routes
  */
 export interface Network {
   /**
-   * The local address that a connection to this endpoint would have now; nothing
-   * when there is no route to it
+   * The local address that a connection to this endpoint would have now;
+   * `undefined` when there is no route to it. The host is an IP address.
    */
-  localAddress(remote: { host: string, port: number }): Promise<string | undefined>
+  localAddress(remote: Endpoint): Promise<string | undefined>
 }
 
 /**
- * What was found out so many ms ago is still true: the mappings of a thousand
- * listeners ask for the way to the same servers
+ * An answer holds for this many ms: the mappings of a thousand listeners ask for
+ * the routes to the same servers
  */
 const FRESH = 1_000
 
 const known = new Map<string, { since: number, address: Promise<string | undefined> }>()
 
 export const systemNetwork: Network = {
-  async localAddress ({ host, port }) {
+  async localAddress (remote) {
+    const { host } = remote
     const now = performance.now()
 
     for (const [other, { since }] of known) {
@@ -31,7 +33,7 @@ export const systemNetwork: Network = {
       }
     }
 
-    const entry = known.get(host) ?? { since: now, address: findLocalAddress(host, port) }
+    const entry = known.get(host) ?? { since: now, address: findLocalAddress(remote) }
     known.set(host, entry)
 
     return entry.address
@@ -39,9 +41,9 @@ export const systemNetwork: Network = {
 }
 
 /**
- * A UDP socket that is connected has looked up its route, and sends nothing
+ * Connecting a UDP socket makes the system choose a route, and sends nothing
  */
-async function findLocalAddress (host: string, port: number): Promise<string | undefined> {
+async function findLocalAddress ({ host, port }: Endpoint): Promise<string | undefined> {
   const socket = dgram.createSocket(isIPv6(host) ? 'udp6' : 'udp4')
 
   try {

@@ -10,7 +10,7 @@ import type { Random } from '../runtime/random.ts'
 import type { AbortOptions } from '@libp2p/interface'
 
 /**
- * An SRV answer longer than this is cut: each target costs a look-up
+ * More SRV records than this are ignored: each target costs a lookup
  */
 const MAX_SRV_TARGETS = 4
 
@@ -35,63 +35,81 @@ export interface ResolveOptions extends AbortOptions {
  * `_stuns._tcp`, then as an address with the default port (RFC 8489, section 8).
  *
  * @throws {STUNResolveError} the name, or an address of this family, does not exist
+ * @throws {AbortError} the signal was aborted
  */
 export async function resolveServer (uri: STUNURI, options: ResolveOptions): Promise<Endpoint[]> {
-  const { family, signal, dns = systemDNS, random = Math.random } = options
+  const { family, signal } = options
   const version = isIP(uri.host)
-  const port = uri.port ?? DEFAULT_PORT[uri.scheme]
 
   if (version !== 0) {
     if (version !== family) {
-      throw new STUNResolveError(`${uri.uri} is an IPv${version} address, an IPv${family} listener can not use it`)
+      throw new STUNResolveError(`${uri.uri} is an IPv${version} address, an IPv${family} listener cannot use it`)
     }
 
-    return [{ host: uri.host, port }]
+    return [{ host: uri.host, port: uri.port ?? DEFAULT_PORT[uri.scheme] }]
   }
 
-  const lookup = async (name: string): Promise<string[]> => raceSignal(dns.lookup(name, family, { signal }), signal)
-
-  // both questions at once: an SRV record is rare, and the answer that there is
-  // none must not cost a round trip
-  const addresses = lookup(uri.host)
-  addresses.catch(() => {})
-
-  // a name of one label (localhost) is not in the DNS
-  if (uri.port == null && uri.host.includes('.')) {
-    const records = await raceSignal(dns.resolveSrv(`_${uri.scheme}._tcp.${uri.host}`, { signal }), signal)
-      .catch(() => {
-        // a name may well have no SRV record, or its resolver not know the type
-        signal?.throwIfAborted()
-        return []
-      })
-
-    const targets = sortSRVRecords(records.filter(record => record.port > 0 && record.name !== ''), random).slice(0, MAX_SRV_TARGETS)
-    const endpoints = await Promise.all(targets.map(async ({ name, port }) => {
-      try {
-        return (await lookup(name)).map(host => ({ host, port }))
-      } catch {
-        signal?.throwIfAborted()
-        return []
-      }
-    }))
-
-    if (endpoints.flat().length > 0) {
-      return endpoints.flat().slice(0, MAX_ENDPOINTS)
-    }
-  }
+  // the lookup that is not needed ends with the one that is
+  const done = new AbortController()
+  const lookups = { ...options, signal: signal == null ? done.signal : AbortSignal.any([signal, done.signal]) }
 
   try {
-    const hosts = await addresses
+    // both questions at once: an SRV record is rare, and the answer that there is
+    // none must not cost a round trip
+    const addresses = lookupEndpoints(uri, lookups)
+    addresses.catch(() => {})
+    const services = await lookupServices(uri, lookups)
 
-    if (hosts.length > 0) {
-      return hosts.slice(0, MAX_ENDPOINTS).map(host => ({ host, port }))
-    }
+    return services.length > 0 ? services : await addresses
+  } finally {
+    done.abort()
+  }
+}
+
+/**
+ * The endpoints that SRV records name
+ */
+async function lookupServices (uri: STUNURI, { family, signal, dns = systemDNS, random = Math.random }: ResolveOptions): Promise<Endpoint[]> {
+  // a name of one label (localhost) is not in the DNS
+  if (uri.port != null || !uri.host.includes('.')) {
+    return []
+  }
+
+  const orNone = (): [] => {
+    // a name may well have no SRV record, or its resolver not know the type
+    signal?.throwIfAborted()
+    return []
+  }
+  const records = await raceSignal(dns.resolveSrv(`_${uri.scheme}._tcp.${uri.host}`, { signal }), signal).catch(orNone)
+  const targets = sortSRVRecords(records.filter(({ name, port }) => port > 0 && name !== ''), random).slice(0, MAX_SRV_TARGETS)
+  const endpoints = await Promise.all(targets.map(async ({ name, port }) => {
+    const hosts = await raceSignal(dns.lookup(name, family, { signal }), signal).catch(orNone)
+
+    return hosts.map(host => ({ host, port }))
+  }))
+
+  return endpoints.flat().slice(0, MAX_ENDPOINTS)
+}
+
+/**
+ * The endpoints that the name itself has
+ */
+async function lookupEndpoints (uri: STUNURI, { family, signal, dns = systemDNS }: ResolveOptions): Promise<Endpoint[]> {
+  const { host: name, port = DEFAULT_PORT[uri.scheme] } = uri
+  let hosts: string[]
+
+  try {
+    hosts = await raceSignal(dns.lookup(name, family, { signal }), signal)
   } catch (err: any) {
     signal?.throwIfAborted()
     throw new STUNResolveError(`Could not resolve the IPv${family} address of ${uri.uri}: ${err.code ?? err.message}`, { cause: err })
   }
 
-  throw new STUNResolveError(`${uri.uri} has no IPv${family} address`)
+  if (hosts.length === 0) {
+    throw new STUNResolveError(`${uri.uri} has no IPv${family} address`)
+  }
+
+  return hosts.slice(0, MAX_ENDPOINTS).map(host => ({ host, port }))
 }
 
 /**

@@ -3,7 +3,6 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { toNetConfig } from 'libp2p-tcp-stun/net'
 import { systemDNS } from 'libp2p-tcp-stun/stun'
 import { resolveServer } from 'libp2p-tcp-stun/stun'
-import { raceSignal } from 'race-signal'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { STUNURI } from 'libp2p-tcp-stun/stun'
 
@@ -31,7 +30,7 @@ export async function findHelpers (version: 4 | 6, addresses: Multiaddr[], signa
       return [{ address, hosts: [config.host] }]
     }
 
-    const hosts = await raceSignal(systemDNS.lookup(config.host, version, { signal }), signal).catch(() => [])
+    const hosts = await systemDNS.lookup(config.host, version, { signal }).catch(() => [])
 
     // a name without an address fails when it is dialled, which says so
     if (hosts.length === 0) {
