@@ -9,7 +9,8 @@ import { toIPEndpoint, toNetConfig } from '../address/net-config.ts'
 import { isLoopback, isUnspecified } from '../address/scope.ts'
 import { toMultiaddrConnection } from '../connection/connection.ts'
 import { DEFAULT_MAX_LINGERING_DIALS } from '../constants.ts'
-import { bindSocket, portSharing } from '../net/bound-socket.ts'
+import { bindSocket } from '../net/bound-socket.ts'
+import { portSharing } from '../net/port-sharing.ts'
 import { resetSocket } from '../net/reset-socket.ts'
 import { findPunch, isConnectedByRelay, isConnectedDirectly, listenForRole, peerOf } from '../punch/hole-punch.ts'
 import { isRelayed } from '../punch/is-relayed.ts'
@@ -367,7 +368,7 @@ export class Dialer {
   private async localPort (ma: Multiaddr, config: NetConfig & { type: 'tcp' }, signal?: AbortSignal): Promise<SharedPort | undefined> {
     const { host, port, family } = config
 
-    if (this.init.portReuse === false || portSharing() === 'unsupported' || family == null) {
+    if (this.init.portReuse === false || family == null) {
       return
     }
 
@@ -379,7 +380,11 @@ export class Dialer {
 
     const shared = this.ports.find({ host, port, family })
 
-    if (shared == null || isUnspecified(shared.host) || isLoopback(shared.host)) {
+    if (shared == null || portSharing() === 'unsupported') {
+      return
+    }
+
+    if (isUnspecified(shared.host) || isLoopback(shared.host)) {
       return shared
     }
 

@@ -5,7 +5,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { formatEndpoint, toMultiaddr } from '../address/endpoint.ts'
-import { portSharing } from '../net/bound-socket.ts'
+import { portSharing } from '../net/port-sharing.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { sharedLogger } from '../runtime/loggers.ts'
 import { systemNetwork } from '../runtime/network.ts'
@@ -147,18 +147,20 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
    * `close()`.
    *
    * @throws {AbortError} the signal was aborted
+   * @throws the system's error when it cannot tell whether it shares ports, for example EMFILE
    */
   async start (signal?: AbortSignal): Promise<MappingStatus> {
     this.shutdown.signal.throwIfAborted()
 
     if (!this.started) {
+      const sharing = portSharing()
       this.started = true
 
-      if (portSharing() === 'unsupported') {
+      if (sharing === 'unsupported') {
         this.setStatus({
           ...this.base(),
           state: 'unsupported',
-          reason: new PortSharingUnsupportedError(`${process.platform} can not share a TCP port between a listener and a STUN connection`)
+          reason: new PortSharingUnsupportedError(`This runtime cannot share a TCP port between a listener and STUN connections on ${process.platform}`)
         })
       } else {
         this.connections.start()

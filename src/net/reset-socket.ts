@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net'
 
 /**
- * End a connection by RST, which leaves no TIME_WAIT: the same endpoint can be
- * connected to again from the same local port at once. What can not be reset (a
- * Unix socket, a TLS session, a connection that is not there yet or just being
- * shut down) is destroyed.
+ * End a connection with RST, which leaves no TIME_WAIT: the same local port can
+ * connect to the same endpoint again at once. A socket that cannot be reset is
+ * destroyed: a Unix socket, a TLS session, a socket that is still connecting or is
+ * just being shut down.
  */
 export function resetSocket (socket: Socket): void {
-  // Node would wait for the connection, then reset it
+  // Node would wait for the connection and then reset it
   if (socket.connecting || isShuttingDown(socket)) {
     socket.destroy()
     return
@@ -21,8 +21,9 @@ export function resetSocket (socket: Socket): void {
 }
 
 /**
- * Between shutdown() and its callback libuv refuses a reset (EINVAL), and Node then
- * never closes the socket: no `close` event, and the process spins when it ends.
+ * Between shutdown() and its callback libuv refuses a reset (EINVAL). Node then
+ * never closes the socket: there is no `close` event, and the process spins when it
+ * ends.
  */
 function isShuttingDown (socket: Socket): boolean {
   return socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished

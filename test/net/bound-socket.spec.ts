@@ -1,12 +1,12 @@
 import net from 'node:net'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
-import { assertPortFree, bindSocket, portSharing } from '../../src/net/bound-socket.ts'
+import { assertPortFree, bindSocket } from '../../src/net/bound-socket.ts'
 
 const EVENT = { timeout: 5_000 }
 
 /**
- * Everything that a test opens
+ * The sockets that a test opens
  */
 class Sockets {
   private readonly opened: Array<net.Socket | net.Server> = []
@@ -27,26 +27,22 @@ class Sockets {
   }
 }
 
+function describeAddress ({ host, ipv6Only }: { host: string, ipv6Only?: boolean }): string {
+  return ipv6Only === true ? `${host} for IPv6 only` : host
+}
+
 describe('bound socket', () => {
   const sockets = new Sockets()
 
   afterEach(async () => { await sockets.close() })
 
-  async function listen (host: string): Promise<{ server: net.Server, port: number }> {
+  async function listen (host: string, options: net.ListenOptions = {}): Promise<{ server: net.Server, port: number }> {
     const server = sockets.add(net.createServer(socket => { sockets.add(socket).on('error', () => {}) }))
-    server.listen({ host, port: 0 })
+    server.listen({ ...options, host, port: 0 })
     await pEvent(server, 'listening', EVENT)
 
     return { server, port: (server.address() as net.AddressInfo).port }
   }
-
-  it('knows what the platform can do', function () {
-    if (process.platform !== 'linux') {
-      return this.skip()
-    }
-
-    expect(portSharing()).to.equal(typeof net.BoundSocket === 'function' ? 'bound-socket' : 'handle')
-  })
 
   for (const { name, host, loopback } of [
     { name: '127.0.0.1', host: '127.0.0.1', loopback: '127.0.0.1' },
@@ -73,7 +69,7 @@ describe('bound socket', () => {
       await listening
       expect(server.address()).to.have.property('port', port)
 
-      // and connect to somebody else while listening
+      // and connect to another server while listening
       const second = pEvent<'connection', net.Socket>(other.server, 'connection', EVENT)
       await pEvent(sockets.add(bindSocket({ host, port, ipv6Only }).connect({ host: loopback, port: other.port })), 'connect', EVENT)
       expect(await second).to.have.property('remotePort', port)
@@ -85,7 +81,7 @@ describe('bound socket', () => {
     })
   }
 
-  it('passes on the options of the socket', async () => {
+  it('passes the options on to the socket', async () => {
     const remote = await listen('127.0.0.1')
     const socket = sockets.add(bindSocket({ host: '127.0.0.1', port: 0 }).connect({ host: 'localhost', family: 4, port: remote.port, allowHalfOpen: true, noDelay: true }))
     await pEvent(socket, 'connect', EVENT)
@@ -93,33 +89,69 @@ describe('bound socket', () => {
     expect(socket).to.have.property('allowHalfOpen', true)
   })
 
-  it('says EADDRINUSE when somebody listens, also when the other one shares its port', async () => {
-    const { port } = await listen('127.0.0.1')
-    expect(() => { assertPortFree({ host: '127.0.0.1', port }) }).to.throw().with.property('code', 'EADDRINUSE')
+  describe('the check that a port is free', () => {
+    for (const { listener, ours } of [
+      { listener: { host: '127.0.0.1' }, ours: { host: '127.0.0.1' } },
+      { listener: { host: '127.0.0.1' }, ours: { host: '0.0.0.0' } },
+      { listener: { host: '127.0.0.1' }, ours: { host: '::' } },
+      { listener: { host: '0.0.0.0' }, ours: { host: '127.0.0.1' } },
+      { listener: { host: '0.0.0.0' }, ours: { host: '0.0.0.0' } },
+      { listener: { host: '0.0.0.0' }, ours: { host: '::' } },
+      { listener: { host: '::' }, ours: { host: '127.0.0.1' } },
+      { listener: { host: '::' }, ours: { host: '0.0.0.0' } },
+      { listener: { host: '::' }, ours: { host: '::1', ipv6Only: true } },
+      { listener: { host: '::', ipv6Only: true }, ours: { host: '::' } },
+      { listener: { host: '::1' }, ours: { host: '::', ipv6Only: true } },
+      { listener: { host: '::ffff:127.0.0.1' }, ours: { host: '0.0.0.0' } }
+    ]) {
+      for (const reusePort of [false, true]) {
+        it(`finds a listener at ${describeAddress(listener)} ${reusePort ? 'with' : 'without'} sharing for ${describeAddress(ours)}`, async () => {
+          const { port } = await listen(listener.host, { ...listener, reusePort })
 
-    const sharing = bindSocket({ host: '127.0.0.1', port: 0 })
-    const server = sockets.add(net.createServer())
-    const listening = pEvent(server, 'listening', EVENT)
-    sharing.listen(server)
-    await listening
-    expect(() => { assertPortFree({ host: '127.0.0.1', port: sharing.port }) }).to.throw().with.property('code', 'EADDRINUSE')
-    expect(() => { assertPortFree({ host: '0.0.0.0', port: sharing.port }) }).to.throw().with.property('code', 'EADDRINUSE')
+          expect(() => { assertPortFree({ ...ours, port }) }).to.throw().with.property('code', 'EADDRINUSE')
+        })
+      }
+    }
+
+    for (const { listener, ours } of [
+      { listener: { host: '127.0.0.1' }, ours: { host: '127.0.0.2' } },
+      { listener: { host: '127.0.0.1' }, ours: { host: '::', ipv6Only: true } },
+      { listener: { host: '0.0.0.0' }, ours: { host: '::', ipv6Only: true } },
+      { listener: { host: '::', ipv6Only: true }, ours: { host: '0.0.0.0' } },
+      { listener: { host: '::1' }, ours: { host: '127.0.0.1' } }
+    ]) {
+      it(`allows a listener at ${describeAddress(listener)} for ${describeAddress(ours)}`, async () => {
+        const { port } = await listen(listener.host, listener)
+
+        assertPortFree({ ...ours, port })
+      })
+    }
+
+    it('finds a connection whose socket does not share its address', async () => {
+      const remote = await listen('127.0.0.1')
+      const socket = sockets.add(net.connect({ host: '127.0.0.1', port: remote.port }))
+      await pEvent(socket, 'connect', EVENT)
+
+      expect(() => { assertPortFree({ host: '0.0.0.0', port: socket.localPort ?? 0 }) }).to.throw().with.property('code', 'EADDRINUSE')
+    })
+
+    it('allows connections from the port, a socket that does not listen yet, and port 0', async () => {
+      const remote = await listen('127.0.0.1')
+      const bound = bindSocket({ host: '127.0.0.1', port: 0 })
+      await pEvent(sockets.add(bound.connect({ host: '127.0.0.1', port: remote.port })), 'connect', EVENT)
+      const idle = bindSocket({ host: '127.0.0.1', port: bound.port })
+
+      assertPortFree({ host: '127.0.0.1', port: bound.port })
+      assertPortFree({ host: '127.0.0.1', port: 0 })
+      idle.close()
+    })
   })
 
-  it('does not mind connections from the port', async () => {
-    const remote = await listen('127.0.0.1')
-    const bound = bindSocket({ host: '127.0.0.1', port: 0 })
-    await pEvent(sockets.add(bound.connect({ host: '127.0.0.1', port: remote.port })), 'connect', EVENT)
-
-    assertPortFree({ host: '127.0.0.1', port: bound.port })
-    assertPortFree({ host: '127.0.0.1', port: 0 })
-  })
-
-  it('says EADDRNOTAVAIL for an address that is not ours', () => {
+  it('fails with EADDRNOTAVAIL at an address of another machine', () => {
     expect(() => bindSocket({ host: '192.0.2.1', port: 0 })).to.throw().with.property('code', 'EADDRNOTAVAIL')
   })
 
-  it('fails a second connection to the same endpoint, and makes it after a reset', async () => {
+  it('refuses a second connection to the same endpoint until the first is reset', async () => {
     const remote = await listen('127.0.0.1')
     const bound = bindSocket({ host: '127.0.0.1', port: 0 })
     const { port } = bound
@@ -136,7 +168,7 @@ describe('bound socket', () => {
     await pEvent(again(), 'connect', EVENT)
   })
 
-  it('releases the port when it is closed or aborted unused', () => {
+  it('releases the port when it is closed or aborted before it is used', () => {
     const closed = bindSocket({ host: '127.0.0.1', port: 0 })
     closed.close()
     closed.close()
