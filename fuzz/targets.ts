@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
-import { ClientConnection } from '../src/server/client-connection.ts'
+import { ClientSession } from '../src/server/client-session.ts'
+import { Connection } from '../src/server/connection.ts'
 import { DEFAULT_LIMITS } from '../src/server/limits.ts'
 import { parseProxyHeader } from '../src/server/proxy-protocol.ts'
 import { Responder } from '../src/server/response.ts'
@@ -9,7 +10,7 @@ import { STUNProtocolError } from '../src/stun/errors.ts'
 import { checkFingerprint } from '../src/stun/fingerprint.ts'
 import { checkIntegrity, checkIntegritySHA256 } from '../src/stun/integrity.ts'
 import { METHOD_BINDING, createTransactionId, decodeMessage, encodeMessage } from '../src/stun/message.ts'
-import type { ResetReason } from '../src/server/client-connection.ts'
+import type { ResetReason } from '../src/server/client-session.ts'
 import type { Attribute } from '../src/stun/attributes.ts'
 import type { Socket } from 'node:net'
 
@@ -122,18 +123,22 @@ function serve (bytes: Uint8Array, step: number): { answers: string[], outcomes:
   const wire = new Wire()
   const outcomes: string[] = []
   let reset: ResetReason | undefined
-  const connection = new ClientConnection(wire as unknown as Socket, wire as unknown as Socket, CLIENT, RESPONDER, {
+  const session = new ClientSession(new Connection(wire as unknown as Socket, CLIENT, RESPONDER.server), RESPONDER, {
     limits: LIMITS,
     alternates: [],
-    onReaction: (_, outcome) => { outcomes.push(String(outcome)) },
-    reset: (_, reason, err) => {
+    onMessage: (_, outcome) => { outcomes.push(String(outcome)) },
+    drop: (_, reason, err) => {
       assert(reason === 'not-stun' && err instanceof STUNProtocolError, `${reason}: ${err?.stack}`)
       reset = reason
     }
   })
 
-  for (let i = 0; i < bytes.byteLength && reset == null; i += step) {
-    connection.receive(bytes.subarray(i, i + step))
+  for (let i = 0; i < bytes.byteLength; i += step) {
+    if (reset != null) {
+      break
+    }
+
+    session.receive(bytes.subarray(i, i + step))
   }
 
   // ends its timers

@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net'
 import { subnetOf } from '../address/ip.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { Limits } from './limits.ts'
@@ -6,45 +5,60 @@ import type { Limits } from './limits.ts'
 /**
  * Why a connection was refused
  *
- * - `connections`: too many in all
- * - `address`: too many from its address
- * - `subnet`: too many from its IPv6 /64
- * - `rate`: too many new ones a second from its address or /64
- * - `memory`: the process has too much
- * - `gone`: it had ended before it was looked at
+ * - `connections`: the server is full
+ * - `address`: too many connections from its address
+ * - `subnet`: too many connections from its IPv6 network
+ * - `rate`: too many new connections a second from its IPv4 address or IPv6 network
+ * - `memory`: clients take up too much memory
+ * - `gone`: it had ended before the server looked at it
  */
 export type RefusalReason = 'connections' | 'address' | 'subnet' | 'rate' | 'memory' | 'gone'
 
 /**
- * Addresses that are not connected are forgotten this often, in ms
+ * How often sources without connections are forgotten, in ms
  */
 const SWEEP_INTERVAL = 1_000
 
 /**
- * One client can have all of these addresses
+ * The networks that an address belongs to. A home or a host has an IPv6 /64 at
+ * least and often a /56 or a /48, so each of them is limited: by this many times
+ * what a /64 may have. The largest is first, so that a refused connection leaves
+ * nothing behind for the smaller ones.
  */
-const SOURCE_PREFIX = { ipv4: 32, ipv6: 64 }
+const LEVELS: Array<{ ipv6: number, times: number }> = [
+  { ipv6: 48, times: 4 },
+  { ipv6: 56, times: 2 },
+  { ipv6: 64, times: 1 },
+  { ipv6: 128, times: 1 }
+]
 
 interface Source {
   connections: number
-  rate: RateLimit
+  rate?: RateLimit
+}
+
+interface Level {
+  key: string
+  reason: 'address' | 'subnet'
+  maxConnections: number
+
+  /**
+   * New connections a second
+   */
+  maxRate?: number
 }
 
 /**
- * Who may connect, by address: pure, it is told the time
+ * Decides which addresses may connect, by the connections they have and how
+ * fast they open them. It has no clock: it is told the time.
  */
 export class Admission {
   private readonly limits: Limits
 
   /**
-   * By IPv4 address or IPv6 /64
+   * By address and by network
    */
   private readonly sources = new Map<string, Source>()
-
-  /**
-   * Connections by IPv6 address
-   */
-  private readonly hosts = new Map<string, number>()
   private swept = 0
 
   constructor (limits: Limits) {
@@ -52,64 +66,68 @@ export class Admission {
   }
 
   /**
-   * How many addresses are remembered
+   * How many addresses and networks are remembered
    */
   get size (): number {
-    return this.sources.size + this.hosts.size
+    return this.sources.size
   }
 
   /**
-   * Count a connection, or say why not. One that counts must be released.
+   * Count a connection, or say why it is refused. One that counts must be
+   * released.
    */
   admit (host: string, now: number): 'address' | 'subnet' | 'rate' | undefined {
     this.sweep(now)
-    const v6 = isIPv6(host)
-    const key = subnetOf(host, SOURCE_PREFIX)
-    let source = this.sources.get(key)
+    const levels = this.levelsOf(host)
 
-    if (source == null) {
-      source = { connections: 0, rate: new RateLimit(this.limits.maxNewConnectionsPerSecond) }
-      this.sources.set(key, source)
+    for (const { key, reason, maxConnections } of levels) {
+      const source = this.sources.get(key)
+
+      if (source?.rate?.allows(now) === false) {
+        return 'rate'
+      }
+
+      if (source != null && source.connections >= maxConnections) {
+        return reason
+      }
     }
 
-    if (!source.rate.take(now)) {
-      return 'rate'
-    }
+    for (const { key, maxRate } of levels) {
+      let source = this.sources.get(key)
 
-    if (v6 && source.connections >= this.limits.maxConnectionsPerSubnet) {
-      return 'subnet'
-    }
+      if (source == null) {
+        source = { connections: 0, rate: maxRate == null ? undefined : new RateLimit(maxRate) }
+        this.sources.set(key, source)
+      }
 
-    const connections = v6 ? this.hosts.get(host) ?? 0 : source.connections
-
-    if (connections >= this.limits.maxConnectionsPerAddress) {
-      return 'address'
-    }
-
-    source.connections++
-
-    if (v6) {
-      this.hosts.set(host, connections + 1)
+      source.connections++
+      source.rate?.take(now)
     }
   }
 
   release (host: string): void {
-    const v6 = isIPv6(host)
-    const source = this.sources.get(subnetOf(host, SOURCE_PREFIX))
+    for (const { key } of this.levelsOf(host)) {
+      const source = this.sources.get(key)
 
-    if (source != null) {
-      source.connections--
-    }
-
-    if (v6) {
-      const left = (this.hosts.get(host) ?? 1) - 1
-
-      if (left === 0) {
-        this.hosts.delete(host)
-      } else {
-        this.hosts.set(host, left)
+      if (source != null) {
+        source.connections--
       }
     }
+  }
+
+  private levelsOf (host: string): Level[] {
+    const { maxConnectionsPerAddress, maxConnectionsPerSubnet, maxNewConnectionsPerSecond } = this.limits
+
+    if (!host.includes(':')) {
+      return [{ key: host, reason: 'address', maxConnections: maxConnectionsPerAddress, maxRate: maxNewConnectionsPerSecond }]
+    }
+
+    return LEVELS.map(({ ipv6, times }) => ({
+      key: subnetOf(host, { ipv4: 32, ipv6 }),
+      ...ipv6 === 128
+        ? { reason: 'address', maxConnections: maxConnectionsPerAddress }
+        : { reason: 'subnet', maxConnections: times * maxConnectionsPerSubnet, maxRate: times * maxNewConnectionsPerSecond }
+    }))
   }
 
   private sweep (now: number): void {
@@ -120,7 +138,7 @@ export class Admission {
     this.swept = now
 
     for (const [key, { connections, rate }] of this.sources) {
-      if (connections === 0 && rate.isIdle(now)) {
+      if (connections === 0 && rate?.isIdle(now) !== false) {
         this.sources.delete(key)
       }
     }

@@ -1,12 +1,12 @@
 import type { RefusalReason } from './admission.ts'
-import type { ResetReason } from './client-connection.ts'
+import type { ResetReason } from './client-session.ts'
 import type { ErrorCode } from './response.ts'
 
 /**
- * What the server has done since it was made
+ * What a server has done since it was created
  */
 export interface STUNServerCounters {
-  /** Connections that live now */
+  /** Connections that are open now */
   connections: number
   /** Connections that were accepted */
   accepted: number
@@ -14,11 +14,11 @@ export interface STUNServerCounters {
   refused: Record<RefusalReason, number>
   /** Binding requests that were answered with success */
   bindings: number
-  /** Requests that were answered with an error, by its code */
+  /** Requests that were answered with an error, by code */
   errors: Record<ErrorCode, number>
-  /** Messages that get no answer: indications, responses, wrong fingerprints */
+  /** Messages that get no response: indications, responses, wrong fingerprints */
   ignored: number
-  /** Connections that were reset, by reason */
+  /** Connections that the server ended, by reason */
   resets: Record<ResetReason, number>
 }
 
@@ -31,28 +31,5 @@ export function createCounters (): STUNServerCounters {
     errors: { 300: 0, 400: 0, 420: 0 },
     ignored: 0,
     resets: { 'not-stun': 0, 'message-timeout': 0, rate: 0, 'not-reading': 0, 'proxy-header': 0, tls: 0, displaced: 0, closed: 0 }
-  }
-}
-
-/**
- * What several have done together
- */
-export function sumCounters (all: STUNServerCounters[]): STUNServerCounters {
-  const sum = createCounters()
-
-  for (const counters of all) {
-    add(sum, counters)
-  }
-
-  return sum
-}
-
-function add (sum: Record<string, any>, counters: Record<string, any>): void {
-  for (const [name, value] of Object.entries(counters)) {
-    if (typeof value === 'number') {
-      sum[name] += value
-    } else {
-      add(sum[name], value)
-    }
   }
 }

@@ -2,7 +2,7 @@
  * @packageDocumentation
  *
  * A STUN server over TCP and TLS (RFC 8489) that keeps each connection until
- * the client closes it, as section 6.2.2 asks for and few servers do.
+ * the client closes it, as section 6.2.2 says.
  *
  * @example
  *
@@ -18,18 +18,21 @@ import { TCPSTUNServer } from './stun-server.ts'
 import type { STUNServer, STUNServerInit } from './options.ts'
 
 /**
- * @throws {InvalidParametersError} a limit is not a number above zero, a network is none, or `tls` has no certificate
+ * Create a STUN server, which does not listen yet
+ *
+ * @throws {InvalidParametersError} a limit is not a number above 0, a trusted proxy is not a network, or `tls` has no certificate
+ * @throws what `tls.createSecureContext` throws
  */
 export function createSTUNServer (init: STUNServerInit = {}): STUNServer {
   return new TCPSTUNServer(init)
 }
 
-export { createCounters, sumCounters } from './counters.ts'
-export { DEFAULT_LIMITS, shareLimits, validateLimits } from './limits.ts'
+export { createCounters } from './counters.ts'
+export { DEFAULT_LIMITS } from './limits.ts'
 export { DEFAULT_DRAIN_DEADLINE } from './options.ts'
-export { networks } from './proxy-protocol.ts'
-export type { BindingEvent, DrainOptions, RefuseEvent, ResetEvent, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState, STUNServerTLSInit, Transport, WorkerExitEvent } from './options.ts'
+export { networkMatcher } from './proxy-protocol.ts'
+export type { BindingEvent, DrainOptions, ListenOptions, RefuseEvent, ResetEvent, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState, STUNServerTLSInit, STUNTransport } from './options.ts'
 export type { STUNServerCounters } from './counters.ts'
 export type { RefusalReason } from './admission.ts'
-export type { ResetReason } from './client-connection.ts'
+export type { ResetReason } from './client-session.ts'
 export type { Limits } from './limits.ts'

@@ -1,80 +1,82 @@
 import { InvalidParametersError } from '@libp2p/interface'
 
 /**
- * What one server gives at most. Over a limit a connection is refused or reset,
- * and counted.
+ * What clients may use of a server. Beyond a limit a connection is refused or
+ * reset, and counted.
  */
 export interface Limits {
   /**
-   * Connections in all. One more takes the place of the oldest that never asked
-   * anything, if there is one.
+   * Connections in total. One more takes the place of the oldest one that has not
+   * been answered yet, if there is one.
    *
    * @default 10_000
    */
   maxConnections: number
 
   /**
-   * Connections from one IP address: many homes share one behind a carrier NAT
+   * Connections from one IP address. Behind a carrier NAT many homes share one.
    *
    * @default 100
    */
   maxConnectionsPerAddress: number
 
   /**
-   * Connections from one IPv6 /64: what a single home or host has for itself
+   * Connections from one IPv6 /64. A /56 may have twice as many, a /48 four times
+   * as many: single homes and hosts have networks of these sizes.
    *
    * @default 200
    */
   maxConnectionsPerSubnet: number
 
   /**
-   * New connections a second from one IPv4 address or IPv6 /64, with as many at
-   * once
+   * New connections a second from one IPv4 address or IPv6 /64, in bursts of one
+   * second. A /56 may have twice as many, a /48 four times as many.
    *
    * @default 50
    */
   maxNewConnectionsPerSecond: number
 
   /**
-   * Length of a message in bytes, its header included
+   * Length of a message with its header, in bytes
    *
    * @default 1_024
    */
   maxMessageLength: number
 
   /**
-   * How long a started message, a TLS handshake or a PROXY header may take from
-   * its first byte to its last, in ms
+   * How long a message, from its first byte, a TLS handshake or a PROXY header
+   * may take, in ms
    *
    * @default 10_000
    */
   messageTimeout: number
 
   /**
-   * Requests a second on one connection, with as many at once
+   * Requests a second on one connection, in bursts of one second
    *
    * @default 50
    */
   maxRequestsPerSecond: number
 
   /**
-   * Answers that a client has not read yet, in bytes. Over it the client is not
-   * read from, and after `messageTimeout` it is reset.
+   * Responses that a client has not read, in bytes. Beyond it the server reads no
+   * more requests of this client, and after `messageTimeout` resets it.
    *
    * @default 16_384
    */
   maxUnsentLength: number
 
   /**
-   * Memory of the process, in bytes: while it has more (looked at once a second)
-   * new connections are refused
+   * Memory that clients may cost, in bytes: what the process has more than when it
+   * began to listen, at most 256 KiB for each client. Beyond it (read once a second)
+   * new connections are refused.
    *
    * @default 1_073_741_824
    */
   maxMemory: number
 
   /**
-   * An idle connection is asked by TCP whether it still lives after this long, in ms
+   * TCP probes a connection after it was idle for this long, in ms
    *
    * @default 60_000
    */
@@ -111,22 +113,4 @@ export function validateLimits (init: Partial<Limits>): Limits {
   }
 
   return limits
-}
-
-/**
- * What each of several processes may have, so that together they keep the
- * limits: connections come to them by chance, so one may be full a little before
- * the others are
- */
-export function shareLimits (limits: Limits, processes: number): Limits {
-  const share = (value: number): number => Math.ceil(value / processes)
-
-  return {
-    ...limits,
-    maxConnections: share(limits.maxConnections),
-    maxConnectionsPerAddress: share(limits.maxConnectionsPerAddress),
-    maxConnectionsPerSubnet: share(limits.maxConnectionsPerSubnet),
-    maxNewConnectionsPerSecond: share(limits.maxNewConnectionsPerSecond),
-    maxMemory: share(limits.maxMemory)
-  }
 }

@@ -1,56 +1,46 @@
 import type { RefusalReason } from './admission.ts'
-import type { ResetReason } from './client-connection.ts'
+import type { ResetReason } from './client-session.ts'
 import type { STUNServerCounters } from './counters.ts'
 import type { Limits } from './limits.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { AbortOptions, ComponentLogger } from '@libp2p/interface'
-import type { TypedEventEmitter } from 'main-event'
+import type { TypedEventTarget } from 'main-event'
 import type { SecureContextOptions } from 'node:tls'
 
 export interface STUNServerInit extends Partial<Limits> {
   /**
-   * Where to listen for TCP. With several of one family each names another as
-   * OTHER-ADDRESS: two addresses with two ports each are what RFC 5780 asks for.
+   * Where to listen for TCP. Listeners of one family name each other as
+   * OTHER-ADDRESS: RFC 5780 needs two addresses with two ports each.
    *
    * @default [{ host: '0.0.0.0', port: 3478 }]
    */
   listen?: Endpoint[]
 
   /**
-   * Listen for TLS too: `stuns:`
+   * Listen for TLS too, for `stuns:` URIs
    */
   tls?: STUNServerTLSInit
 
   /**
    * The networks of the load balancers in front of this server, like
    * `10.0.0.0/8`. A connection from there must begin with a PROXY protocol
-   * header, version 1 or 2, which is believed. From anywhere else a header is no
-   * STUN, and reset.
+   * header, version 1 or 2, which names the client. A header from anywhere else is
+   * not STUN, and the connection is reset.
    *
    * @default []
    */
   trustedProxies?: string[]
 
   /**
-   * Where clients are sent to (ALTERNATE-SERVER) while this server drains, the
-   * one of their family
+   * Where clients are sent (ALTERNATE-SERVER) while this server drains: to the
+   * first one of their address family
    *
    * @default []
    */
   alternateServers?: Endpoint[]
 
   /**
-   * Serve from so many processes that share the ports (SO_REUSEPORT, Linux). Each
-   * has its share of the limits. One that dies is replaced, and loses only its
-   * own connections. They send `binding`, `reset` and `refuse` events while somebody
-   * listens to them, and leave some out of a flood. 0 serves from this process.
-   *
-   * @default 0
-   */
-  workers?: number
-
-  /**
-   * What the server calls itself, the SOFTWARE attribute
+   * The SOFTWARE attribute of its responses, less than 128 characters
    *
    * @default 'libp2p-tcp-stun'
    */
@@ -68,38 +58,41 @@ export interface STUNServerTLSInit extends SecureContextOptions {
   listen?: Endpoint[]
 }
 
-export type Transport = 'tcp' | 'tls'
+/**
+ * `tcp` for `stun:` URIs, `tls` for `stuns:`
+ */
+export type STUNTransport = 'tcp' | 'tls'
 
 export interface STUNServerAddress extends Endpoint {
-  transport: Transport
+  transport: STUNTransport
 }
 
 /**
- * A client asked for its address
+ * A Binding request was answered with success
  */
 export interface BindingEvent {
   /**
-   * The client's address as the server sees it
+   * The client's address as the server sees it, or as a PROXY header names it
    */
   client: Endpoint
 
   /**
-   * The server's address that it connected to
+   * The address that the client connected to
    */
   server: Endpoint
 
-  transport: Transport
+  transport: STUNTransport
 }
 
 /**
- * A connection was reset from this side
+ * The server ended a connection
  */
 export interface ResetEvent {
   client: Endpoint
   reason: ResetReason
 
   /**
-   * What was wrong, in words
+   * What was wrong, for people
    */
   message?: string
 }
@@ -109,22 +102,10 @@ export interface ResetEvent {
  */
 export interface RefuseEvent {
   /**
-   * Its address, if it was still there
+   * The client's address, if it was still connected
    */
   host?: string
   reason: RefusalReason
-}
-
-/**
- * A worker process ended without having been asked to, and is replaced
- */
-export interface WorkerExitEvent {
-  pid: number
-
-  /**
-   * Its exit code, or the signal that ended it
-   */
-  cause: number | string
 }
 
 export interface STUNServerEvents {
@@ -134,77 +115,82 @@ export interface STUNServerEvents {
   binding: CustomEvent<BindingEvent>
   reset: CustomEvent<ResetEvent>
   refuse: CustomEvent<RefuseEvent>
-  'worker:exit': CustomEvent<WorkerExitEvent>
+}
 
+export interface ListenOptions extends AbortOptions {
   /**
-   * The replacement of a worker that ended serves now, or a first worker
+   * Share the ports with other processes (SO_REUSEPORT, Linux)
+   *
+   * @default false
    */
-  'worker:start': CustomEvent<{ pid: number }>
+  reusePort?: boolean
 }
 
 export interface DrainOptions extends AbortOptions {
   /**
-   * After so many ms the connections that are left are reset
+   * How long clients may take to leave, in ms. Those that are left are reset.
    *
-   * @default 30_000
+   * @default 120_000
    */
   deadline?: number
 }
 
-export const DEFAULT_DRAIN_DEADLINE = 30_000
+/**
+ * Above the time between two Binding requests of a client (99 s at the defaults of
+ * libp2p-tcp-stun): a client learns only from a response that the server drains
+ */
+export const DEFAULT_DRAIN_DEADLINE = 120_000
 
 /**
- * - `idle`: not listening
- * - `listening`: all is well
- * - `degraded`: a worker is being replaced
- * - `draining`: it accepts nobody, and waits for its clients to go
+ * - `idle`: it does not listen
+ * - `listening`: it accepts connections
+ * - `degraded`: it accepts connections with a part of its processes
+ * - `overloaded`: it refuses new connections: it is full, or low on memory
+ * - `draining`: it accepts no connections, and waits for its clients to leave
  */
-export type STUNServerState = 'idle' | 'listening' | 'degraded' | 'draining'
+export type STUNServerState = 'idle' | 'listening' | 'degraded' | 'overloaded' | 'draining'
 
 /**
  * Answers Binding requests over TCP and TLS, and keeps each connection until
- * the client closes it.
+ * the client closes it
  */
-export interface STUNServer extends TypedEventEmitter<STUNServerEvents> {
+export interface STUNServer<Events extends STUNServerEvents = STUNServerEvents> extends TypedEventTarget<Events> {
   /**
    * Where it listens, with the real ports
    */
   readonly addresses: STUNServerAddress[]
 
   readonly state: STUNServerState
-
-  /**
-   * With workers their sum, at most a second old
-   */
   readonly counters: STUNServerCounters
 
   /**
-   * The process ids of the workers that serve, none without workers
+   * The limits of this server, with the defaults
    */
-  readonly workers: number[]
+  readonly limits: Limits
 
   /**
    * Begin to listen, everywhere or nowhere. With `reusePort` other processes may
    * share the ports (SO_REUSEPORT, Linux).
    *
-   * @throws the system's error, say with code EADDRINUSE
-   * @throws {AlreadyStartedError} it listens
+   * @throws the system's error, for example with code EADDRINUSE
+   * @throws {AlreadyStartedError} it listens already
+   * @throws {AbortError} the signal was aborted or the server was closed meanwhile
    */
-  listen(options?: AbortOptions & { reusePort?: boolean }): Promise<void>
+  listen(options?: ListenOptions): Promise<void>
 
   /**
-   * Use another certificate for the TLS connections that come from now on; those
-   * that are there go on
+   * Use another certificate for new TLS connections. Open ones go on.
    *
-   * @throws what `tls.createSecureContext` throws; then the old one is kept
+   * @throws what `tls.createSecureContext` throws; the old certificate is kept
    * @throws {InvalidParametersError} the server has no TLS
    */
   updateTLS(options: SecureContextOptions): Promise<void>
 
   /**
-   * Stop gracefully: accept nobody, send clients that ask to the alternate server
-   * of their family, answer them as ever where there is none. Resolves once all
-   * connections have ended, those that are left at the deadline by a reset.
+   * Stop gracefully: accept no connections, and answer each request with the
+   * alternate server of the client's family, or as always where there is none.
+   * Resolves once all connections have ended. At the deadline, or when the signal
+   * is aborted, those that are left are reset.
    */
   drain(options?: DrainOptions): Promise<void>
 

@@ -3,9 +3,10 @@ import { isUnspecified } from '../address/scope.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 
 /**
- * The OTHER-ADDRESS of an endpoint: the one of its family whose address and port
- * both differ (RFC 5780, section 7.4), else another address, else another port.
- * A listener on all addresses is reached at the address that the client has.
+ * The OTHER-ADDRESS for clients of one endpoint: a listener of the same family
+ * whose address and port both differ (RFC 5780, section 7.4), else one with another
+ * address, else one with another port. A listener on all addresses is reached at
+ * the address that the client already uses.
  */
 export function otherAddress (server: Endpoint, listeners: Endpoint[]): Endpoint | undefined {
   const rank = ({ host, port }: Endpoint): number => (host === server.host ? 0 : 2) + (port === server.port ? 0 : 1)

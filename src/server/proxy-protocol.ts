@@ -1,18 +1,19 @@
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
 import { InvalidParametersError } from '@libp2p/interface'
+import { unmapIPv4 } from '../address/ip.ts'
 import { decodeAddress } from '../stun/address.ts'
 import { STUNProtocolError } from '../stun/errors.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 
 /**
- * Version 1 is a line of at most so many bytes, with its CR LF (PROXY protocol,
- * section 2.1)
+ * The longest line of version 1 in bytes, with its CR LF (PROXY protocol, section
+ * 2.1)
  */
 const MAX_V1_LENGTH = 107
 
 /**
- * Version 2 has 16 bytes and those that they announce: addresses of up to 216,
- * and what a load balancer adds. More is not believed.
+ * A header of version 2 begins with 16 bytes that announce the rest: addresses of
+ * up to 216 bytes, and what a load balancer adds. Longer ones are rejected.
  */
 const V2_HEADER_LENGTH = 16
 const MAX_V2_LENGTH = 2_048
@@ -21,11 +22,11 @@ const V1_PREFIX = Buffer.from('PROXY ')
 const V2_SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n')
 
 /**
- * What a proxy says of a connection:
+ * What a PROXY header says:
  *
  * - `incomplete`: more bytes are needed
- * - `proxied`: who connected to what at the proxy
- * - `local`: the proxy speaks for itself (a health check), or does not know
+ * - `proxied`: the client's address, and the address that it connected to
+ * - `local`: a health check by the proxy itself, or a client that it does not know
  */
 export type ProxyHeader =
   { type: 'incomplete' } |
@@ -33,10 +34,11 @@ export type ProxyHeader =
   { type: 'local', length: number }
 
 /**
- * The PROXY protocol header, version 1 or 2, that these bytes begin with. What
- * can not become one is refused at its first wrong byte.
+ * Parse the PROXY protocol header, version 1 or 2, at the start of these bytes.
+ * Anything else is rejected at its first wrong byte. IPv4-mapped addresses become
+ * IPv4: a dual-stack proxy reports its IPv4 clients that way.
  *
- * @throws {STUNProtocolError} there is none, or it is malformed
+ * @throws {STUNProtocolError} there is no header, or it is malformed
  */
 export function parseProxyHeader (bytes: Uint8Array): ProxyHeader {
   if (beginsWith(bytes, V2_SIGNATURE)) {
@@ -51,7 +53,7 @@ export function parseProxyHeader (bytes: Uint8Array): ProxyHeader {
 }
 
 /**
- * As far as there are bytes
+ * Whether the bytes, as far as there are any, match this start
  */
 function beginsWith (bytes: Uint8Array, start: Uint8Array): boolean {
   const length = Math.min(bytes.byteLength, start.byteLength)
@@ -65,7 +67,7 @@ function parseV1 (bytes: Uint8Array): ProxyHeader {
 
   if (end === -1) {
     if (line.length >= MAX_V1_LENGTH) {
-      throw new STUNProtocolError('a PROXY line that does not end')
+      throw new STUNProtocolError('a PROXY line without an end')
     }
 
     return { type: 'incomplete' }
@@ -78,9 +80,10 @@ function parseV1 (bytes: Uint8Array): ProxyHeader {
   }
 
   const [, family, source, destination, sourcePort, destinationPort] = /^PROXY TCP([46]) (\S+) (\S+) (\d{1,5}) (\d{1,5})$/.exec(line.slice(0, end)) ?? []
-  const isAddress = family === '4' ? isIPv4 : isIPv6
+  const isFamily = family === '4' ? isIPv4 : isIPv6
+  const isAddress = (host: string): boolean => isFamily(host) && !host.includes('%')
 
-  if (family == null || !isAddress(source) || !isAddress(destination) || source.includes('%') || destination.includes('%') || Number(sourcePort) > 0xffff || Number(destinationPort) > 0xffff) {
+  if (family == null || !isAddress(source) || !isAddress(destination) || Number(sourcePort) > 0xffff || Number(destinationPort) > 0xffff) {
     throw new STUNProtocolError('a malformed PROXY line')
   }
 
@@ -93,10 +96,10 @@ function parseV1 (bytes: Uint8Array): ProxyHeader {
 }
 
 /**
- * IPv6 as the system writes it, so that an address is counted as one
+ * The one form of an address, so that each address counts as one
  */
 function canonical (host: string): string {
-  return isIPv6(host) ? new URL(`http://[${host}]`).hostname.slice(1, -1) : host
+  return unmapIPv4(isIPv6(host) ? new URL(`http://[${host}]`).hostname.slice(1, -1) : host)
 }
 
 /**
@@ -122,7 +125,7 @@ function parseV2 (bytes: Uint8Array): ProxyHeader {
     return { type: 'incomplete' }
   }
 
-  // whatever a proxy says of its own connections, or of what is not IP
+  // LOCAL, or a family that is not specified
   if (bytes[12] === 0x20 || bytes[13] === 0x00) {
     return { type: 'local', length }
   }
@@ -135,9 +138,12 @@ function parseV2 (bytes: Uint8Array): ProxyHeader {
   }
 
   const ports = V2_HEADER_LENGTH + 2 * size
-  const endpoint = (address: number, port: number): Endpoint => decodeAddress(Uint8Array.of(
-    0, size === 4 ? 1 : 2, bytes[port], bytes[port + 1], ...bytes.subarray(address, address + size)
-  ))
+  const endpoint = (address: number, port: number): Endpoint => {
+    const value = Uint8Array.of(0, size === 4 ? 1 : 2, bytes[port], bytes[port + 1], ...bytes.subarray(address, address + size))
+    const { host, port: number } = decodeAddress(value)
+
+    return { host: unmapIPv4(host), port: number }
+  }
 
   return {
     type: 'proxied',
@@ -148,12 +154,12 @@ function parseV2 (bytes: Uint8Array): ProxyHeader {
 }
 
 /**
- * Which addresses are in one of these networks, each like `10.0.0.0/8`, or an
- * address alone
+ * Tests whether an address is in one of these networks, each written like
+ * `10.0.0.0/8` or as a single address
  *
  * @throws {InvalidParametersError} one is not a network
  */
-export function networks (cidrs: string[]): (host: string) => boolean {
+export function networkMatcher (cidrs: string[]): (host: string) => boolean {
   const list = new BlockList()
 
   for (const cidr of cidrs) {

@@ -1,38 +1,53 @@
 /**
- * For sums of fractions that should be equal
+ * Tolerance for sums of fractions
  */
 const EPSILON = 1e-6
 
 /**
- * So many a second, with a second's worth at once: pure, it is told the time.
- * One number is all that it holds: when it will have forgotten everything (the
- * generic cell rate algorithm), for there is one a connection.
+ * GCRA rate limiter with one second of burst. It holds one number, because there
+ * is one for each connection, and is told the time.
  */
 export class RateLimit {
+  /**
+   * Between two events at the full rate, in ms
+   */
   private readonly interval: number
-  private forgotten = 0
+
+  /**
+   * The theoretical arrival time: when all events so far are paid for, in ms
+   */
+  private paidAt = 0
 
   constructor (perSecond: number) {
     this.interval = 1_000 / perSecond
   }
 
   /**
-   * Whether one more is allowed now, which then counts
+   * Whether one more event is allowed now
+   */
+  allows (now: number): boolean {
+    return this.paidAt - now <= 1_000 - this.interval + EPSILON
+  }
+
+  /**
+   * Count an event if it is allowed now
+   *
+   * @returns whether it is
    */
   take (now: number): boolean {
-    if (this.forgotten - now > 1_000 - this.interval + EPSILON) {
+    if (!this.allows(now)) {
       return false
     }
 
-    this.forgotten = Math.max(this.forgotten, now) + this.interval
+    this.paidAt = Math.max(this.paidAt, now) + this.interval
 
     return true
   }
 
   /**
-   * Whether it is as good as new
+   * Whether no event counts any more
    */
   isIdle (now: number): boolean {
-    return this.forgotten <= now
+    return this.paidAt <= now
   }
 }

@@ -7,15 +7,15 @@ import type { Endpoint } from '../address/endpoint.ts'
 import type { Attribute } from '../stun/attributes.ts'
 
 /**
- * Known to the codec, but nothing that this server can do over TCP: another
- * address to answer from (RFC 5780, section 7.2), another port to answer to
- * (section 7.5)
+ * Attributes that the codec knows and the server rejects. Over TCP it cannot
+ * answer from another address (RFC 5780, section 7.2) or to another port (section
+ * 7.5).
  */
-const REFUSED: Array<Attribute['type']> = ['CHANGE-REQUEST', 'RESPONSE-PORT', 'UNKNOWN']
+const REJECTED: Array<Attribute['type']> = ['CHANGE-REQUEST', 'RESPONSE-PORT', 'UNKNOWN']
 
 /**
- * A Binding request without attributes up to its transaction id: what nearly
- * every client sends
+ * How a Binding request without attributes begins, up to its transaction id:
+ * nearly every client sends these
  */
 const BARE_REQUEST = Uint8Array.of(0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xa4, 0x42)
 
@@ -24,7 +24,12 @@ const NO_ID = new Uint8Array(12)
 export type ErrorCode = 300 | 400 | 420
 
 /**
- * What to do with a message:
+ * What became of a message
+ */
+export type Outcome = 'success' | 'ignore' | ErrorCode
+
+/**
+ * What to do about a message:
  *
  * - `answer`: send these bytes
  * - `ignore`: nothing (RFC 8489, section 6.3)
@@ -35,20 +40,20 @@ export type Reaction =
 
 export interface ResponderInit {
   /**
-   * Where the requests come to
+   * The address and port that clients connected to
    */
   server: Endpoint
 
   /**
-   * Another endpoint of this server
+   * Another address or port of this server, for OTHER-ADDRESS
    */
   other?: Endpoint
   software: string
 }
 
 /**
- * Answers what comes to one endpoint of the server. There are no credentials:
- * MESSAGE-INTEGRITY in a request is not checked, and none is sent.
+ * Answers requests to one address and port of the server. It has no credentials:
+ * MESSAGE-INTEGRITY in a request is not verified, and none is sent.
  */
 export class Responder {
   readonly server: Endpoint
@@ -56,7 +61,7 @@ export class Responder {
   private readonly common: Attribute[]
 
   /**
-   * What every answer to a bare request has after its XOR-MAPPED-ADDRESS
+   * What follows XOR-MAPPED-ADDRESS in every response to a bare request
    */
   private readonly tail: Uint8Array
 
@@ -72,15 +77,17 @@ export class Responder {
   }
 
   /**
-   * The most bytes that `writeBare` writes
+   * The most that `writeBare` writes, in bytes
    */
   get bareLength (): number {
     return HEADER_LENGTH + 24 + this.tail.byteLength
   }
 
   /**
-   * The answer to a bare request, written into `out`: the same bytes that
-   * `respond` makes, without a detour by objects. Returns where it ends.
+   * Write the response to a bare request into `out`: the same bytes that `respond`
+   * returns, without objects in between
+   *
+   * @returns where it ends
    */
   writeBare (request: Uint8Array, offset: number, client: Endpoint, out: Uint8Array, start: number): number {
     const attribute = start + HEADER_LENGTH
@@ -109,10 +116,10 @@ export class Responder {
   }
 
   /**
-   * The answer to any message. With `alternates` the client is sent to the one of
-   * its family (RFC 8489, section 10).
+   * The response to any message. With `alternates` the client is sent to the one of
+   * its address family (RFC 8489, section 10).
    *
-   * @throws {STUNProtocolError} it is not a message
+   * @throws {STUNProtocolError} the bytes are not a message
    */
   respond (bytes: Uint8Array, client: Endpoint, alternates: Endpoint[] = []): Reaction {
     const message = decodeMessage(bytes)
@@ -142,7 +149,7 @@ export class Responder {
       return answer(400, [{ type: 'ERROR-CODE', code: 400, reason: 'Bad Request' }, this.software])
     }
 
-    const unknown = new Set(message.attributes.filter(isRefused).map(attributeCode))
+    const unknown = new Set(message.attributes.filter(isRejected).map(attributeCode))
 
     if (unknown.size > 0) {
       return answer(420, [
@@ -167,7 +174,7 @@ export class Responder {
 }
 
 /**
- * The server of the client's family that it is sent to
+ * The alternate server of the client's address family
  */
 export function alternateFor (client: Endpoint, alternates: Endpoint[]): Endpoint | undefined {
   return alternates.find(({ host }) => host.includes(':') === client.host.includes(':'))
@@ -190,11 +197,11 @@ export function isBareRequest (bytes: Uint8Array, offset: number): boolean {
   return true
 }
 
-function isRefused (attribute: Attribute): boolean {
-  // asks for nothing
+function isRejected (attribute: Attribute): boolean {
+  // it requests no change
   if (attribute.type === 'CHANGE-REQUEST' && !attribute.changeIP && !attribute.changePort) {
     return false
   }
 
-  return REFUSED.includes(attribute.type) && isComprehensionRequired(attributeCode(attribute))
+  return REJECTED.includes(attribute.type) && isComprehensionRequired(attributeCode(attribute))
 }

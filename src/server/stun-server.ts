@@ -1,161 +1,122 @@
-import net from 'node:net'
 import tls from 'node:tls'
-import { AlreadyStartedError, InvalidParametersError } from '@libp2p/interface'
+import { AbortError, AlreadyStartedError, InvalidParametersError } from '@libp2p/interface'
+import { anySignal } from 'any-signal'
 import { TypedEventEmitter } from 'main-event'
-import { pEvent } from 'p-event'
-import { unmapIPv4 } from '../address/ip.ts'
-import { isUnspecified } from '../address/scope.ts'
-import { bindSocket } from '../net/bound-socket.ts'
-import { resetSocket } from '../net/reset-socket.ts'
-import { Admission } from './admission.ts'
-import { ClientConnection } from './client-connection.ts'
+import { raceSignal } from 'race-signal'
 import { createCounters } from './counters.ts'
 import { validateLimits } from './limits.ts'
+import { Listener } from './listener.ts'
 import { DEFAULT_DRAIN_DEADLINE } from './options.ts'
-import { otherAddress } from './other-address.ts'
-import { readProxyHeader } from './proxied.ts'
-import { networks } from './proxy-protocol.ts'
-import { Responder } from './response.ts'
-import type { RefusalReason } from './admission.ts'
-import type { ClientHost, ResetReason } from './client-connection.ts'
+import { ConnectionPipeline } from './pipeline.ts'
+import { Responders } from './responders.ts'
+import type { Connection } from './connection.ts'
 import type { Limits } from './limits.ts'
-import type { DrainOptions, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState, Transport } from './options.ts'
+import type { DrainOptions, ListenOptions, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState, STUNTransport } from './options.ts'
+import type { Responder } from './response.ts'
 import type { Endpoint } from '../address/endpoint.ts'
-import type { AbortOptions, Logger } from '@libp2p/interface'
+import type { Logger } from '@libp2p/interface'
 
-/**
- * How often the memory of the process is looked at, in ms
- */
-const MEMORY_INTERVAL = 1_000
-
-const BACKLOG = 4_096
-const MAX_RESPONDERS = 1_000
-
-interface Listener {
-  server: net.Server
-  transport: Transport
-  endpoint: Endpoint
-
-  /**
-   * Makes TLS of what `server` accepts: listens nowhere itself
-   */
-  secure?: tls.Server
-
-  /**
-   * By the address that clients connected to
-   */
-  responders: Map<string, Responder>
-}
-
-/**
- * Who connected to what: as the socket says it, or the PROXY header
- */
-interface Peer {
-  raw: net.Socket
-  client: Endpoint
-  responder: Responder
-}
+const DEFAULT_LISTEN = [{ host: '0.0.0.0', port: 3478 }]
+const DEFAULT_TLS_LISTEN = [{ host: '0.0.0.0', port: 5349 }]
 
 type Status =
   { state: 'idle' } |
-  { state: 'listening' } |
-  { state: 'draining', done: Promise<void> }
+  { state: 'listening', controller: AbortController } |
+  { state: 'draining', done: Promise<void> } |
+  { state: 'closing', done: Promise<void> }
 
-export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implements STUNServer, ClientHost {
+/**
+ * Listens, drains and closes. What happens to a connection is in the pipeline.
+ */
+export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implements STUNServer {
   public readonly counters = createCounters()
-  public readonly workers = []
   public readonly limits: Limits
-  public alternates: Endpoint[] = []
 
   private readonly init: STUNServerInit
-  private readonly software: string
   private readonly log?: Logger
-  private readonly isTrusted: (host: string) => boolean
-  private readonly admission: Admission
-  private secureContext?: tls.SecureContextOptions
-
-  /**
-   * What was accepted and lives, and what its client is served on: itself, or TLS
-   * above it
-   */
-  private readonly sockets = new Map<net.Socket, net.Socket | 'shaking'>()
-
-  /**
-   * Those that never asked anything, the oldest first
-   */
-  private readonly silent = new Set<net.Socket>()
-
-  /**
-   * Who is behind a TLS handshake, by the raw socket's address
-   */
-  private readonly shaking = new Map<string, Peer>()
+  private readonly pipeline: ConnectionPipeline
+  private readonly certificate?: { secureContext: tls.SecureContext }
   private listeners: Listener[] = []
   private status: Status = { state: 'idle' }
-  private memory = { looked: -Infinity, exceeded: false }
 
   constructor (init: STUNServerInit) {
     super()
 
     this.init = init
     this.limits = validateLimits(init)
-    this.software = init.software ?? 'libp2p-tcp-stun'
     this.log = init.logger?.forComponent('libp2p:tcp-stun:server')
-    this.isTrusted = (init.trustedProxies ?? []).length === 0 ? () => false : networks(init.trustedProxies ?? [])
-    this.admission = new Admission(this.limits)
-    this.secureContext = init.tls
 
-    if (init.tls != null && (init.tls.cert == null || init.tls.key == null) && init.tls.pfx == null) {
-      throw new InvalidParametersError('tls needs cert and key, or pfx')
+    if (init.tls != null) {
+      this.certificate = { secureContext: createSecureContext(init.tls) }
     }
+
+    this.pipeline = new ConnectionPipeline({
+      limits: this.limits,
+      counters: this.counters,
+      trustedProxies: init.trustedProxies ?? [],
+      events: this,
+      log: this.log
+    })
   }
 
   get addresses (): STUNServerAddress[] {
-    return this.listeners.map(({ endpoint, transport }) => ({ ...endpoint, transport }))
+    return this.listeners
+      .filter(({ server }) => server.listening)
+      .map(({ endpoint, transport }) => ({ ...endpoint, transport }))
   }
 
   get state (): STUNServerState {
-    return this.status.state
+    if (this.status.state === 'listening') {
+      return this.pipeline.refusing == null ? 'listening' : 'overloaded'
+    }
+
+    return this.status.state === 'closing' ? 'draining' : this.status.state
   }
 
-  /**
-   * With `reusePort` other processes share the ports
-   */
-  async listen (options: AbortOptions & { reusePort?: boolean } = {}): Promise<void> {
+  async listen (options: ListenOptions = {}): Promise<void> {
     if (this.status.state !== 'idle') {
       throw new AlreadyStartedError('The STUN server is already listening')
     }
 
-    this.status = { state: 'listening' }
-    const { listen = [{ host: '0.0.0.0', port: 3478 }], tls: secure } = this.init
+    const controller = new AbortController()
+    const status: Status = { state: 'listening', controller }
+    const signal = anySignal([controller.signal, options.signal])
+    const { listen = DEFAULT_LISTEN, tls } = this.init
+    const secure = tls == null ? [] : tls.listen ?? DEFAULT_TLS_LISTEN
+    this.status = status
 
     try {
       for (const endpoint of listen) {
-        await this.open('tcp', endpoint, options)
+        await this.open('tcp', endpoint, { ...options, signal })
       }
 
-      for (const endpoint of secure == null ? [] : secure.listen ?? [{ host: '0.0.0.0', port: 5349 }]) {
-        await this.open('tls', endpoint, options)
+      for (const endpoint of secure) {
+        await this.open('tls', endpoint, { ...options, signal })
       }
+
+      this.pipeline.memory.start()
     } catch (err) {
-      await this.close()
+      if (this.status === status) {
+        await this.close()
+      }
+
       throw err
+    } finally {
+      signal.clear()
     }
   }
 
   async updateTLS (options: tls.SecureContextOptions): Promise<void> {
-    if (this.init.tls == null) {
+    if (this.certificate == null) {
       throw new InvalidParametersError('The server has no TLS')
     }
 
-    // throws before anything has changed
-    tls.createSecureContext(options)
-    this.secureContext = options
-    this.listeners.forEach(({ secure }) => { secure?.setSecureContext(options) })
+    this.certificate.secureContext = createSecureContext(options)
   }
 
   async drain (options: DrainOptions = {}): Promise<void> {
     if (this.status.state === 'listening') {
-      this.status = { state: 'draining', done: this.drained(options) }
+      this.status = { state: 'draining', done: this.startDraining(options) }
     }
 
     if (this.status.state === 'draining') {
@@ -164,280 +125,84 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
   }
 
   async close (): Promise<void> {
-    const listeners = this.listeners
-    this.listeners = []
-    const closed = Promise.all(listeners.map(async ({ server }) => closeServer(server)))
-    this.sockets.forEach((_, socket) => { this.drop(socket, 'closed') })
+    if (this.status.state === 'idle') {
+      return
+    }
+
+    if (this.status.state === 'listening') {
+      this.status.controller.abort(new AbortError('The STUN server was closed'))
+    }
+
+    if (this.status.state !== 'closing') {
+      this.status = { state: 'closing', done: this.end() }
+    }
+
+    await this.status.done
+  }
+
+  private async end (): Promise<void> {
+    const closed = Promise.all(this.listeners.splice(0).map(async listener => listener.close()))
+    this.pipeline.dropAll()
     await closed
-    this.alternates = []
+    this.pipeline.alternates = []
     this.status = { state: 'idle' }
   }
 
-  onReaction (client: ClientConnection, outcome: 'success' | 'ignore' | 300 | 400 | 420): void {
-    if (outcome !== 'ignore' && this.silent.size > 0) {
-      this.silent.delete(client.raw)
+  private async startDraining ({ deadline = DEFAULT_DRAIN_DEADLINE, signal }: DrainOptions): Promise<void> {
+    this.pipeline.alternates = this.init.alternateServers ?? []
+    const timeout = new AbortController()
+    const timer = setTimeout(() => { timeout.abort() }, deadline)
+    const over = anySignal([timeout.signal, signal])
+
+    try {
+      // each listener has closed when its last connection has
+      await raceSignal(Promise.all(this.listeners.map(async listener => listener.close())), over)
+    } catch {
+      // the deadline
+    } finally {
+      clearTimeout(timer)
+      over.clear()
     }
 
-    if (outcome === 'ignore') {
-      this.counters.ignored++
-    } else if (outcome === 'success') {
-      this.counters.bindings++
-
-      if (this.listenerCount('binding') > 0) {
-        this.safeDispatchEvent('binding', { detail: { client: client.endpoint, server: client.responder.server, transport: client.socket === client.raw ? 'tcp' : 'tls' } })
-      }
-    } else {
-      this.counters.errors[outcome]++
-    }
-  }
-
-  reset (client: ClientConnection, reason: ResetReason, err?: Error): void {
-    this.drop(client.raw, reason, client.endpoint, err)
-  }
-
-  private async drained ({ deadline = DEFAULT_DRAIN_DEADLINE, signal }: DrainOptions): Promise<void> {
-    this.alternates = this.init.alternateServers ?? []
-    // closed once its last connection is
-    const gone = Promise.all(this.listeners.map(async ({ server }) => closeServer(server)))
-    const over = new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, deadline)
-      const stop = (): void => {
-        clearTimeout(timer)
-        resolve()
-      }
-      signal?.addEventListener('abort', stop, { once: true })
-      void gone.then(() => {
-        signal?.removeEventListener('abort', stop)
-        stop()
-      })
-    })
-
-    await over
     await this.close()
   }
 
-  private async open (transport: Transport, { host, port }: Endpoint, options: AbortOptions & { reusePort?: boolean }): Promise<void> {
-    options.signal?.throwIfAborted()
-    const server = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: this.limits.keepAliveDelay })
-    const listener: Listener = { server, transport, endpoint: { host, port }, responders: new Map() }
-
-    if (transport === 'tls') {
-      listener.secure = this.createTLSServer()
-    }
-
-    server.on('connection', socket => { this.onConnection(socket, listener) })
-
-    if (options.reusePort === true) {
-      bindSocket({ host, port, ipv6Only: net.isIPv6(host) }).listen(server, { backlog: BACKLOG })
-    } else {
-      server.listen({ host, port, ipv6Only: net.isIPv6(host), backlog: BACKLOG })
-    }
-
-    await pEvent(server, 'listening', options)
-    server.on('error', err => { this.log?.error('listening on %s failed - %e', host, err) })
-
-    const address = server.address() as net.AddressInfo
-    listener.endpoint = { host: address.address, port: address.port }
+  private async open (transport: STUNTransport, endpoint: Endpoint, { reusePort = false, signal }: ListenOptions): Promise<void> {
+    signal?.throwIfAborted()
+    const certificate = transport === 'tls' ? this.certificate : undefined
+    const responderFor = (connection: Connection): Responder => this.responderFor(connection, listener)
+    const listener: Listener = new Listener({
+      endpoint,
+      transport,
+      reusePort,
+      responders: new Responders(this.init.software ?? 'libp2p-tcp-stun'),
+      keepAliveDelay: this.limits.keepAliveDelay,
+      onConnection: socket => { void this.pipeline.handle(socket, { certificate, responderFor }) }
+    })
     this.listeners.push(listener)
-    // they name each other
+
+    await raceSignal(listener.ready, signal)
+    listener.server.on('error', err => { this.log?.error('a listener on %s failed - %e', endpoint.host, err) })
+    // listeners name each other
     this.listeners.forEach(({ responders }) => { responders.clear() })
-    this.log?.('listening on %s port %d for %s', address.address, address.port, transport)
+    this.log?.('listening on %s port %d for %s', listener.endpoint.host, listener.endpoint.port, transport)
   }
 
-  private createTLSServer (): tls.Server {
-    const server = tls.createServer({ ...this.secureContext, allowHalfOpen: true, handshakeTimeout: this.limits.messageTimeout })
+  private responderFor ({ server, isProxied }: Connection, { transport, responders }: Listener): Responder {
+    // the listeners of a proxy are not known here
+    const others = isProxied ? [] : this.listeners.filter(other => other.transport === transport)
 
-    server.on('tlsClientError', (err, socket) => {
-      this.counters.resets.tls++
-      this.log?.('TLS with %s failed - %e', socket.remoteAddress, err)
-      socket.destroy()
-    })
-    server.on('secureConnection', socket => {
-      const peer = this.shaking.get(`${socket.remoteAddress} ${socket.remotePort}`)
-
-      if (peer != null) {
-        socket.on('error', ignore)
-        this.sockets.set(peer.raw, socket)
-        this.serve(socket, peer)
-      }
-    })
-
-    return server
-  }
-
-  private onConnection (socket: net.Socket, listener: Listener): void {
-    const { remoteAddress, remotePort } = socket
-    socket.on('error', ignore)
-
-    if (remoteAddress == null || remotePort == null) {
-      this.refuse(socket, 'gone')
-      return
-    }
-
-    const refusal = this.refusalOfAll()
-
-    if (refusal != null) {
-      this.refuse(socket, refusal, remoteAddress)
-      return
-    }
-
-    const client = { host: unmapIPv4(remoteAddress), port: remotePort }
-
-    if (!this.isTrusted(client.host)) {
-      this.onPeer(socket, listener, client)
-      return
-    }
-
-    this.accept(socket)
-    readProxyHeader(socket, this.limits.messageTimeout, header => {
-      if (header.type === 'proxied') {
-        this.onPeer(socket, listener, header.source, header.destination)
-      } else {
-        this.onAccepted(socket, listener, client)
-      }
-    }, err => { this.drop(socket, 'proxy-header', client, err) })
-  }
-
-  /**
-   * A connection whose client is known is limited by its address
-   */
-  private onPeer (socket: net.Socket, listener: Listener, client: Endpoint, destination?: Endpoint): void {
-    const refusal = this.admission.admit(client.host, performance.now())
-
-    if (refusal != null) {
-      this.refuse(socket, refusal, client.host)
-      return
-    }
-
-    if (destination == null) {
-      this.accept(socket, client.host)
-    } else {
-      socket.on('close', () => { this.admission.release(client.host) })
-    }
-
-    this.onAccepted(socket, listener, client, destination)
-  }
-
-  private accept (socket: net.Socket, admitted?: string): void {
-    this.counters.accepted++
-    this.counters.connections++
-    this.sockets.set(socket, socket)
-    this.silent.add(socket)
-    // not once(): that makes three objects more of each
-    socket.on('close', () => {
-      this.counters.connections--
-      this.sockets.delete(socket)
-      this.silent.delete(socket)
-
-      if (admitted != null) {
-        this.admission.release(admitted)
-      }
-    })
-  }
-
-  private onAccepted (socket: net.Socket, listener: Listener, client: Endpoint, destination?: Endpoint): void {
-    const peer = { raw: socket, client, responder: this.responderFor(socket, listener, destination) }
-
-    if (listener.secure == null) {
-      this.serve(socket, peer)
-      return
-    }
-
-    const key = `${socket.remoteAddress} ${socket.remotePort}`
-    this.shaking.set(key, peer)
-    this.sockets.set(socket, 'shaking')
-    socket.once('close', () => { this.shaking.delete(key) })
-    listener.secure.emit('connection', socket)
-  }
-
-  private serve (socket: net.Socket, { raw, client, responder }: Peer): void {
-    // eslint-disable-next-line no-new
-    new ClientConnection(socket, raw, client, responder, this)
-    socket.resume()
-  }
-
-  private responderFor (socket: net.Socket, listener: Listener, destination?: Endpoint): Responder {
-    const { host, port } = listener.endpoint
-    const server = destination ?? { host: isUnspecified(host) ? unmapIPv4(socket.localAddress ?? host) : host, port }
-    const key = `${server.host} ${server.port}`
-    let responder = listener.responders.get(key)
-
-    if (responder == null) {
-      // what else a proxy listens on is not known here
-      const others = destination != null ? [] : this.listeners.filter(({ transport }) => transport === listener.transport)
-      responder = new Responder({ server, other: otherAddress(server, others.map(({ endpoint }) => endpoint)), software: this.software })
-
-      // a proxy that names another destination each time must not fill our memory
-      if (listener.responders.size >= MAX_RESPONDERS) {
-        listener.responders.clear()
-      }
-
-      listener.responders.set(key, responder)
-    }
-
-    return responder
-  }
-
-  /**
-   * Why nobody at all is accepted now
-   */
-  private refusalOfAll (): 'memory' | 'connections' | undefined {
-    const now = performance.now()
-
-    if (now - this.memory.looked >= MEMORY_INTERVAL) {
-      this.memory = { looked: now, exceeded: process.memoryUsage.rss() > this.limits.maxMemory }
-    }
-
-    if (this.memory.exceeded) {
-      return 'memory'
-    }
-
-    if (this.sockets.size < this.limits.maxConnections) {
-      return
-    }
-
-    const [oldest] = this.silent
-
-    if (oldest == null) {
-      return 'connections'
-    }
-
-    this.drop(oldest, 'displaced')
-  }
-
-  private refuse (socket: net.Socket, reason: RefusalReason, host?: string): void {
-    this.counters.refused[reason]++
-    resetSocket(socket)
-
-    if (this.listenerCount('refuse') > 0) {
-      this.safeDispatchEvent('refuse', { detail: { host, reason } })
-    }
-  }
-
-  private drop (raw: net.Socket, reason: ResetReason, client?: Endpoint, err?: Error): void {
-    const top = this.sockets.get(raw)
-
-    if (top == null || raw.destroyed) {
-      return
-    }
-
-    this.counters.resets[reason]++
-
-    if (client != null && this.listenerCount('reset') > 0) {
-      this.safeDispatchEvent('reset', { detail: { client, reason, message: err?.message } })
-    }
-
-    if (top === raw) {
-      resetSocket(raw)
-    } else {
-      // a reset below a TLS session crashes Node 24
-      (top === 'shaking' ? raw : top).destroy()
-    }
+    return responders.get(server, others.map(({ endpoint }) => endpoint))
   }
 }
 
-function ignore (): void {}
+/**
+ * @throws {InvalidParametersError} there is no certificate
+ */
+function createSecureContext (options: tls.SecureContextOptions): tls.SecureContext {
+  if ((options.cert == null || options.key == null) && options.pfx == null) {
+    throw new InvalidParametersError('tls needs cert and key, or pfx')
+  }
 
-async function closeServer (server: net.Server): Promise<void> {
-  return new Promise(resolve => { server.close(() => { resolve() }) })
+  return tls.createSecureContext({ honorCipherOrder: true, ...options })
 }

@@ -3,28 +3,22 @@ import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { fromString } from 'uint8arrays'
 import { createSTUNServer } from '../../src/server/index.ts'
-import { RateLimit } from '../../src/server/rate-limit.ts'
-import { MessageDecoder } from '../../src/stun/decoder.ts'
 import { checkFingerprint } from '../../src/stun/fingerprint.ts'
-import { METHOD_BINDING, createTransactionId, decodeMessage, encodeMessage, getAttribute } from '../../src/stun/message.ts'
+import { METHOD_BINDING, getAttribute } from '../../src/stun/message.ts'
 import { openClient } from '../../src/stun/open-client.ts'
 import { parseSTUNURI } from '../../src/stun/uri.ts'
 import { createCertificate } from '../fixtures/certificate.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
+import { rawClient, request } from '../fixtures/raw-client.ts'
 import { waitUntil } from '../fixtures/wait-until.ts'
 import type { STUNServer, STUNServerInit } from '../../src/server/index.ts'
-import type { Attribute } from '../../src/stun/attributes.ts'
-import type { EncodeOptions, STUNMessage } from '../../src/stun/message.ts'
+import type { RawClient, RawClientInit } from '../fixtures/raw-client.ts'
 
 const EVENT = { timeout: 10_000 }
 const HOST = '127.0.0.1'
 
-function request (attributes: Attribute[] = [], overrides: Partial<STUNMessage> = {}, options?: EncodeOptions): Uint8Array {
-  return encodeMessage({ class: 'request', method: METHOD_BINDING, transactionId: createTransactionId(), attributes, ...overrides }, options)
-}
-
 describe('STUN server', () => {
-  const { closing } = closesAfterEach()
+  const { closing, closeLater } = closesAfterEach()
 
   async function start (init: STUNServerInit = {}): Promise<STUNServer> {
     const server = createSTUNServer({ listen: [{ host: HOST, port: 0 }], ...init })
@@ -34,41 +28,12 @@ describe('STUN server', () => {
     return server
   }
 
-  /**
-   * A raw client: sends bytes, collects messages
-   */
-  async function connect ({ host, port }: { host: string, port: number }): Promise<{ socket: net.Socket, next(): Promise<{ message: STUNMessage, bytes: Uint8Array }>, closed: Promise<unknown> }> {
-    const socket = net.connect({ host, port, noDelay: true })
-    closing.push({ close: () => socket.destroy() })
-    const decoder = new MessageDecoder()
-    const received: Uint8Array[] = []
-    const events = new EventTarget()
-    socket.on('error', () => {})
-    socket.on('data', chunk => {
-      received.push(...decoder.decode(chunk))
-      events.dispatchEvent(new Event('message'))
-    })
-    const closed = pEvent(socket, 'close', { ...EVENT, rejectionEvents: [] })
-    closed.catch(() => {})
-    await pEvent(socket, 'connect', EVENT)
-
-    return {
-      socket,
-      closed,
-      next: async () => {
-        while (received.length === 0) {
-          await pEvent(events, 'message', EVENT)
-        }
-
-        const bytes = received.shift() ?? new Uint8Array()
-
-        return { bytes, message: decodeMessage(bytes) }
-      }
-    }
+  async function connect (init: RawClientInit): Promise<RawClient> {
+    return closeLater(await rawClient(init))
   }
 
   for (const host of [HOST, '::1']) {
-    it(`tells a client at ${host} its address, as often as it asks`, async () => {
+    it(`answers every request of a client at ${host} with its address`, async () => {
       const server = await start({ listen: [{ host, port: 0 }] })
       const client = await connect(server.addresses[0])
 
@@ -88,7 +53,7 @@ describe('STUN server', () => {
     })
   }
 
-  it('sees IPv4 clients of a socket for both families as IPv4', async () => {
+  it('reports IPv4 clients as IPv4', async () => {
     const server = await start({ listen: [{ host: HOST, port: 0 }] })
     const client = await connect(server.addresses[0])
     client.socket.write(request())
@@ -96,7 +61,7 @@ describe('STUN server', () => {
     expect(getAttribute((await client.next()).message, 'XOR-MAPPED-ADDRESS')?.address.host).to.equal(HOST)
   })
 
-  it('says whom it saw', async () => {
+  it('dispatches an event for each Binding', async () => {
     const server = await start()
     const seen = pEvent<'binding', CustomEvent>(server, 'binding', EVENT)
     const client = await connect(server.addresses[0])
@@ -105,7 +70,7 @@ describe('STUN server', () => {
     expect((await seen).detail).to.deep.equal({ client: { host: HOST, port: client.socket.localPort }, server: { host: HOST, port: server.addresses[0].port }, transport: 'tcp' })
   })
 
-  it('answers with FINGERPRINT when asked with one, and not when it is wrong', async () => {
+  it('answers a FINGERPRINT with one, and ignores a wrong one', async () => {
     const server = await start()
     const client = await connect(server.addresses[0])
     const wrong = request([], {}, { fingerprint: true })
@@ -120,7 +85,7 @@ describe('STUN server', () => {
     expect(server.counters.ignored).to.equal(1)
   })
 
-  it('names another endpoint of its own', async () => {
+  it('names another of its endpoints as OTHER-ADDRESS', async () => {
     const server = await start({ listen: [{ host: HOST, port: 0 }, { host: HOST, port: 0 }, { host: '127.0.0.2', port: 0 }, { host: '::1', port: 0 }] })
     const [first, , third, sixth] = server.addresses
     const other = async (address: { host: string, port: number }): Promise<unknown> => {
@@ -135,7 +100,7 @@ describe('STUN server', () => {
   })
 
   for (const { title, bytes, code, codes } of [
-    { title: 'an attribute that must be understood', bytes: () => request([{ type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(4) }, { type: 'UNKNOWN', code: 0x0024, value: new Uint8Array(4) }, { type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(1) }]), code: 420, codes: [0x7ffe, 0x0024] },
+    { title: 'an unknown comprehension-required attribute', bytes: () => request([{ type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(4) }, { type: 'UNKNOWN', code: 0x0024, value: new Uint8Array(4) }, { type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(1) }]), code: 420, codes: [0x7ffe, 0x0024] },
     { title: 'CHANGE-REQUEST', bytes: () => request([{ type: 'CHANGE-REQUEST', changeIP: true, changePort: true }]), code: 420, codes: [3] },
     { title: 'an unknown method', bytes: () => request([], { method: 3 }), code: 400 }
   ]) {
@@ -161,7 +126,7 @@ describe('STUN server', () => {
     { title: 'credentials', bytes: () => request([{ type: 'USERNAME', value: 'me' }], {}, { integrity: { key: new Uint8Array(4) } }) },
     { title: 'padding that is not zero', bytes: () => request([{ type: 'SOFTWARE', value: 'abc' }], {}, { padding: 0xff }) }
   ]) {
-    it(`does not mind ${title}`, async () => {
+    it(`accepts ${title}`, async () => {
       const server = await start()
       const client = await connect(server.addresses[0])
       client.socket.write(bytes())
@@ -170,7 +135,7 @@ describe('STUN server', () => {
     })
   }
 
-  it('says nothing to indications and responses', async () => {
+  it('does not answer indications and responses', async () => {
     const server = await start()
     const client = await connect(server.addresses[0])
 
@@ -184,7 +149,7 @@ describe('STUN server', () => {
     expect(server.counters.ignored).to.equal(3)
   })
 
-  it('takes requests byte by byte, two and a half at once, and before a half-close', async () => {
+  it('answers requests that come byte by byte, two and a half at once, or before a half-close', async () => {
     const server = await start()
     const slow = await connect(server.addresses[0])
 
@@ -226,7 +191,7 @@ describe('STUN server', () => {
     })
   }
 
-  it('resets a message that does not come to its end', async () => {
+  it('resets a message that is not completed in time', async () => {
     const server = await start({ messageTimeout: 50 })
     const idle = await connect(server.addresses[0])
     const client = await connect(server.addresses[0])
@@ -234,12 +199,12 @@ describe('STUN server', () => {
     await client.closed
     expect(server.counters.resets['message-timeout']).to.equal(1)
 
-    // one that says nothing is kept
+    // an idle one is kept
     idle.socket.write(request())
     await idle.next()
   })
 
-  it('resets a client that asks too fast', async () => {
+  it('resets a client that sends too many requests', async () => {
     const server = await start({ maxRequestsPerSecond: 5 })
     const client = await connect(server.addresses[0])
     client.socket.write(Buffer.concat(Array.from({ length: 7 }, () => request())))
@@ -249,7 +214,7 @@ describe('STUN server', () => {
     expect(server.counters.bindings).to.equal(5)
   })
 
-  it('refuses more connections than it may have, of one address and in all', async () => {
+  it('refuses connections beyond the limits for one address and in total', async () => {
     for (const [limit, reason] of [['maxConnectionsPerAddress', 'address'], ['maxConnections', 'connections']]) {
       const server = await start({ [limit]: 2 })
       const [first, second] = [await connect(server.addresses[0]), await connect(server.addresses[0])]
@@ -277,7 +242,7 @@ describe('STUN server', () => {
     }
   })
 
-  it('does not collect answers for a client that never reads', async function () {
+  it('does not collect responses for a client that never reads', async function () {
     this.timeout(30_000)
     const server = await start({ maxRequestsPerSecond: 1e9, messageTimeout: 200 })
     const socket = net.connect(server.addresses[0])
@@ -300,7 +265,7 @@ describe('STUN server', () => {
     await closed
   })
 
-  it('speaks TLS', async () => {
+  it('serves over TLS', async () => {
     const certificate = createCertificate()
     closing.push({ close: () => { certificate.remove() } })
     const server = await start({ tls: { key: certificate.key, cert: certificate.cert, listen: [{ host: HOST, port: 0 }] } })
@@ -318,7 +283,7 @@ describe('STUN server', () => {
     await plain.closed
   })
 
-  it('says EADDRINUSE, and listens nowhere then', async () => {
+  it('reports EADDRINUSE, and listens nowhere', async () => {
     const server = await start()
     const second = createSTUNServer({ listen: [{ host: HOST, port: 0 }, server.addresses[0]] })
 
@@ -327,7 +292,7 @@ describe('STUN server', () => {
     await expect(server.listen()).to.eventually.be.rejected().with.property('name', 'AlreadyStartedError')
   })
 
-  it('resets everybody when it is closed, and can listen again', async () => {
+  it('resets all clients when it is closed, and can listen again', async () => {
     const server = await start()
     const client = await connect(server.addresses[0])
     await server.close()
@@ -339,25 +304,26 @@ describe('STUN server', () => {
     await again.next()
   })
 
+  it('rejects listen() when it is closed at once, and can listen again', async () => {
+    const server = createSTUNServer({ listen: [{ host: HOST, port: 0 }] })
+    closing.push(server)
+    const listening = server.listen()
+    await Promise.all([server.close(), expect(listening).to.eventually.be.rejected().with.property('name', 'AbortError')])
+    expect(server).to.include({ state: 'idle' }).and.have.property('addresses').that.is.empty()
+
+    await server.listen()
+    expect(server.addresses).to.have.lengthOf(1)
+  })
+
   for (const limit of ['maxConnections', 'maxConnectionsPerAddress', 'maxMessageLength', 'messageTimeout', 'maxRequestsPerSecond', 'keepAliveDelay']) {
-    it(`refuses a ${limit} that makes no sense`, () => {
+    it(`rejects an invalid ${limit}`, () => {
       for (const value of [0, -1, NaN, '5']) {
         expect(() => createSTUNServer({ [limit]: value })).to.throw(limit).with.property('name', 'InvalidParametersError')
       }
     })
   }
 
-  it('refuses TLS without a certificate', () => {
+  it('rejects TLS without a certificate', () => {
     expect(() => createSTUNServer({ tls: {} })).to.throw('cert')
-  })
-
-  it('limits a rate', () => {
-    const rate = new RateLimit(10)
-    const taken = (now: number): number => Array.from({ length: 100 }, () => rate.take(now)).filter(Boolean).length
-
-    expect(taken(0)).to.equal(10)
-    expect(taken(100)).to.equal(1)
-    expect(taken(600)).to.equal(5)
-    expect(taken(1e9)).to.equal(10)
   })
 })

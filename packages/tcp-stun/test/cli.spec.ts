@@ -249,7 +249,7 @@ describe('tcp-stun', () => {
     { args: ['server', '--tls-cert', 'cert.pem'], hint: '--tls-key' },
     { args: ['server', '--max-connections', '0'], hint: 'from 1' },
     { args: ['server', '--listen', 'nonsense'], hint: '0.0.0.0:3478' },
-    { args: ['server', '--listen', '0.0.0.0:3478', '--other-port', '3478'], hint: '--other-port 3478 is that of --listen' },
+    { args: ['server', '--listen', '0.0.0.0:3478', '--other-port', '3478'], hint: '--other-port 3478 is also the port of --listen' },
     { args: ['server', '--trusted-proxy', '10.0.0.0/40'], hint: '10.0.0.0/8' },
     { args: ['server', '--alternate-server', '0.0.0.0:3478'], hint: 'can connect to' },
     { args: ['server', '--workers', 'many'], hint: 'whole number' },

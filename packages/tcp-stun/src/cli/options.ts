@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { InvalidArgumentError } from 'commander'
-import { networks } from 'libp2p-tcp-stun/server'
+import { networkMatcher } from 'libp2p-tcp-stun/server'
 import { parseSTUNURI } from 'libp2p-tcp-stun/stun'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
@@ -59,7 +59,7 @@ export function stunURI (text: string, previous: string[] = []): string[] {
  */
 export function network (text: string, previous: string[] = []): string[] {
   try {
-    networks([text])
+    networkMatcher([text])
   } catch (err: any) {
     throw new InvalidArgumentError(`${err.message}.`)
   }

@@ -1,9 +1,10 @@
 import http from 'node:http'
 import { pEvent } from 'p-event'
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
+import type { ProductionServer } from './types.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
-import type { STUNServer } from 'libp2p-tcp-stun/server'
+import type { STUNServerState } from 'libp2p-tcp-stun/server'
 import type { AddressInfo } from 'node:net'
 
 const PREFIX = 'tcp_stun_server_'
@@ -26,9 +27,9 @@ export interface MetricsServer {
 }
 
 /**
- * The counters of a server as Prometheus metrics, read when they are asked for
+ * The state and the counters of a server as Prometheus metrics, read at each scrape
  */
-export function createMetrics (server: STUNServer): Registry {
+export function createMetrics (server: ProductionServer): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
 
@@ -59,25 +60,26 @@ export function createMetrics (server: STUNServer): Registry {
     }))
   }
 
-  gauge('connections', 'Connections that live now', () => server.counters.connections)
+  gauge('connections', 'Connections that are open now', () => server.counters.connections)
+  gauge('overloaded', '1 while new connections are refused: the server is full or clients take up too much memory', () => server.state === 'overloaded' ? 1 : 0)
   gauge('workers', 'Worker processes that serve', () => server.workers.length)
   counter('accepted_total', 'Connections that were accepted', () => server.counters.accepted)
   counterBy('refused_total', 'reason', 'Connections that were refused', () => server.counters.refused)
   counter('bindings_total', 'Binding requests that were answered with success', () => server.counters.bindings)
   counterBy('errors_total', 'code', 'Requests that were answered with an error', () => server.counters.errors)
-  counter('ignored_total', 'Messages that get no answer', () => server.counters.ignored)
-  counterBy('resets_total', 'reason', 'Connections that were reset from this side', () => server.counters.resets)
+  counter('ignored_total', 'Messages that get no response', () => server.counters.ignored)
+  counterBy('resets_total', 'reason', 'Connections that the server ended', () => server.counters.resets)
 
   return registry
 }
 
 /**
- * Answer `GET /metrics` for Prometheus, and `GET /health` for load balancers: 200
- * while the server takes connections, 503 before, while it drains and after
+ * Answer `GET /metrics` for Prometheus, and `GET /health` for load balancers: with
+ * 200 while the server accepts connections, else with 503
  *
- * @throws the system's error, say with code EADDRINUSE
+ * @throws the system's error, for example with code EADDRINUSE
  */
-export async function serveMetrics (server: STUNServer, init: MetricsInit & AbortOptions = {}): Promise<MetricsServer> {
+export async function serveMetrics (server: ProductionServer, init: MetricsInit & AbortOptions = {}): Promise<MetricsServer> {
   const { host, port } = init.listen ?? { host: '127.0.0.1', port: 9478 }
   const registry = createMetrics(server)
 
@@ -90,8 +92,8 @@ export async function serveMetrics (server: STUNServer, init: MetricsInit & Abor
       response.setHeader('allow', 'GET, HEAD')
       answer(405, 'text/plain', 'GET or HEAD\n')
     } else if (request.url === '/health') {
-      const { state } = server
-      answer(state === 'listening' || state === 'degraded' ? 200 : 503, 'application/json', `${JSON.stringify({ state, connections: server.counters.connections, workers: server.workers.length })}\n`)
+      const health = { state: server.state, connections: server.counters.connections, workers: server.workers.length }
+      answer(isAccepting(health) ? 200 : 503, 'application/json', `${JSON.stringify(health)}\n`)
     } else if (request.url === '/metrics') {
       registry.metrics().then(
         text => { answer(200, registry.contentType, text) },
@@ -113,4 +115,8 @@ export async function serveMetrics (server: STUNServer, init: MetricsInit & Abor
       await new Promise<void>(resolve => { web.close(() => { resolve() }) })
     }
   }
+}
+
+function isAccepting ({ state, workers }: { state: STUNServerState, workers: number }): boolean {
+  return state === 'listening' || (state === 'degraded' && workers > 0)
 }

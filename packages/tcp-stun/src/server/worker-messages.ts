@@ -1,28 +1,27 @@
-import type { ClientEvent, ClientEventDetail } from './worker-events.ts'
-import type { STUNServerCounters } from 'libp2p-tcp-stun/server'
-import type { STUNServerAddress, STUNServerInit } from 'libp2p-tcp-stun/server'
+import type { ClientEvent, ClientEventDetail } from './event-forwarder.ts'
+import type { STUNServerCounters, STUNServerInit } from 'libp2p-tcp-stun/server'
 import type { SecureContextOptions } from 'node:tls'
 
 /**
- * What a worker is told by the process that started it
+ * What the parent process sends to a worker
  */
-export type ToWorker =
+export type WorkerCommand =
   { type: 'listen', init: Omit<STUNServerInit, 'logger'>, events: ClientEvent[] } |
-  { type: 'watch', events: ClientEvent[] } |
+  { type: 'forward', events: ClientEvent[] } |
   { type: 'tls', options: SecureContextOptions } |
   { type: 'drain', deadline?: number } |
   { type: 'close' }
 
 /**
- * What a worker tells
+ * What a worker sends to its parent process
  */
-export type FromWorker =
-  { type: 'listening', addresses: STUNServerAddress[] } |
+export type WorkerReport =
+  { type: 'listening' } |
   { type: 'failed', message: string, code?: string } |
-  { type: 'counters', counters: STUNServerCounters } |
+  { type: 'status', counters: STUNServerCounters, overloaded: boolean } |
   { type: 'event', name: ClientEvent, detail: ClientEventDetail }
 
 /**
- * How often a worker tells what it has counted, in ms
+ * How often a worker sends its status, in ms. It is its heartbeat too.
  */
-export const COUNTERS_INTERVAL = 500
+export const STATUS_INTERVAL = 500

@@ -1,63 +1,72 @@
 /**
- * One of several processes that serve on the same ports. It is told what to do
- * by the process that started it, and ends when that does.
+ * One of several processes that serve on the same ports. Its parent process sends
+ * it commands, and it ends when the parent does.
  */
 import { createSTUNServer } from 'libp2p-tcp-stun/server'
-import { EventForwarder } from './worker-events.ts'
-import { COUNTERS_INTERVAL } from './worker-messages.ts'
-import type { FromWorker, ToWorker } from './worker-messages.ts'
+import { EventForwarder } from './event-forwarder.ts'
+import { STATUS_INTERVAL } from './worker-messages.ts'
+import type { WorkerCommand, WorkerReport } from './worker-messages.ts'
 import type { STUNServer } from 'libp2p-tcp-stun/server'
 
 let server: STUNServer | undefined
 let forwarder: EventForwarder | undefined
 
-const tell = (message: FromWorker, done?: () => void): void => {
+function send (report: WorkerReport, done: () => void = () => {}): void {
   if (process.connected) {
-    process.send?.(message, undefined, undefined, done)
+    process.send?.(report, undefined, undefined, done)
   }
 }
 
-const tellCounters = (): void => {
+function sendStatus (): void {
   if (server != null) {
-    tell({ type: 'counters', counters: server.counters })
+    send({ type: 'status', counters: server.counters, overloaded: server.state === 'overloaded' })
   }
 }
 
-async function end (): Promise<void> {
-  await server?.close()
-  tellCounters()
-  process.disconnect()
-}
-
-async function obey (message: ToWorker): Promise<void> {
-  if (message.type === 'listen') {
-    server = createSTUNServer(message.init)
-    forwarder = new EventForwarder(server, (name, detail, done) => { tell({ type: 'event', name, detail }, done) })
-    forwarder.watch(message.events)
-    await server.listen({ reusePort: true })
-    setInterval(tellCounters, COUNTERS_INTERVAL).unref()
-    tell({ type: 'listening', addresses: server.addresses })
-  } else if (message.type === 'watch') {
-    forwarder?.watch(message.events)
-  } else if (message.type === 'tls') {
-    await server?.updateTLS(message.options)
-  } else if (message.type === 'drain') {
-    await server?.drain({ deadline: message.deadline })
-    await end()
-  } else {
-    await end()
-  }
-}
-
-process.on('message', (message: ToWorker) => {
-  obey(message).catch(err => {
-    tell({ type: 'failed', message: err.message, code: err.code })
-    process.exitCode = 1
+/**
+ * Nothing keeps the process alive after this
+ */
+function disconnect (): void {
+  if (process.connected) {
     process.disconnect()
+  }
+}
+
+async function close (): Promise<void> {
+  await server?.close()
+  sendStatus()
+  disconnect()
+}
+
+async function run (command: WorkerCommand): Promise<void> {
+  if (command.type === 'listen') {
+    server = createSTUNServer(command.init)
+    forwarder = new EventForwarder(server, (name, detail, done) => { send({ type: 'event', name, detail }, done) })
+    forwarder.forward(command.events)
+    await server.listen({ reusePort: true })
+    setInterval(sendStatus, STATUS_INTERVAL).unref()
+    send({ type: 'listening' })
+  } else if (command.type === 'forward') {
+    forwarder?.forward(command.events)
+  } else if (command.type === 'tls') {
+    await server?.updateTLS(command.options)
+  } else if (command.type === 'drain') {
+    await server?.drain({ deadline: command.deadline })
+    await close()
+  } else {
+    await close()
+  }
+}
+
+process.on('message', (command: WorkerCommand) => {
+  run(command).catch(err => {
+    send({ type: 'failed', message: err.message, code: err.code })
+    process.exitCode = 1
+    disconnect()
   })
 })
 
-// signals go to a whole process group, but it is told when to stop
+// a terminal sends signals to all processes, but the parent decides when to stop
 process.on('SIGINT', () => {})
 process.on('SIGTERM', () => {})
 process.on('SIGHUP', () => {})
@@ -65,3 +74,7 @@ process.on('SIGHUP', () => {})
 process.on('disconnect', () => {
   server?.close().catch(() => { process.exitCode = 1 })
 })
+
+// the output of the parent may have lost its reader
+process.stdout.on('error', () => {})
+process.stderr.on('error', () => {})

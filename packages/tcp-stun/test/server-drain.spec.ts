@@ -1,0 +1,79 @@
+import { expect } from 'aegir/chai'
+import { getAttribute } from '../../../src/stun/message.ts'
+import { closesAfterEach } from '../../../test/fixtures/cleanup.ts'
+import { rawClient } from '../../../test/fixtures/raw-client.ts'
+import { createSTUNServer } from '../src/server/index.ts'
+import type { RawClient, RawClientInit } from '../../../test/fixtures/raw-client.ts'
+import type { ProductionServer, ProductionServerInit } from '../src/server/index.ts'
+
+const HOST = '127.0.0.1'
+
+describe('tcp-stun server, draining', () => {
+  const { closeLater } = closesAfterEach()
+
+  async function start (init: ProductionServerInit = {}): Promise<ProductionServer> {
+    const server = closeLater(createSTUNServer({ listen: [{ host: HOST, port: 0 }], ...init }))
+    await server.listen()
+
+    return server
+  }
+
+  async function connect (init: RawClientInit): Promise<RawClient> {
+    return closeLater(await rawClient(init))
+  }
+
+  const alternate = { host: '11.0.0.9', port: 3_478 }
+
+  for (const workers of [0, 2]) {
+    it(`sends clients to the alternate server, and ends with the last one: ${workers} workers`, async () => {
+      const server = await start({ workers, alternateServers: [{ host: '2a00::9', port: 1 }, alternate] })
+      const [address] = server.addresses
+      const clients = await Promise.all([1, 2, 3, 4].map(async () => connect(address)))
+      await Promise.all(clients.map(async client => client.ask()))
+      const drained = server.drain({ deadline: 60_000 })
+      expect(server.state).to.equal('draining')
+
+      for (const client of clients) {
+        let message = await client.ask()
+
+        // a worker drains as soon as it is told
+        while (message.class === 'success') {
+          message = await client.ask()
+        }
+
+        expect(getAttribute(message, 'ERROR-CODE')?.code).to.equal(300)
+        expect(getAttribute(message, 'ALTERNATE-SERVER')?.address).to.deep.equal(alternate)
+        client.socket.end()
+      }
+
+      await drained
+      expect(server.state).to.equal('idle')
+      expect(server.counters).to.have.nested.property('errors.300', 4)
+      await expect(connect(address)).to.eventually.be.rejected().with.property('code', 'ECONNREFUSED')
+    })
+  }
+
+  it('answers as always without an alternate server, accepts no connections, and resets clients at the deadline', async () => {
+    const server = await start({ alternateServers: [{ host: '2a00::9', port: 1 }] })
+    const [address] = server.addresses
+    const client = await connect(address)
+    await client.ask()
+    const drained = server.drain({ deadline: 200 })
+    expect((await client.ask()).class).to.equal('success')
+    await expect(connect(address)).to.eventually.be.rejected().with.property('code', 'ECONNREFUSED')
+    expect(await client.closed).to.equal('ECONNRESET')
+    await drained
+    expect(server.counters.resets.closed).to.equal(1)
+  })
+
+  it('ends at once when it is aborted', async () => {
+    const server = await start()
+    const client = await connect(server.addresses[0])
+    await client.ask()
+    const controller = new AbortController()
+    const drained = server.drain({ deadline: 60_000, signal: controller.signal })
+    controller.abort()
+    await drained
+    expect(await client.closed).to.equal('ECONNRESET')
+  })
+})
