@@ -25,8 +25,10 @@ export default {
     ignore: [
       // itself, in the examples
       'libp2p-tcp-stun',
-      // not imported: its binary runs the npm scripts
+      // not imported: their binaries run in the npm scripts
       'node',
+      'publint',
+      '@arethetypeswrong/cli',
       // CommonJS of their own kind, loaded by require
       '@msimerson/stun',
       'stun',

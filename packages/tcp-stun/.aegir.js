@@ -1,8 +1,6 @@
 /** @type {import('aegir').PartialOptions} */
 export default {
   dependencyCheck: {
-    productionIgnorePatterns: ['/dist', '/test', '.aegir.js'],
-    // loaded by their names, when they are needed
-    ignore: []
+    productionIgnorePatterns: ['/dist', '/test', '.aegir.js']
   }
 }

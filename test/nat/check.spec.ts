@@ -10,7 +10,7 @@ import type { Kind } from '../nat-lab/kinds.ts'
 const COMMAND = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../../packages/tcp-stun/dist/src/cli/index.js')
 
 /**
- * Two servers with two ports each, and one who has never been talked to
+ * Two servers with two ports each, and a helper that no home has contacted
  */
 const SERVERS = { 4: ['11.0.0.1', '11.0.0.2'], 6: ['2a00::1', '2a00::2'] }
 const HELPER = { 4: '11.0.0.9', 6: '2a00::9' }
@@ -20,7 +20,7 @@ describe('tcp-stun check', function () {
 
   const running: Program[] = []
 
-  // before the laboratory goes: they end by a signal only
+  // before the laboratory closes: these programs end by a signal only
   after(async () => {
     await Promise.all(running.map(async program => {
       program.kill()
@@ -70,11 +70,11 @@ describe('tcp-stun check', function () {
 
               if (mapping !== 'endpoint-independent') {
                 expect(report).to.include({ verdict: 'relay', exitCode: 2 })
-                expect(family.outside).to.include({ outcome: 'not-asked', because: 'no-address' })
+                expect(family.dialBack).to.include({ outcome: 'not-asked', because: 'no-address' })
                 return
               }
 
-              expect(report).to.include(filtering === 'endpoint-independent' ? { verdict: 'anyone', exitCode: 0 } : { verdict: 'punch', exitCode: 6 })
+              expect(report).to.include(filtering === 'endpoint-independent' ? { verdict: 'anyone', exitCode: 0 } : { verdict: 'hole-punching', exitCode: 6 })
               expect(report.external.startsWith(`${bracket(nat ? external : home.address)}:`)).to.equal(true, report.external)
               expect(family).to.include({ portPreserved: kind.ports === 'preserved' })
             })
@@ -84,44 +84,44 @@ describe('tcp-stun check', function () {
     }
   })
 
-  describe('does not say more than it has seen', () => {
+  describe('does not claim more than it has seen', () => {
     const [CONE] = KINDS
 
-    it('perhaps, when nobody outside was asked', async () => {
+    it('inconclusive, when no peer outside was asked', async () => {
       const { home } = await behind(CONE, { filtering: 'endpoint-independent' })
 
-      expect(await check(home, ...servers(4))).to.include({ verdict: 'perhaps', because: 'not-asked', exitCode: 5 })
+      expect(await check(home, ...servers(4))).to.include({ verdict: 'inconclusive', because: 'not-asked', exitCode: 5 })
     })
 
-    it('perhaps, when the only one that dialled in had been talked to', async () => {
+    it('inconclusive, when the peer that dialled in had been contacted before', async () => {
       const { home } = await behind(CONE, { filtering: 'address-dependent' })
       const report = await check(home, '--server', `stun:${HELPER[4]}`, '--helper', `${HELPER[4]}:4001`)
 
-      expect(report).to.include({ verdict: 'perhaps', because: 'helper-known' })
+      expect(report).to.include({ verdict: 'inconclusive', because: 'peer-contacted' })
       expect(report.families[0].mapping).to.equal('unknown')
     })
 
-    it('asks the server at the helper last, so that the helper is a stranger', async () => {
+    it('asks the server on the host of the helper last, so that the helper is a stranger', async () => {
       const { home } = await behind(CONE, { filtering: 'address-dependent' })
       const report = await check(home, '--server', `stun:${HELPER[4]}`, '--server', `stun:${SERVERS[4][0]}`, '--helper', `${HELPER[4]}:4001`)
 
-      expect(report).to.include({ verdict: 'punch' })
+      expect(report).to.include({ verdict: 'hole-punching' })
       expect(report.families[0].mapping).to.equal('endpoint-independent')
     })
 
-    it('perhaps, when the helper is not there', async () => {
+    it('inconclusive, when the helper is not there', async () => {
       const { home } = await behind(CONE, {})
       const report = await check(home, ...servers(4), '--helper', `${SERVERS[4][0]}:4001`)
 
-      expect(report).to.include({ verdict: 'perhaps', because: 'helper-failed' })
-      expect(report.families[0].outside.outcome).to.equal('failed')
+      expect(report).to.include({ verdict: 'inconclusive', because: 'peer-failed' })
+      expect(report.families[0].dialBack.outcome).to.equal('failed')
     })
 
-    it('nothing, when no server answers', async () => {
+    it('no-address, when no server answers', async () => {
       const { home } = await behind(CONE, {})
       const report = await check(home, '--server', `stun:${SERVERS[4][0]}:9`, '--server', 'stun:11.0.0.200', '--timeout', '3000')
 
-      expect(report).to.include({ verdict: 'nothing', because: 'no-answer', exitCode: 3 })
+      expect(report).to.include({ verdict: 'no-address', because: 'no-answer', exitCode: 3 })
       expect(report.families[0].failures).to.have.lengthOf(2)
     })
   })
@@ -199,7 +199,7 @@ function command (host: Host, ...args: string[]): Program {
 }
 
 /**
- * Run the built command, and read its last word
+ * Run the built command, and return its verdict
  */
 async function check (host: Host, ...args: string[]): Promise<ProgramEvent> {
   const program = command(host, 'check', ...args, '--json')

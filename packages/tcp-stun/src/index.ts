@@ -1,11 +1,32 @@
 /**
  * @packageDocumentation
  *
- * The parts of the `tcp-stun` command, for programs.
+ * The parts of the `tcp-stun` command, for programs: check a NAT, run the helper
+ * of a private network, run a STUN server in production.
+ *
+ * @example
+ *
+ * ```TypeScript
+ * import { check } from 'tcp-stun'
+ *
+ * const { verdict } = await check({
+ *   stunServers: ['stun:stun.example.org', 'stun:stun.example.net']
+ * })
+ *
+ * console.info(verdict.kind)
+ * ```
  */
 
 export { check } from './check/check.ts'
-export type { CheckInit, CheckReport, FamilyReport, Progress } from './check/check.ts'
 export { startHelper } from './helper/helper.ts'
 export { createSTUNServer, serveMetrics } from './server/index.ts'
+export type { CheckInit, CheckReport, FamilyReport, Progress } from './check/check.ts'
+export type { DialBackResult } from './check/dial-back.ts'
+export type { CarrierNAT, FailedQuery, Findings, PayloadRewriting, ServerView } from './check/findings.ts'
+export type { HairpinResult } from './check/hairpin.ts'
+export type { HoldResult } from './check/hold.ts'
+export type { LocalAddress } from './check/local-addresses.ts'
+export type { MappingBehaviour, View } from './check/mapping-behaviour.ts'
+export type { InconclusiveReason, NoAddressReason, Verdict } from './check/verdict.ts'
+export type { Helper, HelperInit } from './helper/helper.ts'
 export type { MetricsInit, MetricsServer } from './server/index.ts'

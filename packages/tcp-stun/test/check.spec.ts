@@ -1,10 +1,13 @@
 import { expect } from 'aegir/chai'
-import { findCarrierNAT } from '../src/check/carrier-nat.ts'
+import { STUNErrorResponseError, STUNResolveError } from 'libp2p-tcp-stun/stun'
+import { findCarrierNAT, findNAT64 } from '../src/check/carrier-nat.ts'
 import { findMapping } from '../src/check/mapping-behaviour.ts'
 import { EXIT_CODES, bestOf, findVerdict } from '../src/check/verdict.ts'
-import { verdictText } from '../src/cli/check-text.ts'
+import { failureLine, findingLines, unresolvedLine } from '../src/cli/check-text.ts'
+import { verdictText } from '../src/cli/verdict-text.ts'
+import type { DialBackResult } from '../src/check/dial-back.ts'
+import type { FailedQuery } from '../src/check/findings.ts'
 import type { View } from '../src/check/mapping-behaviour.ts'
-import type { OutsideResult } from '../src/check/outside.ts'
 import type { Verdict } from '../src/check/verdict.ts'
 
 const LOCAL = { host: '192.168.1.2', port: 4001 }
@@ -52,53 +55,62 @@ describe('the mapping behaviour (RFC 5780, section 4.3)', () => {
 })
 
 describe('the verdict', () => {
-  const helper = '/ip4/11.0.0.9/tcp/4001'
-  const stranger: OutsideResult = { outcome: 'reached', helper, stranger: true }
-  const known: OutsideResult = { outcome: 'reached', helper, stranger: false }
-  const kept: OutsideResult = { outcome: 'not-reached', helper }
-  const failed: OutsideResult = { outcome: 'failed', error: new Error('no') }
-  const silent: OutsideResult = { outcome: 'not-asked', because: 'no-helper' }
-  const nobody: OutsideResult = { outcome: 'not-asked', because: 'no-address' }
+  const peer = '/ip4/11.0.0.9/tcp/4001'
+  const admitted: DialBackResult = { outcome: 'reached', peer, stranger: true }
+  const contacted: DialBackResult = { outcome: 'reached', peer, stranger: false }
+  const refused: DialBackResult = { outcome: 'not-reached', peer }
+  const failed: DialBackResult = { outcome: 'failed', error: new Error('no') }
+  const noPeer: DialBackResult = { outcome: 'not-asked', because: 'no-peer' }
+  const noAddress: DialBackResult = { outcome: 'not-asked', because: 'no-address' }
   const one = ['11.0.0.1:1 > 11.1.0.1:4001']
   const agree = [...one, '11.0.0.2:1 > 11.1.0.1:4001']
   const differ = ['11.0.0.1:1 > 11.1.0.1:5', '11.0.0.2:1 > 11.1.0.1:6']
   const direct = ['11.0.0.1:1 > 192.168.1.2:4001']
+  const silent = new Error('no answer')
+  const unresolved = new STUNResolveError('no such name')
+  const unauthorised = new STUNErrorResponseError(401, 'Unauthorized')
 
-  const rows: Array<{ title: string, seen: string[], outside: OutsideResult, verdict: Verdict, failures?: number, addresses?: number }> = [
-    { title: 'a stranger dialled in', seen: agree, outside: stranger, verdict: { kind: 'anyone' } },
-    { title: 'a stranger dialled in, one server', seen: one, outside: stranger, verdict: { kind: 'anyone' } },
-    { title: 'a stranger dialled in, no NAT', seen: direct, outside: stranger, verdict: { kind: 'anyone' } },
-    { title: 'one that is known dialled in', seen: agree, outside: known, verdict: { kind: 'perhaps', because: 'helper-known' } },
-    { title: 'a stranger was kept out', seen: agree, outside: kept, verdict: { kind: 'punch' } },
-    { title: 'a stranger was kept out, no NAT', seen: direct, outside: kept, verdict: { kind: 'punch' } },
-    { title: 'a stranger was kept out, one server', seen: one, outside: kept, verdict: { kind: 'perhaps', because: 'one-view' } },
-    { title: 'the helper failed', seen: agree, outside: failed, verdict: { kind: 'perhaps', because: 'helper-failed' } },
-    { title: 'nobody outside was asked', seen: agree, outside: silent, verdict: { kind: 'perhaps', because: 'not-asked' } },
-    { title: 'nobody outside was asked, no NAT', seen: direct, outside: silent, verdict: { kind: 'perhaps', because: 'not-asked' } },
-    { title: 'the servers differ', seen: differ, outside: nobody, verdict: { kind: 'relay' } },
-    { title: 'no server answered', seen: [], outside: nobody, failures: 1, verdict: { kind: 'nothing', because: 'no-answer' } },
-    { title: 'there is no server', seen: [], outside: nobody, verdict: { kind: 'nothing', because: 'no-server' } },
-    { title: 'there is no address', seen: [], outside: nobody, addresses: 0, verdict: { kind: 'nothing', because: 'no-address' } }
+  const rows: Array<{ title: string, seen?: string[], dialBack?: DialBackResult, verdict: Verdict, failures?: Error[], addresses?: number, nat64?: boolean }> = [
+    { title: 'a stranger dialled in', seen: agree, dialBack: admitted, verdict: { kind: 'anyone' } },
+    { title: 'a stranger dialled in, one server', seen: one, dialBack: admitted, verdict: { kind: 'anyone' } },
+    { title: 'a stranger dialled in, no NAT', seen: direct, dialBack: admitted, verdict: { kind: 'anyone' } },
+    { title: 'a contacted peer dialled in', seen: agree, dialBack: contacted, verdict: { kind: 'inconclusive', because: 'peer-contacted' } },
+    { title: 'a stranger was kept out', seen: agree, dialBack: refused, verdict: { kind: 'hole-punching' } },
+    { title: 'a stranger was kept out, no NAT', seen: direct, dialBack: refused, verdict: { kind: 'hole-punching' } },
+    { title: 'a stranger was kept out, one server', seen: one, dialBack: refused, verdict: { kind: 'inconclusive', because: 'one-view' } },
+    { title: 'the peer failed', seen: agree, dialBack: failed, verdict: { kind: 'inconclusive', because: 'peer-failed' } },
+    { title: 'no peer was asked', seen: agree, dialBack: noPeer, verdict: { kind: 'inconclusive', because: 'not-asked' } },
+    { title: 'no peer was asked, no NAT', seen: direct, dialBack: noPeer, verdict: { kind: 'inconclusive', because: 'not-asked' } },
+    { title: 'the servers differ', seen: differ, verdict: { kind: 'relay' } },
+    { title: 'no server answered', failures: [silent], verdict: { kind: 'no-address', because: 'no-answer' } },
+    { title: 'no server is named', verdict: { kind: 'no-address', because: 'no-server' } },
+    { title: 'there is no network', addresses: 0, verdict: { kind: 'no-address', because: 'no-network' } },
+    { title: 'no name was resolved', failures: [unresolved, unresolved], verdict: { kind: 'no-address', because: 'no-dns' } },
+    { title: 'one name was resolved', failures: [unresolved, silent], verdict: { kind: 'no-address', because: 'no-answer' } },
+    { title: 'every server wants credentials', failures: [unauthorised, unauthorised], verdict: { kind: 'no-address', because: 'refused' } },
+    { title: 'one server wants credentials, one is silent', failures: [unauthorised, silent], verdict: { kind: 'no-address', because: 'no-answer' } },
+    { title: 'a NAT64 is on the way', failures: [silent], nat64: true, verdict: { kind: 'no-address', because: 'nat64' } }
   ]
 
-  for (const { title, seen, outside, verdict, failures = 0, addresses = 1 } of rows) {
+  for (const { title, seen = [], dialBack = noAddress, verdict, failures = [], addresses = 1, nat64 } of rows) {
     it(`${title}: ${verdict.kind}`, () => {
       const { behaviour, external } = findMapping(views(...seen))
 
       expect(findVerdict({
         addresses: Array.from({ length: addresses }, () => ({ host: LOCAL.host, interface: 'eth0', scope: 'private' })),
         views: views(...seen).map(view => ({ ...view, roundTrip: 1 })),
-        failures: Array.from({ length: failures }, () => ({ server: 'stun:11.0.0.1', error: new Error('no') })),
+        failures: failures.map(error => ({ server: 'stun:11.0.0.1', error })),
         mapping: behaviour,
         external,
         direct: external?.host === LOCAL.host,
-        outside
+        nat64: nat64 === true ? LOCAL : undefined,
+        dialBack
       })).to.deep.equal(verdict)
     })
   }
 
   it('is that of the better IP version', () => {
-    const kinds: Array<Verdict['kind']> = ['anyone', 'perhaps', 'punch', 'relay', 'nothing']
+    const kinds: Array<Verdict['kind']> = ['anyone', 'inconclusive', 'hole-punching', 'relay', 'no-address']
     const all = rows.map(({ verdict }) => ({ verdict }))
 
     for (const [i, kind] of kinds.entries()) {
@@ -106,35 +118,77 @@ describe('the verdict', () => {
     }
   })
 
-  it('has its own exit code and words for each kind', () => {
+  it('has an exit code of its own for each kind', () => {
     expect(new Set(Object.values(EXIT_CODES)).size).to.equal(Object.keys(EXIT_CODES).length)
+  })
 
-    for (const { verdict } of rows) {
-      const { title, advice } = verdictText(verdict, [])
+  it('has words of its own for each reason', () => {
+    const texts = rows.map(({ verdict }) => ({ verdict, ...verdictText(verdict, []) }))
 
+    for (const { title, advice } of texts) {
       expect(title.length).to.be.within(5, 60)
-      expect(advice).to.match(/[.?]$/)
+      expect(advice).to.match(/^[A-Z].*[.?]$/)
     }
+
+    const verdicts = new Set(texts.map(({ verdict }) => JSON.stringify(verdict)))
+    expect(new Set(texts.map(({ title, advice }) => title + advice)).size).to.equal(verdicts.size)
   })
 })
 
-describe('what is seen of a carrier NAT', () => {
+describe('a NAT of the carrier', () => {
   const none = { views: [], failures: [], direct: false }
 
-  it('the local address', () => {
+  it('shows in the local address', () => {
     expect(findCarrierNAT({ ...none, local: { host: '100.64.3.4', port: 1 } })).to.include({ seen: 'yes', evidence: 'local-address' })
     expect(findCarrierNAT({ ...none, local: { host: '100.128.0.1', port: 1 } })).to.deep.equal({ seen: 'unknown' })
   })
 
-  it('what a server inside reports', () => {
+  it('shows in what a server inside its network reports', () => {
     const failures = [{ server: 'stun:100.64.0.9', error: new Error('private'), mapped: { host: '100.64.0.2', port: 1 } }]
 
     expect(findCarrierNAT({ ...none, local: LOCAL, failures })).to.deep.equal({ seen: 'yes', evidence: 'server-inside', address: '100.64.0.2' })
   })
 
-  it('none with a public address', () => {
+  it('is ruled out by a public local address', () => {
     const local = { host: '11.1.0.1', port: 4001 }
 
     expect(findCarrierNAT({ ...none, direct: true, local, external: local })).to.deep.equal({ seen: 'no' })
+  })
+})
+
+describe('a NAT64', () => {
+  const failures: FailedQuery[] = [{ server: 'stun:[64:ff9b::b00:1]', error: new Error('not an IPv6 address'), mapped: { host: '11.1.0.1', port: 4001 } }]
+
+  it('shows in an IPv4 address that a server reports for an IPv6 connection', () => {
+    expect(findNAT64({ version: 6, failures })).to.deep.equal({ host: '11.1.0.1', port: 4001 })
+    expect(findNAT64({ version: 4, failures })).to.equal(undefined)
+    expect(findNAT64({ version: 6, failures: [{ server: 'stun:[fd00::1]', error: new Error('private'), mapped: { host: 'fd00::2', port: 1 } }] })).to.equal(undefined)
+  })
+
+  it('is named, although no server gave a usable address', () => {
+    const lines = findingLines({ version: 6, views: [], nat64: { host: '11.1.0.1', port: 4001 } } as any)
+
+    expect(lines).to.have.lengthOf(1)
+    expect(lines[0]).to.include({ label: 'NAT64' })
+    expect(lines[0].text).to.include('11.1.0.1:4001')
+  })
+})
+
+describe('the line of a failed query', () => {
+  it('explains what 401 means', () => {
+    const { text } = failureLine({ server: 'stuns:stun.example.org', error: new STUNErrorResponseError(401, 'Unauthorized') })
+
+    expect(text).to.equal('stuns:stun.example.org: STUN server answered 401 Unauthorized. It only serves users with a name and a password.')
+  })
+
+  it('names all servers that could not be resolved, and the cause once', () => {
+    const failures = ['a', 'b', 'c'].map(name => ({
+      server: `stun:${name}.example.org`,
+      error: new STUNResolveError(`Could not resolve ${name}`, { cause: Object.assign(new Error('no'), { code: 'EAI_AGAIN' }) })
+    }))
+    const { text } = unresolvedLine(failures)
+
+    expect(text).to.equal('the names of 3 servers could not be resolved (EAI_AGAIN): stun:a.example.org, stun:b.example.org, stun:c.example.org')
+    expect(unresolvedLine(failures.slice(0, 1)).text).to.include('Could not resolve a')
   })
 })

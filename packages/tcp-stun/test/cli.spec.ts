@@ -9,11 +9,41 @@ import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { createCertificate } from '../../../test/fixtures/certificate.ts'
 import { rawClient } from '../../../test/fixtures/raw-client.ts'
-import { fakeServer, mapped, mapsTo, stunServer } from '../../../test/fixtures/stun-servers.ts'
+import { failure, fakeServer, mapped, mapsTo, stunServer } from '../../../test/fixtures/stun-servers.ts'
 import type { Attribute } from '../../../src/stun/attributes.ts'
+import type { FakeServer } from '../../../test/fixtures/stun-servers.ts'
+import type net from 'node:net'
 
 const EVENT = { timeout: 15_000 }
 const COMMAND = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'src', 'cli', 'index.js')
+
+type StartServers = (...ports: number[]) => Promise<string[]>
+
+/**
+ * Stages at which a check can be interrupted. Each lasts until the silent server
+ * is contacted, or until the output says that it has begun.
+ */
+const STAGES: Array<{ stage: string, until?: RegExp, args(silent: FakeServer, servers: StartServers): Promise<string[]> }> = [
+  {
+    stage: 'while a server is asked',
+    args: async silent => ['--server', silent.uri]
+  },
+  {
+    stage: 'while one of two servers is asked',
+    until: /11\.0\.0\.1:4001/,
+    args: async (silent, servers) => ['--server', silent.uri, ...await servers(4001)]
+  },
+  {
+    // nothing answers at the address that the server reports
+    stage: 'while it dials its own public address',
+    until: /11\.0\.0\.1:4001/,
+    args: async (silent, servers) => servers(4001)
+  },
+  {
+    stage: 'while a peer is asked to dial back',
+    args: async (silent, servers) => ['--peer', `/ip4/127.0.0.1/tcp/${silent.port}`, ...await servers(4001)]
+  }
+]
 
 describe('tcp-stun', () => {
   const closing: Array<() => unknown> = []
@@ -48,7 +78,7 @@ describe('tcp-stun', () => {
 
     const check = await run('check', '--server', `stun:127.0.0.1:${first.port}`, '--allow-private', '--json')
     expect(check.code).to.equal(5)
-    expect(check.events.at(-1)).to.include({ event: 'verdict', verdict: 'perhaps' })
+    expect(check.events.at(-1)).to.include({ event: 'verdict', verdict: 'inconclusive' })
     expect(check.events.at(-1).families[0]).to.include({ nat: false, portPreserved: true })
 
     const exited = pEvent<'exit', number>(child as any, 'exit', EVENT)
@@ -95,11 +125,11 @@ describe('tcp-stun', () => {
     const { code, stdout } = await run('check', ...await servers(4001, 4001))
     expect(code).to.equal(5)
     expect(stdout).to.include('sees 11.0.0.1:4001')
-    expect(stdout).to.include('Perhaps dialable by anyone at 11.0.0.1:4001')
+    expect(stdout).to.include('Public address found: 11.0.0.1:4001. Not tested from outside')
     expect(stdout).to.include('--helper')
 
     const { events } = await run('check', '--json', ...await servers(4001, 4001))
-    expect(events.at(-1)).to.include({ event: 'verdict', verdict: 'perhaps', because: 'not-asked', external: '11.0.0.1:4001', exitCode: 5 })
+    expect(events.at(-1)).to.include({ event: 'verdict', verdict: 'inconclusive', because: 'not-asked', external: '11.0.0.1:4001', exitCode: 5 })
     // both are at 127.0.0.1
     expect(events.at(-1).families[0]).to.include({ mapping: 'unknown', portPreserved: false, nat: true })
   })
@@ -108,7 +138,7 @@ describe('tcp-stun', () => {
     const { code, stdout } = await run('check', ...await servers(4001, 4002, 4003))
 
     expect(code).to.equal(2)
-    expect(stdout).to.include('Only by relay')
+    expect(stdout).to.include('Reachable by relay only')
     expect(stdout).to.include('sees 11.0.0.1:4002')
     expect(stdout).to.include('address-and-port-dependent')
   })
@@ -132,14 +162,14 @@ describe('tcp-stun', () => {
 
     expect(code).to.equal(3)
     expect(stdout).to.include('ECONNREFUSED')
-    expect(stdout).to.include('No STUN server could be asked')
+    expect(stdout).to.include('No STUN server answered')
   })
 
   it('check: no server of the IP version', async () => {
     const { code, events } = await run('check', '-6', '--json', '--server', 'stun:127.0.0.1')
 
     expect(code).to.equal(3)
-    expect(events.at(-1)).to.include({ verdict: 'nothing' })
+    expect(events.at(-1)).to.include({ verdict: 'no-address' })
   })
 
   it('check: gives up a silent server in the time it is given', async () => {
@@ -166,24 +196,66 @@ describe('tcp-stun', () => {
     expect(held.filter(({ ended }: any) => ended == null)).to.have.lengthOf(1)
   })
 
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    it(`check: ends cleanly at ${signal}, without a verdict`, async () => {
-      const asked = Promise.withResolvers<void>()
-      const server = await fakeServer(() => { asked.resolve() })
-      closing.push(async () => server.close())
-      const child = spawn(process.execPath, [COMMAND, 'check', '--server', server.uri, '--json'])
-      closing.push(() => child.kill('SIGKILL'))
-      const output: string[] = []
-      child.stdout.on('data', chunk => { output.push(String(chunk)) })
-      child.stderr.on('data', chunk => { output.push(`stderr ${chunk}`) })
-      const closed = pEvent<'close', number>(child as any, 'close', EVENT)
-      await asked.promise
-      child.kill(signal)
+  it('check: names a NAT64', async () => {
+    const server = await stunServer(() => mapped('11.0.0.1', 4001), '::1')
+    closing.push(async () => server.close())
+    const { code, stdout } = await run('check', '--server', server.uri)
 
-      expect(await closed).to.equal(130)
-      expect(output.join('')).to.include('"interrupted"')
-      expect(output.join('')).to.not.include('stderr')
-    })
+    expect(code).to.equal(3)
+    expect(stdout).to.match(/NAT64 +yes: .*through a NAT64/)
+    expect(stdout).to.include('Only a NAT64 address was found')
+  })
+
+  it('check: names a server that wants credentials', async () => {
+    const server = await stunServer(request => failure(request, 401, 'Unauthorized'))
+    closing.push(async () => server.close())
+    const { code, stdout } = await run('check', '--server', server.uri)
+
+    expect(code).to.equal(3)
+    expect(stdout.replace(/\s+/g, ' ')).to.include('401 Unauthorized. It only serves users with a name and a password.')
+    expect(stdout).to.include('The STUN servers refused to answer')
+    expect(stdout).to.not.include('firewall')
+  })
+
+  it('check: says once that the DNS fails', async () => {
+    const names = ['a', 'b', 'c'].flatMap(name => ['--server', `stun:${name}.invalid`])
+    const { code, stdout } = await run('check', '-4', ...names)
+
+    expect(code).to.equal(3)
+    expect(stdout.match(/Failed/g)).to.have.lengthOf(1)
+    expect(stdout).to.include('the names of 3 servers')
+    expect(stdout).to.include('No server name could be resolved')
+  })
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    for (const { stage, args, until } of signal === 'SIGINT' ? STAGES : STAGES.slice(0, 1)) {
+      for (const json of [true, false]) {
+        it(`check: ${signal} ${stage} ends it, ${json ? 'as JSON' : 'as text'}`, async () => {
+          const reached = Promise.withResolvers<void>()
+          const silent = await fakeServer(() => { reached.resolve() })
+          closing.push(async () => silent.close())
+          const child = spawn(process.execPath, [COMMAND, 'check', ...await args(silent, servers), ...json ? ['--json'] : []])
+          closing.push(() => child.kill('SIGKILL'))
+          const output = { stdout: '', stderr: '' }
+          child.stderr.on('data', chunk => { output.stderr += String(chunk) })
+          child.stdout.on('data', chunk => {
+            output.stdout += String(chunk)
+
+            if (until?.test(output.stdout) === true) {
+              reached.resolve()
+            }
+          })
+          const closed = pEvent<'close', number>(child as any, 'close', EVENT)
+          await reached.promise
+          child.kill(signal)
+
+          expect(await closed).to.equal(130)
+          expect(output.stderr).to.equal('')
+          expect(output.stdout).to.not.match(/Failed|"failure"|in time|Hairpin|From outside|"verdict"/)
+          expect(output.stdout).to.match(json ? /\{"event":"interrupted","exitCode":130\}\n$/ : /\nInterrupted\n$/)
+        })
+      }
+    }
   }
 
   it('check: a signal while it holds ends that, with the verdict', async () => {
@@ -199,10 +271,30 @@ describe('tcp-stun', () => {
     })
 
     expect(await pEvent<'close', number>(child as any, 'close', EVENT)).to.equal(5)
-    expect(events.at(-1)).to.include({ event: 'verdict', verdict: 'perhaps' })
+    expect(events.at(-1)).to.include({ event: 'verdict', verdict: 'inconclusive' })
   })
 
-  it('check: no colours and no progress but on a terminal', async () => {
+  for (const args of [['check'], ['check', '--json']]) {
+    it(`${args.join(' ')}: ends quietly when its reader goes away`, async () => {
+      const reached = Promise.withResolvers<net.Socket>()
+      const slow = await fakeServer(socket => { reached.resolve(socket) })
+      closing.push(async () => slow.close())
+      const child = spawn(process.execPath, [COMMAND, ...args, '--server', slow.uri])
+      closing.push(() => child.kill('SIGKILL'))
+      let stderr = ''
+      child.stderr.on('data', chunk => { stderr += String(chunk) })
+      const closed = pEvent<'exit', number>(child as any, 'exit', EVENT)
+      const socket = await reached.promise
+      child.stdout.destroy()
+      await pEvent(child.stdout, 'close', EVENT)
+      socket.resetAndDestroy()
+
+      expect(await closed).to.be.oneOf([3, 141])
+      expect(stderr).to.equal('')
+    })
+  }
+
+  it('check: prints no colours and no progress except on a terminal', async () => {
     const { stdout, stderr } = await run('check', ...await servers(4001))
 
     expect(`${stdout}${stderr}`).to.not.include('\u001b')

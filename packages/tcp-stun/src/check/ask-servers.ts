@@ -1,16 +1,12 @@
 import { DEFAULT_KEEP_ALIVE_INTERVAL, otherEndpoints, toExternalAddress } from 'libp2p-tcp-stun/mapping'
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
-import { STUNClient } from 'libp2p-tcp-stun/stun'
-import { STUNTimeoutError } from 'libp2p-tcp-stun/stun'
-import { openClient } from 'libp2p-tcp-stun/stun'
-import type { ServerFailure, ServerView } from './findings.ts'
+import { STUNClient, STUNTimeoutError, openClient } from 'libp2p-tcp-stun/stun'
+import type { FailedQuery, ServerView } from './findings.ts'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
-import type { BindingResult } from 'libp2p-tcp-stun/stun'
-import type { OpenedClient } from 'libp2p-tcp-stun/stun'
-import type { STUNURI } from 'libp2p-tcp-stun/stun'
+import type { BindingResult, STUNURI } from 'libp2p-tcp-stun/stun'
 
 /**
- * How many servers are asked at once, of those that wait for their turn
+ * This many servers are asked at once when not all have to be asked
  */
 const CONCURRENCY = 4
 
@@ -20,47 +16,47 @@ const CONCURRENCY = 4
 const ANSWER_TIMEOUT = 5_000
 
 /**
- * Once two servers have answered, the silent ones get so many ms more
+ * How long to wait for silent servers once two have answered, in ms
  */
 const PATIENCE = 1_500
 
 /**
- * Of how many servers the OTHER-ADDRESS is asked: one tells all there is, a
- * second one is for where the first lies
+ * Ask for OTHER-ADDRESS on this many servers. One is enough to tell the mapping
+ * behaviour, the second one is there in case the first one lies.
  */
-const OTHERS = 2
+const MAX_OTHER_ADDRESSES = 2
 
 export interface AskedServer extends ServerView {
   uri: STUNURI
   result: BindingResult
 
   /**
-   * The connection, which lives as long as the server lets it
+   * The connection, which stays open as long as the server allows
    */
-  binding: STUNClient
+  client: STUNClient
 
   /**
-   * When the connection was there, in ms on the monotonic clock
+   * When the connection was made, on the monotonic clock, in ms
    */
   since: number
 }
 
 export interface AskServersInit {
   /**
-   * The port that all are asked from
+   * The port that every server is asked from
    */
   local: Endpoint
 
   allowPrivate: boolean
   signal: AbortSignal
   onAnswer(server: AskedServer): void
-  onFailure(failure: ServerFailure): void
+  onFailure(failure: FailedQuery): void
 }
 
 /**
- * Ask servers from one local port, all of them or in turn until `enough` at
- * different addresses have answered. Never throws: who does not answer is a
- * failure.
+ * Ask servers from one local port: all of them, or in turn until `enough` of them
+ * have answered at different addresses. Never throws: a server that does not
+ * answer is a failure.
  */
 export async function askServers (uris: STUNURI[], enough: number, init: AskServersInit): Promise<void> {
   const endpoints = new Set<string>()
@@ -75,7 +71,7 @@ export async function askServers (uris: STUNURI[], enough: number, init: AskServ
       let mapped: Endpoint | undefined
 
       try {
-        const opened = await openClient(uri, {
+        const { binding: client, result } = await openClient(uri, {
           local: init.local,
           timeout: ANSWER_TIMEOUT,
           // as the transport does, so that --hold sees what a mapping would
@@ -83,10 +79,9 @@ export async function askServers (uris: STUNURI[], enough: number, init: AskServ
           signal,
           claim: endpoint => claim(endpoints, endpoint)
         })
-        mapped = opened.result.mapped
-        asked.push(accept(uri, opened, init))
+        mapped = result.mapped
+        asked.push(accept(uri, client, result, init))
       } catch (err: any) {
-        // without this one there are enough
         if (asked.length >= enough) {
           return
         }
@@ -108,38 +103,42 @@ export async function askServers (uris: STUNURI[], enough: number, init: AskServ
 }
 
 /**
- * Ask the other addresses and ports of servers that have answered (RFC 5780,
- * section 4.3, tests II and III). One that does not answer is no failure: many
- * servers name an OTHER-ADDRESS that is there for UDP only.
+ * Ask other addresses and ports of servers that have answered (RFC 5780, section
+ * 4.3, tests II and III). Silence is no failure: many servers announce an
+ * OTHER-ADDRESS that serves UDP only.
  */
 export async function askOtherAddresses (asked: AskedServer[], init: AskServersInit): Promise<void> {
   const endpoints = new Set(asked.map(({ endpoint }) => formatEndpoint(endpoint)))
-  const others = asked.filter(({ result }) => result.otherAddress != null).slice(0, OTHERS).flatMap(server => {
+  const others = asked.filter(({ result }) => result.otherAddress != null).slice(0, MAX_OTHER_ADDRESSES).flatMap(server => {
     const { otherAddress } = server.result
-    // test II wants the other address with the first port
+    // test II asks the other address at the first port
     const alternate = otherAddress == null ? [] : [{ host: otherAddress.host, port: server.endpoint.port }]
 
     return otherEndpoints(server.endpoint, alternate, server.result).map(endpoint => ({ server, endpoint }))
   })
 
-  await Promise.all(others.filter(({ endpoint }) => claim(endpoints, endpoint)).map(async ({ server, endpoint }) => {
-    const { uri } = server
-    const tls = uri.scheme === 'stuns' ? { servername: uri.host } : undefined
-    const binding = new STUNClient({ server: endpoint, local: init.local, tls, timeout: PATIENCE, keepAlive: DEFAULT_KEEP_ALIVE_INTERVAL })
+  await Promise.all(others.filter(({ endpoint }) => claim(endpoints, endpoint)).map(async ({ server: { uri }, endpoint }) => {
+    const client = new STUNClient({
+      server: endpoint,
+      local: init.local,
+      tls: uri.scheme === 'stuns' ? { servername: uri.host } : undefined,
+      timeout: PATIENCE,
+      keepAlive: DEFAULT_KEEP_ALIVE_INTERVAL
+    })
 
     try {
-      await binding.connect({ signal: init.signal })
+      await client.connect({ signal: init.signal })
 
-      accept(uri, { binding, result: await binding.request({ signal: init.signal }) }, init)
+      accept(uri, client, await client.request({ signal: init.signal }), init)
     } catch {
-      binding.close()
+      client.close()
     }
   }))
 }
 
 /**
- * Another server's name may lead to the same endpoint, and a second connection
- * to it from one port is impossible
+ * Two names may lead to one endpoint, and a port can have only one connection to
+ * an endpoint
  */
 function claim (endpoints: Set<string>, endpoint: Endpoint): boolean {
   const name = formatEndpoint(endpoint)
@@ -152,16 +151,16 @@ function claim (endpoints: Set<string>, endpoint: Endpoint): boolean {
 /**
  * @throws {InvalidMappedAddressError} no peer could dial the address
  */
-function accept (uri: STUNURI, { binding, result }: Pick<OpenedClient, 'binding' | 'result'>, { allowPrivate, onAnswer }: AskServersInit): AskedServer {
+function accept (uri: STUNURI, client: STUNClient, result: BindingResult, { allowPrivate, onAnswer }: AskServersInit): AskedServer {
   try {
     const asked = {
       uri,
       server: uri.uri,
-      endpoint: binding.server,
+      endpoint: client.server,
       external: toExternalAddress(result.mapped, { allowPrivate, local: result.local }),
       roundTrip: result.roundTrip,
       software: result.software,
-      binding,
+      client,
       result,
       since: performance.now() - result.roundTrip
     }
@@ -169,7 +168,7 @@ function accept (uri: STUNURI, { binding, result }: Pick<OpenedClient, 'binding'
 
     return asked
   } catch (err) {
-    binding.close()
+    client.close()
     throw err
   }
 }

@@ -1,69 +1,92 @@
+import { isIP } from 'node:net'
+import { DEFAULT_STUN_SERVERS } from 'libp2p-tcp-stun'
 import { portSharing } from 'libp2p-tcp-stun/net'
+import { parseSTUNURI } from 'libp2p-tcp-stun/stun'
 import { holdConnections } from './hold.ts'
 import { measure } from './measure.ts'
 import { bestOf, findVerdict } from './verdict.ts'
-import type { Findings, ServerFailure, ServerView } from './findings.ts'
+import type { FailedQuery, Findings, ServerView } from './findings.ts'
 import type { HoldResult } from './hold.ts'
 import type { LocalAddress } from './local-addresses.ts'
 import type { Measurement } from './measure.ts'
 import type { Verdict } from './verdict.ts'
+import type { AbortOptions } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { STUNURI } from 'libp2p-tcp-stun/stun'
 
-export interface CheckInit {
-  servers: STUNURI[]
+/**
+ * This many of the public servers have to answer. Three outvote one that lies.
+ */
+const ENOUGH_PUBLIC_SERVERS = 3
+
+const DEFAULT_TIMEOUT = 30_000
+
+export interface CheckInit extends AbortOptions {
+  /**
+   * The STUN servers to ask, as RFC 7064 URIs. All of them are asked. Name two at
+   * different addresses at least: one server cannot tell whether other hosts see
+   * the same address.
+   *
+   * @default public servers, in turn until three have answered
+   */
+  stunServers?: string[]
 
   /**
-   * How many servers must have answered: with more than there are all are asked
+   * Peers that serve AutoNAT v2. They are asked in turn to dial the public address.
+   *
+   * @default none
    */
-  enough: number
-
-  /**
-   * AutoNAT v2 servers that are asked to dial
-   */
-  helpers: Multiaddr[]
+  dialBackPeers?: Multiaddr[]
 
   /**
    * The IP versions to check
+   *
+   * @default those that the servers may have an address of
    */
-  versions: Array<4 | 6>
+  versions?: Array<4 | 6>
 
   /**
    * The local port, 0 for any
+   *
+   * @default 0
    */
-  port: number
+  port?: number
 
   /**
-   * How long all but the holding may take, in ms
+   * How long everything except `hold` may take, in ms
+   *
+   * @default 30_000
    */
-  timeout: number
+  timeout?: number
 
   /**
-   * How long to hold the connections afterwards, in ms; 0 does not
+   * How long to hold the connections to the servers afterwards, in ms; 0 does not
+   *
+   * @default 0
    */
-  hold: number
+  hold?: number
 
   /**
-   * Believe a mapping to a private address
+   * Accept a private address from a server
+   *
+   * @default false
    */
-  allowPrivate: boolean
+  allowPrivate?: boolean
 
   /**
-   * Ends the check without a result, or the holding with what it has
+   * Called with everything that is found out, at once
    */
-  signal: AbortSignal
-
-  onProgress(progress: Progress): void
+  onProgress?(progress: Progress): void
 }
 
 /**
- * What is going on, for each IP version in this order
+ * What is going on. Each IP version has its events in this order.
  */
 export type Progress = { version: 4 | 6 } & (
   { event: 'start', addresses: LocalAddress[], servers: string[], port?: number } |
   { event: 'answer', view: ServerView } |
-  { event: 'failure', failure: ServerFailure } |
-  { event: 'step', step: 'others' | 'hairpin' | 'outside' } |
+  { event: 'failure', failure: FailedQuery } |
+  { event: 'step', step: 'others' | 'hairpin' | 'dial-back' } |
   { event: 'findings', findings: Findings } |
   { event: 'hold', seconds: number } |
   { event: 'ended', held: HoldResult }
@@ -76,7 +99,7 @@ export interface FamilyReport {
 
 export interface CheckReport {
   /**
-   * The best of all IP versions
+   * The best one of all IP versions
    */
   verdict: Verdict
 
@@ -84,50 +107,78 @@ export interface CheckReport {
 }
 
 /**
- * Find out what the NAT allows, for each IP version at once
+ * Find out what the NAT allows, for all IP versions at the same time
  *
- * @throws the system's error when the port can not be listened on
+ * @param init - Once its signal is aborted nothing more is reported. While the
+ * connections are held, that ends the hold only.
+ *
+ * @throws {InvalidSTUNURIError} a server is not an RFC 7064 URI
  * @throws {AbortError} the signal was aborted before there was a result
+ * @throws the system's error when the port cannot be listened on
  */
-export async function check (init: CheckInit): Promise<CheckReport> {
+export async function check (init: CheckInit = {}): Promise<CheckReport> {
   if (portSharing() === 'unsupported') {
     return { verdict: { kind: 'unsupported' }, families: [] }
   }
 
-  const { versions, timeout, hold, signal } = init
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeout)])
-  const settled = await Promise.allSettled(versions.map(async version => {
-    const measurement = await measure(version, { ...init, deadline })
-    init.onProgress({ event: 'findings', version, findings: measurement.findings })
+  const { stunServers, hold = 0, signal = new AbortController().signal } = init
+  const servers = (stunServers ?? DEFAULT_STUN_SERVERS).map(uri => parseSTUNURI(uri))
+  const onProgress = (progress: Progress): void => {
+    // an interrupted query would look like a server that does not answer
+    if (!signal.aborted) {
+      init.onProgress?.(progress)
+    }
+  }
+
+  signal.throwIfAborted()
+
+  const settled = await Promise.allSettled((init.versions ?? versionsOf(servers)).map(async version => {
+    const measurement = await measure(version, {
+      servers,
+      enough: stunServers == null ? ENOUGH_PUBLIC_SERVERS : Infinity,
+      dialBackPeers: init.dialBackPeers ?? [],
+      port: init.port ?? 0,
+      allowPrivate: init.allowPrivate ?? false,
+      deadline: AbortSignal.any([signal, AbortSignal.timeout(init.timeout ?? DEFAULT_TIMEOUT)]),
+      onProgress
+    })
+    onProgress({ event: 'findings', version, findings: measurement.findings })
 
     return measurement
   }))
   const measurements = settled.flatMap(result => result.status === 'fulfilled' ? [result.value] : [])
 
   try {
+    signal.throwIfAborted()
+
     const failed = settled.find(result => result.status === 'rejected')
 
     if (failed != null) {
       throw failed.reason
     }
 
-    signal.throwIfAborted()
-
     if (hold > 0) {
-      await Promise.all(measurements.map(async measurement => holdAll(measurement, init)))
+      await Promise.all(measurements.map(async measurement => holdAll(measurement, hold, signal, onProgress)))
     }
   } finally {
-    measurements.forEach(({ asked }) => { asked.forEach(({ binding }) => { binding.close() }) })
+    measurements.forEach(({ asked }) => { asked.forEach(({ client }) => { client.close() }) })
   }
 
   const families = measurements.map(({ findings }) => ({ findings, verdict: findVerdict(findings) }))
 
-  return { verdict: bestOf(families)?.verdict ?? { kind: 'nothing', because: 'no-server' }, families }
+  return { verdict: bestOf(families)?.verdict ?? { kind: 'no-address', because: 'no-server' }, families }
 }
 
-async function holdAll ({ findings, asked }: Measurement, { hold, signal, onProgress }: CheckInit): Promise<void> {
+/**
+ * The IP versions that a server may have an address of
+ */
+function versionsOf (servers: STUNURI[]): Array<4 | 6> {
+  return ([4, 6] as const).filter(version => servers.some(({ host }) => isIP(host) === 0 || isIP(host) === version))
+}
+
+async function holdAll ({ findings, asked }: Measurement, ms: number, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<void> {
   if (asked.length > 0) {
-    onProgress({ event: 'hold', version: findings.version, seconds: hold / 1_000 })
-    findings.held = await holdConnections(asked, hold, signal, held => { onProgress({ event: 'ended', version: findings.version, held }) })
+    onProgress({ event: 'hold', version: findings.version, seconds: ms / 1_000 })
+    findings.held = await holdConnections(asked, ms, signal, held => { onProgress({ event: 'ended', version: findings.version, held }) })
   }
 }

@@ -1,8 +1,8 @@
+import type { DialBackResult } from './dial-back.ts'
 import type { HairpinResult } from './hairpin.ts'
 import type { HoldResult } from './hold.ts'
 import type { LocalAddress } from './local-addresses.ts'
 import type { MappingBehaviour, View } from './mapping-behaviour.ts'
-import type { OutsideResult } from './outside.ts'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
 /**
@@ -15,32 +15,34 @@ export interface ServerView extends View {
   roundTrip: number
 
   /**
-   * What the server calls itself
+   * The name of the server's software
    */
   software?: string
 }
 
 /**
- * A server that was no use, and why. `mapped` is the address that it reported
- * when no peer could use that.
+ * A server that gave no usable address, and why
  */
-export interface ServerFailure {
+export interface FailedQuery {
   server: string
   error: Error
+
+  /**
+   * The address that the server reported, when no peer could dial it
+   */
   mapped?: Endpoint
 }
 
 /**
- * Whether something on the way rewrites addresses inside the payload, an
- * application layer gateway: MAPPED-ADDRESS, which it can read, differs from
- * XOR-MAPPED-ADDRESS. Unknown when no server sent the former.
+ * Whether an application layer gateway on the way rewrites addresses inside the
+ * payload: it can read MAPPED-ADDRESS, but not XOR-MAPPED-ADDRESS, so the two
+ * differ. Unknown when no server sends MAPPED-ADDRESS.
  */
 export type PayloadRewriting = 'no' | 'yes' | 'unknown'
 
 /**
- * Whether there is a second NAT, of the carrier: what can be seen of it from the
- * inside. `unknown` is what it mostly is, since a second NAT looks like the
- * first one to both ends.
+ * Whether the carrier runs a second NAT, as far as that can be seen from the
+ * inside. Mostly `unknown`: to both ends two NATs look like one.
  */
 export type CarrierNAT =
   { seen: 'yes', evidence: 'local-address' | 'server-inside', address: string } |
@@ -48,7 +50,7 @@ export type CarrierNAT =
   { seen: 'unknown' }
 
 /**
- * All that was seen of one IP version
+ * Everything that was found out about one IP version
  */
 export interface Findings {
   version: 4 | 6
@@ -59,7 +61,7 @@ export interface Findings {
   addresses: LocalAddress[]
 
   /**
-   * The local port that everything was asked from
+   * The local port that every server was asked from
    */
   port?: number
 
@@ -69,16 +71,16 @@ export interface Findings {
   local?: Endpoint
 
   views: ServerView[]
-  failures: ServerFailure[]
+  failures: FailedQuery[]
   mapping: MappingBehaviour
 
   /**
-   * The address that all peers see, when there is one
+   * The address that every peer sees, when there is one
    */
   external?: Endpoint
 
   /**
-   * Views that the others outvote
+   * Answers that the others outvote
    */
   dissenters: View[]
 
@@ -89,8 +91,14 @@ export interface Findings {
 
   rewriting: PayloadRewriting
   carrier: CarrierNAT
+
+  /**
+   * The IPv4 address that IPv6 connections get, when there is a NAT64 on the way
+   */
+  nat64?: Endpoint
+
   hairpin: HairpinResult
-  outside: OutsideResult
+  dialBack: DialBackResult
 
   /**
    * How long each server kept its connection, when that was asked for

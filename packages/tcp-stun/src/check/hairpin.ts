@@ -5,24 +5,24 @@ import type { OwnListener } from './own-listener.ts'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
 /**
- * Whether a host inside reaches another one by its external address (RFC 5382,
+ * Whether hosts inside can reach this one by its external address (RFC 5382,
  * REQ-8):
  *
  * - `works`: the dial arrived at our listener
- * - `fails`: nobody answered
- * - `other-host`: somebody else did, say the router's own page or the host that
- * this port is forwarded to
- * - `not-asked`: without a NAT, or without an address, there is nothing to ask
+ * - `fails`: nothing answered
+ * - `other-host`: something else answered, for example the router's web page, or
+ * the host that this port is forwarded to
+ * - `not-asked`: there is no NAT, or no external address
  */
 export type HairpinResult = 'works' | 'fails' | 'other-host' | 'not-asked'
 
 /**
- * A round trip to the carrier's NAT and back, with one lost SYN: in ms
+ * Enough for a round trip to the carrier's NAT with one lost SYN, in ms
  */
 const TIMEOUT = 2_000
 
 /**
- * Dial the own external address from another port, and see where it arrives
+ * Dial our own external address from another port, and see where that arrives
  */
 export async function askHairpin (external: Endpoint, listener: OwnListener, signal: AbortSignal): Promise<HairpinResult> {
   const token = randomBytes(16)

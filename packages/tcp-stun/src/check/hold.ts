@@ -11,64 +11,63 @@ export interface HoldResult {
   endpoint: Endpoint
 
   /**
-   * From the connection to its end, or to the end of the watch, in whole seconds
+   * From the connection to its end, or to the end of the hold, in whole seconds
    */
   seconds: number
 
   /**
-   * Why it ended, nothing when it lives still
+   * Why it ended, `undefined` while it is still open
    */
   ended?: string
 }
 
 /**
- * Keep the connections, ask again on each of them as the transport would, and
- * see which end. Returns when the time is over, the signal is aborted or none is
- * left.
+ * Keep the connections alive as the transport does, and see which of them end.
+ * Returns when the time is over, the signal is aborted or no connection is left.
  */
 export async function holdConnections (asked: AskedServer[], ms: number, signal: AbortSignal, onEnd: (held: HoldResult) => void): Promise<HoldResult[]> {
   const { promise, resolve } = Promise.withResolvers<void>()
-  const live = new Set(asked)
+  const open = new Set(asked)
   const ended: HoldResult[] = []
 
   const end = (server: AskedServer, reason: Error): void => {
-    if (live.delete(server)) {
+    // an aborted request does not mean that the server ended the connection
+    if (!signal.aborted && open.delete(server)) {
       const held = { ...describe(server), ended: reason.message }
       ended.push(held)
       onEnd(held)
     }
 
-    if (live.size === 0) {
+    if (open.size === 0) {
       resolve()
     }
   }
 
   for (const server of asked) {
-    server.binding.addEventListener('close', ({ detail }) => { end(server, detail) }, { signal })
+    server.client.addEventListener('close', ({ detail }) => { end(server, detail) }, { signal })
 
-    if (server.binding.endReason != null) {
-      end(server, server.binding.endReason)
+    if (server.client.endReason != null) {
+      end(server, server.client.endReason)
     }
   }
 
   const timer = setTimeout(resolve, ms)
   const interval = setInterval(() => {
-    for (const server of live) {
-      // who is silent is gone
-      server.binding.request({ signal }).catch(err => { end(server, err) })
+    for (const server of open) {
+      server.client.request({ signal }).catch(err => { end(server, err) })
     }
   }, requestInterval(DEFAULT_KEEP_ALIVE_INTERVAL))
-  signal.addEventListener('abort', () => { resolve() })
+  signal.addEventListener('abort', () => { resolve() }, { once: true })
 
-  if (signal.aborted || live.size === 0) {
+  if (signal.aborted || open.size === 0) {
     resolve()
   }
 
   await promise
   clearTimeout(timer)
   clearInterval(interval)
-  const held = [...live].map(describe)
-  live.clear()
+  const held = [...open].map(describe)
+  open.clear()
 
   return [...ended, ...held].sort((a, b) => formatEndpoint(a.endpoint).localeCompare(formatEndpoint(b.endpoint)))
 }

@@ -6,7 +6,7 @@ export interface LocalAddress {
   host: string
 
   /**
-   * The network interface that has it
+   * The name of its network interface
    */
   interface: string
 
@@ -14,7 +14,7 @@ export interface LocalAddress {
 }
 
 /**
- * The addresses of this machine that lead further than to the next cable
+ * The addresses of this machine that reach beyond its own links
  */
 export function localAddresses (version: 4 | 6): LocalAddress[] {
   return Object.entries(os.networkInterfaces())

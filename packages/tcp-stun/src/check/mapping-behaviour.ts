@@ -3,16 +3,16 @@ import { formatEndpoint } from 'libp2p-tcp-stun/net'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
 /**
- * What one endpoint of a STUN server sees of the local port
+ * The address that one endpoint of a STUN server sees
  */
 export interface View {
   /**
-   * The URI of the server, of which this may be another endpoint
+   * The URI of the server. It may have several endpoints.
    */
   server: string
 
   /**
-   * Where it was asked
+   * The endpoint that was asked
    */
   endpoint: Endpoint
 
@@ -23,9 +23,9 @@ export interface View {
 }
 
 /**
- * RFC 4787, section 4.1. Without a second port of one address it is not known on
- * what the mapping depends: `endpoint-dependent`. One address alone tells
- * nothing: `unknown`.
+ * RFC 4787, section 4.1. `endpoint-dependent` when no address was asked at two
+ * ports, so that it is not known whether the port matters. `unknown` when servers
+ * at only one address have answered.
  */
 export type MappingBehaviour = 'endpoint-independent' | 'address-dependent' | 'address-and-port-dependent' | 'endpoint-dependent' | 'unknown'
 
@@ -33,19 +33,19 @@ export interface Mapping {
   behaviour: MappingBehaviour
 
   /**
-   * The address that all peers see, when there is one
+   * The address that every peer sees, when there is one
    */
   external?: Endpoint
 
   /**
-   * Those that are outvoted, which is said but not believed
+   * Answers that the others outvote. They are reported, but not believed.
    */
   dissenters: View[]
 }
 
 /**
- * RFC 5780, section 4.3, over all endpoints that were asked from one local port,
- * by the rule that the transport itself has for what to announce
+ * RFC 5780, section 4.3, over all endpoints that were asked from one local port.
+ * The transport decides by the same rule what to announce.
  */
 export function findMapping (views: View[]): Mapping {
   const consensus = findConsensus(views.map(({ server, endpoint, external }) => ({
@@ -69,7 +69,7 @@ export function findMapping (views: View[]): Mapping {
 }
 
 /**
- * The views differ: do they at one address too?
+ * The views differ: do they differ at one address too?
  */
 function findDependence (views: View[]): MappingBehaviour {
   const hosts = [...Map.groupBy(views, ({ endpoint }) => endpoint.host).values()].filter(views => views.length > 1)

@@ -1,47 +1,67 @@
 import { isIP } from 'node:net'
 import { isLoopback, isSameEndpoint } from 'libp2p-tcp-stun/net'
 import { askOtherAddresses, askServers } from './ask-servers.ts'
-import { findCarrierNAT } from './carrier-nat.ts'
+import { findCarrierNAT, findNAT64 } from './carrier-nat.ts'
+import { resolvePeers, splitServers } from './dial-back-peers.ts'
+import { askDialBack } from './dial-back.ts'
 import { askHairpin } from './hairpin.ts'
-import { findHelpers, setApart } from './helpers.ts'
 import { localAddresses } from './local-addresses.ts'
 import { findMapping } from './mapping-behaviour.ts'
-import { askOutside } from './outside.ts'
 import { ownListener } from './own-listener.ts'
 import type { AskedServer, AskServersInit } from './ask-servers.ts'
-import type { CheckInit } from './check.ts'
-import type { Findings, PayloadRewriting, ServerFailure } from './findings.ts'
+import type { Progress } from './check.ts'
+import type { DialBackPeer } from './dial-back-peers.ts'
+import type { FailedQuery, Findings, PayloadRewriting } from './findings.ts'
 import type { HairpinResult } from './hairpin.ts'
-import type { Helper } from './helpers.ts'
 import type { OwnListener } from './own-listener.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { STUNURI } from 'libp2p-tcp-stun/stun'
 
 const LOCAL_HOSTS = {
   4: { any: '0.0.0.0', loopback: '127.0.0.1' },
   6: { any: '::', loopback: '::1' }
 }
 
-const NOT_ASKED: Pick<Findings, 'hairpin' | 'outside'> = { hairpin: 'not-asked', outside: { outcome: 'not-asked', because: 'no-address' } }
+/**
+ * What needs an external address
+ */
+type Dials = Pick<Findings, 'hairpin' | 'dialBack'>
+
+const NO_DIALS: Dials = { hairpin: 'not-asked', dialBack: { outcome: 'not-asked', because: 'no-address' } }
 
 export interface Measurement {
   findings: Findings
 
   /**
-   * The servers that have answered, whose connections the caller closes
+   * The servers that have answered. The caller closes their connections.
    */
   asked: AskedServer[]
 }
 
-export interface MeasureInit extends CheckInit {
+export interface MeasureInit {
+  servers: STUNURI[]
+
   /**
-   * When whatever is not known yet stays unknown
+   * How many servers have to answer. With more than there are, all are asked.
+   */
+  enough: number
+
+  dialBackPeers: Multiaddr[]
+  port: number
+  allowPrivate: boolean
+
+  /**
+   * Once it is aborted, what is not known yet stays unknown
    */
   deadline: AbortSignal
+
+  onProgress(progress: Progress): void
 }
 
 /**
- * All that can be seen of one IP version, from one local port
+ * Find out everything about one IP version, from one local port
  *
- * @throws the system's error when the port can not be listened on
+ * @throws the system's error when the port cannot be listened on
  */
 export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measurement> {
   const { enough, allowPrivate, deadline, onProgress } = init
@@ -49,16 +69,16 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
   const onLoopback = servers.length > 0 && servers.every(({ host }) => host === 'localhost' || isLoopback(host))
   const addresses = localAddresses(version)
   const asked: AskedServer[] = []
-  const failures: ServerFailure[] = []
+  const failures: FailedQuery[] = []
   const start = { event: 'start' as const, version, addresses, servers: servers.map(({ uri }) => uri) }
 
   if (servers.length === 0 || (addresses.length === 0 && !onLoopback)) {
     onProgress(start)
 
-    return { findings: concluded({ version, addresses, asked, failures }), asked }
+    return { findings: conclude({ version, addresses, asked, failures }), asked }
   }
 
-  // a server on loopback sees loopback addresses only, others none of those
+  // only a loopback address reaches a server on loopback, and it reaches no other
   const listener = await ownListener(LOCAL_HOSTS[version][onLoopback ? 'loopback' : 'any'], init.port)
   onProgress({ ...start, port: listener.port })
 
@@ -75,29 +95,28 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
       onProgress({ event: 'failure', version, failure })
     }
   }
-  const look = (rest: Pick<Findings, 'hairpin' | 'outside'> = NOT_ASKED): Findings => concluded({ version, addresses, port: listener.port, asked, failures }, rest)
+  const findings = (dials?: Dials): Findings => conclude({ version, addresses, port: listener.port, asked, failures }, dials)
 
   try {
-    const helpers = await findHelpers(version, init.helpers, deadline)
-    // whom this port has talked to is no stranger any more
-    const { strangers, others } = await setApart(version, servers, helpers, deadline)
-    await askServers(others, enough, askInit)
+    const peers = await resolvePeers(version, init.dialBackPeers, deadline)
+    const { atPeers, elsewhere } = await splitServers(version, servers, peers, deadline)
+    await askServers(elsewhere, enough, askInit)
 
     if (asked.length === 0) {
-      await askServers(strangers.splice(0), enough, askInit)
+      await askServers(atPeers.splice(0), enough, askInit)
     }
 
-    if (['unknown', 'endpoint-dependent'].includes(look().mapping) && asked.some(({ result }) => result.otherAddress != null)) {
+    if (['unknown', 'endpoint-dependent'].includes(findings().mapping) && asked.some(({ result }) => result.otherAddress != null)) {
       onProgress({ event: 'step', version, step: 'others' })
       await askOtherAddresses(asked, askInit)
     }
 
-    const rest = await askFromOutside(look(), listener, helpers, init)
-    await askServers(strangers, enough, askInit)
+    const dials = await dialExternal(findings(), listener, peers, init)
+    await askServers(atPeers, enough, askInit)
 
-    return { findings: look(rest), asked }
+    return { findings: findings(dials), asked }
   } catch (err) {
-    asked.forEach(({ binding }) => { binding.close() })
+    asked.forEach(({ client }) => { client.close() })
     throw err
   } finally {
     listener.close()
@@ -105,11 +124,11 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
 }
 
 /**
- * What takes the address that all peers see
+ * Dial the external address, from inside and from outside
  */
-async function askFromOutside ({ version, external, direct, views }: Findings, listener: OwnListener, helpers: Helper[], { deadline, onProgress }: MeasureInit): Promise<Pick<Findings, 'hairpin' | 'outside'>> {
+async function dialExternal ({ version, external, direct, views }: Findings, listener: OwnListener, peers: DialBackPeer[], { deadline, onProgress }: MeasureInit): Promise<Dials> {
   if (external == null) {
-    return NOT_ASKED
+    return NO_DIALS
   }
 
   let hairpin: HairpinResult = 'not-asked'
@@ -119,25 +138,25 @@ async function askFromOutside ({ version, external, direct, views }: Findings, l
     hairpin = await askHairpin(external, listener, deadline)
   }
 
-  if (helpers.length > 0) {
-    onProgress({ event: 'step', version, step: 'outside' })
+  if (peers.length > 0) {
+    onProgress({ event: 'step', version, step: 'dial-back' })
   }
 
-  // the node of libp2p listens on the same port
+  // a libp2p node listens on the same port next
   listener.close()
 
-  const outside = await askOutside({
-    helpers: helpers.map(({ address }) => address),
+  const dialBack = await askDialBack({
+    peers: peers.map(({ address }) => address),
     external,
     local: listener,
-    known: new Set(views.map(({ endpoint }) => endpoint.host)),
+    contacted: new Set(views.map(({ endpoint }) => endpoint.host)),
     signal: deadline
   })
 
-  return { hairpin, outside }
+  return { hairpin, dialBack }
 }
 
-function concluded ({ version, addresses, port, asked, failures }: Pick<Findings, 'version' | 'addresses' | 'port' | 'failures'> & { asked: AskedServer[] }, rest: Pick<Findings, 'hairpin' | 'outside'> = NOT_ASKED): Findings {
+function conclude ({ version, addresses, port, asked, failures }: Pick<Findings, 'version' | 'addresses' | 'port' | 'failures'> & { asked: AskedServer[] }, dials = NO_DIALS): Findings {
   const { behaviour, external, dissenters } = findMapping(asked)
   const local = asked[0]?.result.local
   const direct = external != null && isSameEndpoint(external, local)
@@ -155,7 +174,8 @@ function concluded ({ version, addresses, port, asked, failures }: Pick<Findings
     direct,
     rewriting: findRewriting(asked),
     carrier: findCarrierNAT({ local, direct, external, views: asked, failures }),
-    ...rest
+    nat64: findNAT64({ version, failures }),
+    ...dials
   }
 }
 

@@ -1,6 +1,5 @@
 import net from 'node:net'
-import { assertPortFree, bindSocket } from 'libp2p-tcp-stun/net'
-import { resetSocket } from 'libp2p-tcp-stun/net'
+import { assertPortFree, bindSocket, resetSocket } from 'libp2p-tcp-stun/net'
 import { pEvent } from 'p-event'
 
 /**
@@ -11,9 +10,9 @@ export interface OwnListener {
   port: number
 
   /**
-   * Call back once when a connection begins with these bytes
+   * Call back when a connection begins with these bytes
    *
-   * @returns stops to wait for them
+   * @returns a function that stops waiting for them
    */
   expect(token: Uint8Array, callback: () => void): () => void
 
@@ -24,7 +23,7 @@ export interface OwnListener {
 }
 
 /**
- * Listen on a port that STUN connections share
+ * Listen on a port that connections to STUN servers can share
  *
  * @throws the system's error: EADDRINUSE, EACCES...
  */
@@ -45,7 +44,7 @@ export async function ownListener (host: string, port: number): Promise<OwnListe
         }
       }
 
-      // nobody has more to say to this listener
+      // this listener expects nothing longer
       if (received.byteLength > 64) {
         resetSocket(socket)
       }

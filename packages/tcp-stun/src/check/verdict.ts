@@ -1,79 +1,82 @@
+import { STUNErrorResponseError, STUNResolveError } from 'libp2p-tcp-stun/stun'
 import type { Findings } from './findings.ts'
 
 /**
- * What peers can do:
+ * Who can dial this node:
  *
- * - `anyone`: everybody can dial, a stranger has done it
- * - `perhaps`: there is an address to dial, but no stranger has tried
- * - `punch`: they know where to dial, and get in once the node has dialled them
- * - `relay`: every peer is given another address, so there is none to tell them
- * - `nothing`: no server could be reached
- * - `unsupported`: this platform can not share a port
+ * - `anyone`: a stranger has dialled it
+ * - `inconclusive`: there is a public address, but no test from outside has settled
+ * whether strangers are admitted
+ * - `hole-punching`: peers know where to dial, and are admitted once the node has
+ * dialled them
+ * - `relay`: every peer sees another address, so there is none to announce
+ * - `no-address`: no server reported an address
+ * - `unsupported`: this platform cannot share a port
  */
 export type Verdict =
   { kind: 'anyone' } |
-  { kind: 'perhaps', because: PerhapsReason } |
-  { kind: 'punch' } |
+  { kind: 'inconclusive', because: InconclusiveReason } |
+  { kind: 'hole-punching' } |
   { kind: 'relay' } |
-  { kind: 'nothing', because: NothingReason } |
+  { kind: 'no-address', because: NoAddressReason } |
   { kind: 'unsupported' }
 
 /**
- * - `not-asked`: no helper was named
- * - `helper-failed`: no helper could be asked
- * - `helper-known`: who came in was one that had been talked to from this port,
- * whom a NAT lets in where strangers are kept out
- * - `one-view`: a stranger did not get in, and with one server it is not known
- * whether peers are told the right address
+ * - `not-asked`: no peer was named that could dial back
+ * - `peer-failed`: no peer could be asked
+ * - `peer-contacted`: the peer that dialled in has an address that this port had
+ * contacted. Some NATs admit only those.
+ * - `one-view`: a stranger was not admitted, and servers at only one address have
+ * answered, so that peers may see another address
  */
-export type PerhapsReason = 'not-asked' | 'helper-failed' | 'helper-known' | 'one-view'
+export type InconclusiveReason = 'not-asked' | 'peer-failed' | 'peer-contacted' | 'one-view'
 
 /**
- * - `no-address`: this machine has no address of this IP version
- * - `no-server`: no server is of this IP version
- * - `no-answer`: none could be asked
+ * - `no-network`: this machine has no address of this IP version
+ * - `no-server`: no server has an address of this IP version
+ * - `no-dns`: no name of a server could be resolved
+ * - `nat64`: the servers have IPv4 addresses only, and are reached through a NAT64
+ * - `refused`: every server that was reached answered with an error
+ * - `no-answer`: no server answered
  */
-export type NothingReason = 'no-address' | 'no-server' | 'no-answer'
+export type NoAddressReason = 'no-network' | 'no-server' | 'no-dns' | 'nat64' | 'refused' | 'no-answer'
 
 /**
  * Best first
  */
-const RANKS: Array<Verdict['kind']> = ['anyone', 'perhaps', 'punch', 'relay', 'nothing', 'unsupported']
+const RANKS: Array<Verdict['kind']> = ['anyone', 'inconclusive', 'hole-punching', 'relay', 'no-address', 'unsupported']
 
 /**
- * What the command exits with. 1 is for wrong flags and for what should not
- * happen.
+ * The exit codes of the command. 1 is for wrong options and unexpected errors.
  */
 export const EXIT_CODES: Record<Verdict['kind'], number> = {
   anyone: 0,
   relay: 2,
-  nothing: 3,
+  'no-address': 3,
   unsupported: 4,
-  perhaps: 5,
-  punch: 6
+  inconclusive: 5,
+  'hole-punching': 6
 }
 
 /**
  * The verdict for one IP version
  */
-export function findVerdict ({ addresses, views, failures, external, direct, mapping, outside }: Pick<Findings, 'addresses' | 'views' | 'failures' | 'external' | 'direct' | 'mapping' | 'outside'>): Verdict {
-  if (external == null) {
-    if (views.length > 0) {
-      return { kind: 'relay' }
-    }
+export function findVerdict (findings: Pick<Findings, 'addresses' | 'views' | 'failures' | 'external' | 'direct' | 'mapping' | 'nat64' | 'dialBack'>): Verdict {
+  const { views, external, direct, mapping, dialBack } = findings
 
-    return { kind: 'nothing', because: failures.length > 0 ? 'no-answer' : addresses.length > 0 ? 'no-server' : 'no-address' }
+  if (external == null) {
+    return views.length > 0 ? { kind: 'relay' } : { kind: 'no-address', because: findReason(findings) }
   }
 
-  switch (outside.outcome) {
+  switch (dialBack.outcome) {
     case 'reached':
-      return outside.stranger ? { kind: 'anyone' } : { kind: 'perhaps', because: 'helper-known' }
+      return dialBack.stranger ? { kind: 'anyone' } : { kind: 'inconclusive', because: 'peer-contacted' }
     case 'not-reached':
-      return direct || mapping === 'endpoint-independent' ? { kind: 'punch' } : { kind: 'perhaps', because: 'one-view' }
+      return direct || mapping === 'endpoint-independent' ? { kind: 'hole-punching' } : { kind: 'inconclusive', because: 'one-view' }
     case 'failed':
-      return { kind: 'perhaps', because: 'helper-failed' }
+      return { kind: 'inconclusive', because: 'peer-failed' }
     default:
-      return { kind: 'perhaps', because: 'not-asked' }
+      return { kind: 'inconclusive', because: 'not-asked' }
   }
 }
 
@@ -82,4 +85,22 @@ export function findVerdict ({ addresses, views, failures, external, direct, map
  */
 export function bestOf<T extends { verdict: Verdict }> (all: T[]): T | undefined {
   return [...all].sort((a, b) => RANKS.indexOf(a.verdict.kind) - RANKS.indexOf(b.verdict.kind))[0]
+}
+
+function findReason ({ addresses, failures, nat64 }: Pick<Findings, 'addresses' | 'failures' | 'nat64'>): NoAddressReason {
+  if (failures.length === 0) {
+    return addresses.length > 0 ? 'no-server' : 'no-network'
+  }
+
+  if (nat64 != null) {
+    return 'nat64'
+  }
+
+  const resolved = failures.filter(({ error }) => !(error instanceof STUNResolveError))
+
+  if (resolved.length === 0) {
+    return 'no-dns'
+  }
+
+  return resolved.every(({ error }) => error instanceof STUNErrorResponseError) ? 'refused' : 'no-answer'
 }

@@ -1,9 +1,10 @@
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
 import type { CheckReport, FamilyReport, Progress } from '../check/check.ts'
-import type { ServerFailure } from '../check/findings.ts'
+import type { FailedQuery, ServerView } from '../check/findings.ts'
+import type { Endpoint } from 'libp2p-tcp-stun/net'
 
 /**
- * What is going on, as a line of JSON; nothing for what the report has too
+ * What is going on, as an object to print; `undefined` for what the report repeats
  */
 export function progressToJSON (progress: Progress): object | undefined {
   switch (progress.event) {
@@ -16,23 +17,23 @@ export function progressToJSON (progress: Progress): object | undefined {
 }
 
 /**
- * All that was found, which docs/check.md describes
+ * Everything that was found out. docs/check.md describes it.
  */
 export function reportToJSON ({ verdict, families }: CheckReport, exitCode: number): object {
-  const best = families.find(family => family.verdict.kind === verdict.kind)?.findings.external
+  const best = families.find(family => family.verdict.kind === verdict.kind)?.findings
 
   return {
     event: 'verdict',
     verdict: verdict.kind,
     because: 'because' in verdict ? verdict.because : undefined,
-    external: best == null ? undefined : formatEndpoint(best),
+    external: toText(best?.external),
     exitCode,
     families: families.map(familyToJSON)
   }
 }
 
 function familyToJSON ({ verdict, findings }: FamilyReport): object {
-  const { version, addresses, port, local, external, direct, mapping, rewriting, carrier, hairpin, outside, views, failures, dissenters, held } = findings
+  const { version, addresses, port, local, external, direct, mapping, rewriting, carrier, nat64, hairpin, dialBack, views, failures, dissenters, held } = findings
 
   return {
     version,
@@ -40,15 +41,16 @@ function familyToJSON ({ verdict, findings }: FamilyReport): object {
     because: 'because' in verdict ? verdict.because : undefined,
     addresses,
     port,
-    local: local == null ? undefined : formatEndpoint(local),
-    external: external == null ? undefined : formatEndpoint(external),
+    local: toText(local),
+    external: toText(external),
     nat: views.length === 0 ? undefined : !direct,
     mapping,
     portPreserved: external == null ? undefined : external.port === port,
     rewriting,
     carrierNAT: carrier,
+    nat64: toText(nat64),
     hairpin,
-    outside: outside.outcome === 'failed' ? { outcome: 'failed', name: outside.error.name, message: outside.error.message } : outside,
+    dialBack: dialBack.outcome === 'failed' ? { outcome: 'failed', name: dialBack.error.name, message: dialBack.error.message } : dialBack,
     servers: views.map(viewToJSON),
     failures: failures.map(failureToJSON),
     dissenters: dissenters.map(({ server }) => server),
@@ -56,10 +58,14 @@ function familyToJSON ({ verdict, findings }: FamilyReport): object {
   }
 }
 
-function viewToJSON ({ server, endpoint, external, roundTrip, software }: FamilyReport['findings']['views'][number]): object {
+function viewToJSON ({ server, endpoint, external, roundTrip, software }: ServerView): object {
   return { server, endpoint: formatEndpoint(endpoint), external: formatEndpoint(external), roundTrip: Math.round(roundTrip), software }
 }
 
-function failureToJSON ({ server, error, mapped }: ServerFailure): object {
-  return { server, name: error.name, message: error.message, mapped: mapped == null ? undefined : formatEndpoint(mapped) }
+function failureToJSON ({ server, error, mapped }: FailedQuery): object {
+  return { server, name: error.name, message: error.message, mapped: toText(mapped) }
+}
+
+function toText (endpoint?: Endpoint): string | undefined {
+  return endpoint == null ? undefined : formatEndpoint(endpoint)
 }

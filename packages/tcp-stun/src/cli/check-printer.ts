@@ -1,10 +1,13 @@
 import { styleText } from 'node:util'
 import { Help } from 'commander'
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
+import { STUNResolveError } from 'libp2p-tcp-stun/stun'
 import yoctoSpinner from 'yocto-spinner'
-import { addressLine, findingLines, heldLine, serverName, verdictText } from './check-text.ts'
+import { addressLine, failureLine, findingLines, heldLine, serverName, unresolvedLine } from './check-text.ts'
+import { verdictText } from './verdict-text.ts'
 import type { Line } from './check-text.ts'
 import type { CheckReport, Progress } from '../check/check.ts'
+import type { FailedQuery } from '../check/findings.ts'
 
 /**
  * Wide enough for every label
@@ -12,25 +15,31 @@ import type { CheckReport, Progress } from '../check/check.ts'
 const LABEL_WIDTH = 14
 
 const STEPS = {
-  others: 'asking other addresses of the servers',
-  hairpin: 'dialling the own public address',
-  outside: 'having a peer outside dial in'
+  others: 'asking the servers at other addresses',
+  hairpin: 'dialling our own public address',
+  'dial-back': 'asking a peer outside to dial in'
 }
 
 /**
- * Tells people what is going on. IP versions are checked at once and told one
- * after the other; on a terminal the last line says what is awaited.
+ * Prints what is going on, for people. IP versions are checked at the same time
+ * and printed one after the other. On a terminal the last line says what the
+ * check is waiting for.
  */
 export class CheckPrinter {
   private readonly spinner = process.stdout.isTTY ? yoctoSpinner({ stream: process.stdout, handleSignals: false }) : undefined
   private readonly waiting: Progress[] = []
+
+  /**
+   * Printed in one line: when the DNS fails, it fails for every server
+   */
+  private readonly unresolved: FailedQuery[] = []
   private version?: 4 | 6
   private countdown?: NodeJS.Timeout
 
   onProgress (progress: Progress): void {
     this.version ??= progress.version
 
-    // while connections are held every version has been told
+    // once the connections are held, every version has been printed
     if (progress.version !== this.version && progress.event !== 'hold' && progress.event !== 'ended') {
       this.waiting.push(progress)
       return
@@ -46,15 +55,20 @@ export class CheckPrinter {
 
   onReport (report: CheckReport): void {
     this.stop()
-    // those that ended have been told
+    // the ended ones are printed already
     const kept = report.families.flatMap(({ findings }) => findings.held ?? []).filter(({ ended }) => ended == null)
     kept.forEach(held => { this.line(heldLine(held)) })
     const { title, advice } = verdictText(report.verdict, report.families)
-    this.write(`\n${this.paint(report.verdict.kind === 'anyone' ? 'success' : 'notable', title)}\n${this.wrap(advice, 0)}`)
+    this.write(`\n${this.wrap(title, 0, report.verdict.kind === 'anyone' ? 'success' : 'notable')}\n${this.wrap(advice, 0)}`)
+  }
+
+  onInterrupt (): void {
+    this.stop()
+    this.write('\nInterrupted')
   }
 
   /**
-   * Leave the terminal as it was
+   * Leave the terminal as it was before
    */
   stop (): void {
     clearInterval(this.countdown)
@@ -80,8 +94,12 @@ export class CheckPrinter {
         break
       }
       case 'failure': {
-        const { server, error: { message } } = progress.failure
-        this.line({ label: 'No use', text: message.includes(server) ? message : `${server}: ${message}`, tone: 'bad' })
+        if (progress.failure.error instanceof STUNResolveError) {
+          this.unresolved.push(progress.failure)
+        } else {
+          this.line(failureLine(progress.failure))
+        }
+
         break
       }
       case 'step':
@@ -89,6 +107,11 @@ export class CheckPrinter {
         break
       case 'findings':
         this.spinner?.stop()
+
+        if (this.unresolved.length > 0) {
+          this.line(unresolvedLine(this.unresolved.splice(0)))
+        }
+
         findingLines(progress.findings).forEach(line => { this.line(line) })
         break
       case 'hold':
@@ -106,10 +129,10 @@ export class CheckPrinter {
     }
 
     const until = performance.now() + seconds * 1_000
-    const tell = (): void => { this.wait(`holding the connections, ${Math.max(0, Math.round((until - performance.now()) / 1_000))} s left (Ctrl-C ends it)`) }
+    const update = (): void => { this.wait(`holding the connections, ${Math.max(0, Math.round((until - performance.now()) / 1_000))} s left (Ctrl-C ends the hold)`) }
     this.write(`\nHolding the connections for ${seconds} s`)
-    tell()
-    this.countdown = setInterval(tell, 1_000)
+    update()
+    this.countdown = setInterval(update, 1_000)
   }
 
   private wait (text: string): void {
@@ -124,8 +147,8 @@ export class CheckPrinter {
     this.write(`  ${label.padEnd(LABEL_WIDTH)}${this.wrap(text, LABEL_WIDTH + 2, tone)}`)
   }
 
-  private wrap (text: string, indent: number, tone: Line['tone'] = 'plain'): string {
-    // some terminals say 0
+  private wrap (text: string, indent: number, tone: Tone = 'plain'): string {
+    // some terminals report 0
     const columns = process.stdout.columns > 0 ? process.stdout.columns : 80
     const width = Math.min(100, columns) - indent - 1
     const lines = new Help().boxWrap(text, Math.max(20, width)).split('\n')
@@ -133,7 +156,7 @@ export class CheckPrinter {
     return lines.map(line => this.paint(tone, line)).join(`\n${' '.repeat(indent)}`)
   }
 
-  private paint (tone: Line['tone'] | 'success' | 'notable' | 'title', text: string): string {
+  private paint (tone: Tone, text: string): string {
     // hasColors() respects NO_COLOR
     return tone !== 'plain' && process.stdout.isTTY && process.stdout.hasColors() ? styleText(STYLES[tone], text, { validateStream: false }) : text
   }
@@ -143,7 +166,9 @@ export class CheckPrinter {
   }
 }
 
-const STYLES: Record<Exclude<Line['tone'], 'plain'> | 'success' | 'notable' | 'title', Parameters<typeof styleText>[0]> = {
+type Tone = Line['tone'] | 'success' | 'notable' | 'title'
+
+const STYLES: Record<Exclude<Tone, 'plain'>, Parameters<typeof styleText>[0]> = {
   good: 'green',
   bad: 'red',
   success: ['bold', 'green'],

@@ -1,15 +1,12 @@
-import { isIP } from 'node:net'
 import { Command } from 'commander'
-import { DEFAULT_STUN_SERVERS } from 'libp2p-tcp-stun'
-import { parseSTUNURI } from 'libp2p-tcp-stun/stun'
 import { check } from '../check/check.ts'
 import { EXIT_CODES } from '../check/verdict.ts'
 import { progressToJSON, reportToJSON } from './check-json.ts'
 import { CheckPrinter } from './check-printer.ts'
+import { exitOnClosedOutput } from './closed-output.ts'
 import { helperAddress, multiaddrs, stunURI, wholeNumber } from './options.ts'
-import type { CheckReport } from '../check/check.ts'
+import type { CheckReport, Progress } from '../check/check.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { STUNURI } from 'libp2p-tcp-stun/stun'
 
 interface CheckOptions {
   server?: string[]
@@ -25,46 +22,49 @@ interface CheckOptions {
 }
 
 /**
- * Of the public servers no more are asked than are needed: three, so that one
- * that lies is outvoted
+ * What the outcome is written with: text for people, JSON for machines
  */
-const ENOUGH = 3
+interface Output {
+  onProgress(progress: Progress): void
+  onReport(report: CheckReport, exitCode: number): void
+  onInterrupt(): void
+  stop(): void
+}
 
 /**
- * As a shell says that a command was interrupted
+ * What a shell reports for a command that Ctrl-C has ended (128 + SIGINT)
  */
 const INTERRUPTED = 130
 
 export function checkCommand (): Command {
   return new Command('check')
-    .description('Find out what your NAT lets peers do, and what to do about it')
+    .description('Find out whether peers can dial you behind your NAT, and what to do if they cannot')
     .option('-s, --server <uri>', 'STUN server to ask, repeatable (default: public ones)', stunURI)
-    .option('--helper <host:port>', 'machine outside that runs "tcp-stun helper", to dial in; repeatable', helperAddress)
-    .option('--peer <multiaddr>', 'peer of libp2p that serves AutoNAT v2, to dial in; repeatable', multiaddrs)
+    .option('--helper <host:port>', 'machine outside that runs "tcp-stun helper", to test by dialling in; repeatable', helperAddress)
+    .option('--peer <multiaddr>', 'libp2p peer outside that serves AutoNAT v2, to test by dialling in; repeatable', multiaddrs)
     .option('-4, --ipv4', 'check IPv4 only (default: both)')
     .option('-6, --ipv6', 'check IPv6 only')
     .option('-p, --port <number>', 'local port, 0 for any', wholeNumber(0, 65_535), 0)
-    .option('--hold <seconds>', 'afterwards see how long each server keeps its connection', wholeNumber(0, 1_000_000), 0)
-    .option('--timeout <ms>', 'how long all but --hold may take', wholeNumber(1, 0x7fffffff), 30_000)
-    .option('--allow-private', 'accept a private address, of a server in your own network')
-    .option('--json', 'print events as JSON, a line each; the last one is the verdict')
+    .option('--hold <seconds>', 'see how long each server keeps its connection, afterwards', wholeNumber(0, 1_000_000), 0)
+    .option('--timeout <ms>', 'limit for everything except --hold', wholeNumber(1, 0x7fffffff), 30_000)
+    .option('--allow-private', 'accept a private address, from a server in your own network')
+    .option('--json', 'print one JSON object a line; the last one is the verdict')
     .addHelpText('after', `
-Can strangers dial me? STUN can not tell: somebody outside has to try. Name a
-machine that runs "tcp-stun helper", or any peer that serves AutoNAT v2. Without
-one the best verdict is "perhaps". It needs libp2p:
-  npm install libp2p @libp2p/noise @libp2p/yamux
+Can strangers dial me? STUN cannot tell, so somebody outside has to try. Name a
+machine that runs "tcp-stun helper", or any libp2p peer that serves AutoNAT v2.
+Without one, a public address is found but not tested.
 
-Which servers? Name two at different addresses: with one it is not known whether
-other peers see the same port. They must speak TCP, which many do not.
+Which servers? Name two at different addresses: one server alone cannot tell
+whether other peers see the same port. They must answer over TCP; many do not.
 
 Exit codes:
-  0    dialable by anyone: a stranger did it
-  1    wrong flags, or the port is taken
-  2    only by relay: the NAT gives every peer another port
-  3    no server could be asked
-  4    this platform can not share a port between a listener and a client
-  5    perhaps dialable by anyone: nobody outside has tried
-  6    dialable after a punch: strangers are kept out
+  0    reachable by anyone: a stranger has dialled in
+  1    wrong options, or the port is in use
+  2    reachable by relay only: the NAT gives every destination another address
+  3    no STUN server reported an address
+  4    this platform cannot share a port between a listener and a connection
+  5    a public address was found, but no stranger has tested it
+  6    reachable by hole punching only: the NAT keeps strangers out
   130  interrupted before there was a verdict
 
 Examples:
@@ -77,61 +77,55 @@ Examples:
 }
 
 async function runCheck (options: CheckOptions): Promise<void> {
-  const { server, helper = [], peer = [], ipv4 = false, ipv6 = false, port, hold, timeout, allowPrivate = false, json = false } = options
-  const servers = (server ?? DEFAULT_STUN_SERVERS).map(uri => parseSTUNURI(uri))
-  const printer = json ? undefined : new CheckPrinter()
-  const write = (line?: object): void => {
-    if (line != null) {
-      process.stdout.write(`${JSON.stringify(line)}\n`)
-    }
-  }
+  const { server, helper = [], peer = [], ipv4 = false, ipv6 = false, port, hold, timeout, allowPrivate, json } = options
+  const output = json === true ? jsonOutput() : new CheckPrinter()
   const interrupted = new AbortController()
   const interrupt = (): void => { interrupted.abort() }
+
+  exitOnClosedOutput()
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
 
   try {
     const report = await check({
-      servers,
-      enough: server == null ? ENOUGH : Infinity,
-      helpers: [...helper, ...peer],
-      versions: ipv4 === ipv6 ? versionsOf(servers) : ipv4 ? [4] : [6],
+      stunServers: server,
+      dialBackPeers: [...helper, ...peer],
+      versions: ipv4 === ipv6 ? undefined : ipv4 ? [4] : [6],
       port,
       timeout,
       hold: hold * 1_000,
       allowPrivate,
       signal: interrupted.signal,
-      onProgress: progress => {
-        printer?.onProgress(progress)
-        json && write(progressToJSON(progress))
-      }
+      onProgress: progress => { output.onProgress(progress) }
     })
 
-    conclude(report)
+    process.exitCode = EXIT_CODES[report.verdict.kind]
+    output.onReport(report, process.exitCode)
   } catch (err) {
     if (!interrupted.signal.aborted) {
       throw err
     }
 
-    printer?.stop()
-    write(json ? { event: 'interrupted', exitCode: INTERRUPTED } : undefined)
     process.exitCode = INTERRUPTED
+    output.onInterrupt()
   } finally {
-    printer?.stop()
+    output.stop()
     process.off('SIGINT', interrupt)
     process.off('SIGTERM', interrupt)
   }
-
-  function conclude (report: CheckReport): void {
-    process.exitCode = EXIT_CODES[report.verdict.kind]
-    printer?.onReport(report)
-    write(json ? reportToJSON(report, process.exitCode) : undefined)
-  }
 }
 
-/**
- * Those that there is a server to ask for
- */
-function versionsOf (servers: STUNURI[]): Array<4 | 6> {
-  return ([4, 6] as const).filter(version => servers.some(({ host }) => isIP(host) === 0 || isIP(host) === version))
+function jsonOutput (): Output {
+  const write = (line?: object): void => {
+    if (line != null) {
+      process.stdout.write(`${JSON.stringify(line)}\n`)
+    }
+  }
+
+  return {
+    onProgress: progress => { write(progressToJSON(progress)) },
+    onReport: (report, exitCode) => { write(reportToJSON(report, exitCode)) },
+    onInterrupt: () => { write({ event: 'interrupted', exitCode: INTERRUPTED }) },
+    stop: () => {}
+  }
 }

@@ -1,7 +1,6 @@
 import { Command } from 'commander'
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
-import { startHelper } from '../helper/helper.ts'
-import { keyFromFile } from '../helper/key-file.ts'
+import { ignoreClosedOutput } from './closed-output.ts'
 import { endpoint, multiaddrs, wholeNumber } from './options.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
@@ -11,26 +10,26 @@ interface HelperOptions {
   stunListen?: Endpoint[]
   announce?: Multiaddr[]
   key?: string
-  maxReservations: number
+  maxReservations?: number
+  maxReservationsPerAddress?: number
   json?: boolean
 }
 
 export function helperCommand (): Command {
   return new Command('helper')
-    .description('Be the one machine outside that a private network needs: STUN server, AutoNAT v2 server and circuit relay in one')
-    .option('-l, --listen <address>', 'where the node of libp2p listens, repeatable (default: 0.0.0.0:4001)', endpoint)
+    .description('Run what a private network of peers needs on one public machine: STUN server, AutoNAT v2 server and circuit relay')
+    .option('-l, --listen <address>', 'where the libp2p node listens, repeatable (default: 0.0.0.0:4001)', endpoint)
     .option('--stun-listen <address>', 'where the STUN server listens, repeatable (default: 0.0.0.0:3478)', endpoint)
-    .option('--announce <multiaddr>', 'another address of this machine to tell peers, repeatable', multiaddrs)
-    .option('--key <file>', 'private key of the node, made when it is not there (default: a new one each time)')
-    .option('--max-reservations <number>', 'peers that can be reached through the relay at once', wholeNumber(1, 0x7fffffff), 128)
-    .option('--json', 'print events as JSON, a line each')
+    .option('--announce <multiaddr>', 'another address to announce, repeatable', multiaddrs)
+    .option('--key <file>', 'private key of the node, created if it is missing (default: a new key each time)')
+    .option('--max-reservations <number>', 'peers that can be reached through the relay at once (default: 128)', wholeNumber(1, 0x7fffffff))
+    .option('--max-reservations-per-address <number>', 'those of one IPv4 address or IPv6 /64; a /56 may have twice as many, a /48 four times (default: 8)', wholeNumber(1, 0x7fffffff))
+    .option('--json', 'print one JSON object a line')
     .addHelpText('after', `
-It needs a public address, and packages that every node of libp2p has:
-  npm install libp2p @libp2p/noise @libp2p/yamux @libp2p/crypto \\
-    @libp2p/identify @libp2p/autonat-v2 @libp2p/circuit-relay-v2
+The machine needs a public address.
 
-A check that knows only this machine can not tell who is a stranger, since it
-talks to the STUN server here: let it ask a STUN server elsewhere too.
+A check whose only STUN server is on this machine cannot tell whether strangers
+are admitted, because it has contacted this machine: name another STUN server too.
 
 Examples:
   tcp-stun helper --key helper.key
@@ -41,28 +40,31 @@ On a machine behind a NAT:
     .action(runHelper)
 }
 
-async function runHelper ({ listen, stunListen, announce = [], key, maxReservations, json }: HelperOptions): Promise<void> {
-  const helper = await startHelper({
-    listen: listen ?? [{ host: '0.0.0.0', port: 4001 }],
-    stunListen: stunListen ?? [{ host: '0.0.0.0', port: 3478 }],
-    announce: announce.map(String),
-    privateKey: key == null ? undefined : await keyFromFile(key),
-    maxReservations
-  })
-  const say = (text: string, event: string, detail: object = {}): void => {
+async function runHelper ({ announce = [], key, json, ...options }: HelperOptions): Promise<void> {
+  // libp2p takes a second to load, which the other commands do without
+  const [{ startHelper }, { keyFromFile }] = await Promise.all([import('../helper/helper.ts'), import('../helper/key-file.ts')])
+  const print = (text: string, event: string, detail: object = {}): void => {
     process.stdout.write(json === true ? `${JSON.stringify({ event, ...detail })}\n` : `${text}\n`)
   }
 
+  ignoreClosedOutput()
+
+  const helper = await startHelper({
+    ...options,
+    announce: announce.map(String),
+    privateKey: key == null ? undefined : await keyFromFile(key)
+  })
+
   for (const { host, port } of helper.stunServer.addresses) {
-    say(`STUN server   stun:${formatEndpoint({ host, port })}`, 'stun', { host, port })
+    print(`STUN server   stun:${formatEndpoint({ host, port })}`, 'stun', { host, port })
   }
 
   const addresses = helper.node.getMultiaddrs().map(String)
-  say(`AutoNAT and relay\n${addresses.map(address => `  ${address}`).join('\n')}`, 'listening', { id: helper.node.peerId.toString(), addresses })
+  print(`AutoNAT and relay\n${addresses.map(address => `  ${address}`).join('\n')}`, 'listening', { id: helper.node.peerId.toString(), addresses })
 
   const stop = (): void => {
     const { bindings } = helper.stunServer.counters
-    say(`stopping: ${bindings} Bindings answered`, 'stopping', { bindings })
+    print(`stopping after ${bindings} Binding responses`, 'stopping', { bindings })
     helper.close().catch(err => {
       process.stderr.write(`tcp-stun: ${err.message}\n`)
       process.exitCode = 1

@@ -5,10 +5,10 @@ import { helperCommand } from './helper.ts'
 import { serverCommand } from './server.ts'
 
 const program = new Command('tcp-stun')
-  .description('STUN over TCP: a server that keeps connections, and a check of what your NAT allows')
-  .showHelpAfterError('(--help says more)')
-  .addCommand(serverCommand())
+  .description('STUN over TCP: check your NAT, run a server, help your peers')
+  .showHelpAfterError('(--help lists the options)')
   .addCommand(checkCommand())
+  .addCommand(serverCommand())
   .addCommand(helperCommand())
 
 try {

@@ -1,21 +1,19 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { loadKeyPackage } from './packages.ts'
+import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
 
 /**
- * The key in a file, which is made when it is not there: peers know a helper by
- * its id, and it should have the same one tomorrow
+ * The private key in a file. A missing file is created with a new key, so that
+ * peers find the helper under the same peer id after a restart.
  *
- * @throws the system's error, or what is wrong with the key in it
+ * @throws the system's error, or an error that names the file when it holds no key
  */
 export async function keyFromFile (path: string): Promise<PrivateKey> {
-  const { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } = await loadKeyPackage()
-
   try {
     return privateKeyFromProtobuf(await readFile(path))
   } catch (err: any) {
     if (err.code !== 'ENOENT') {
-      throw new Error(`No key can be read from ${path}: ${err.message}`, { cause: err })
+      throw new Error(`Could not read a key from ${path}: ${err.message}`, { cause: err })
     }
   }
 

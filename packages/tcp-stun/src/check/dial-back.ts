@@ -1,0 +1,108 @@
+import { getNetConfig } from '@libp2p/utils'
+import { tcpSTUN } from 'libp2p-tcp-stun'
+import { toMultiaddr } from 'libp2p-tcp-stun/net'
+import { DialBackError, requestDialBack } from './autonat-client.ts'
+import type { Libp2p } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Endpoint } from 'libp2p-tcp-stun/net'
+
+/**
+ * Whether a peer outside can dial the external address:
+ *
+ * - `reached`: it did. `stranger` is true when the checked port had not contacted
+ * the peer's address before, so the NAT admitted it as it would admit anyone
+ * - `not-reached`: it tried and failed
+ * - `failed`: it could not be asked, or refused to try
+ * - `not-asked`: no peer was named, or there is no single address to dial
+ */
+export type DialBackResult =
+  { outcome: 'reached', peer: string, stranger: boolean } |
+  { outcome: 'not-reached', peer: string } |
+  { outcome: 'failed', error: Error } |
+  { outcome: 'not-asked', because: 'no-peer' | 'no-address' }
+
+export interface AskDialBackInit {
+  /**
+   * AutoNAT v2 servers, asked in turn until one of them knows
+   */
+  peers: Multiaddr[]
+
+  external: Endpoint
+
+  /**
+   * Where to listen: nothing else may listen on this port any more
+   */
+  local: Endpoint
+
+  /**
+   * The hosts that the port has contacted
+   */
+  contacted: Set<string>
+
+  signal: AbortSignal
+}
+
+/**
+ * Ask peers outside to dial the external address, by AutoNAT v2
+ */
+export async function askDialBack (init: AskDialBackInit): Promise<DialBackResult> {
+  let result: DialBackResult = { outcome: 'not-asked', because: 'no-peer' }
+
+  if (init.peers.length === 0) {
+    return result
+  }
+
+  let node: Libp2p | undefined
+
+  try {
+    node = await startNode(init.local)
+
+    for (const peer of init.peers) {
+      try {
+        result = await askPeer(node, peer, init)
+      } catch (err: any) {
+        const error = init.signal.aborted ? new DialBackError(`${peer} did not report in time whether it could dial`) : err
+        // an earlier peer's answer says more than this error
+        result = result.outcome === 'not-asked' ? { outcome: 'failed', error } : result
+      }
+
+      if (result.outcome === 'not-reached' || (result.outcome === 'reached' && result.stranger)) {
+        break
+      }
+    }
+  } catch (error: any) {
+    result = { outcome: 'failed', error }
+  } finally {
+    await node?.stop()
+  }
+
+  return result
+}
+
+/**
+ * The node listens on the port that the STUN servers were asked from. It dials
+ * from other ports, because a NAT may admit every host that this port contacts.
+ */
+async function startNode (local: Endpoint): Promise<Libp2p> {
+  // most checks do without, and start sooner
+  const [{ createLibp2p }, { noise }, { yamux }] = await Promise.all([import('libp2p'), import('@libp2p/noise'), import('@libp2p/yamux')])
+
+  return createLibp2p({
+    addresses: { listen: [toMultiaddr(local).toString()] },
+    transports: [tcpSTUN({ stunServers: [], portReuse: false })],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()]
+  })
+}
+
+async function askPeer (node: Libp2p, peer: Multiaddr, { external, contacted, signal }: AskDialBackInit): Promise<DialBackResult> {
+  const connection = await requestDialBack(node, peer, external, signal)
+
+  if (connection == null) {
+    return { outcome: 'not-reached', peer: peer.toString() }
+  }
+
+  const { host } = getNetConfig(connection.remoteAddr)
+
+  return { outcome: 'reached', peer: peer.toString(), stranger: host != null && !contacted.has(host) }
+}
