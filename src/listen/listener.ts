@@ -13,6 +13,7 @@ import { DEFAULT_MAPPING_TIMEOUT, DEFAULT_STUN_SERVERS } from '../constants.ts'
 import { PublicMapping } from '../mapping/mapping.ts'
 import { DEFAULT_KEEP_ALIVE_INTERVAL } from '../mapping/options.ts'
 import { assertPortFree, bindSocket } from '../net/bound-socket.ts'
+import { foreignListeners } from '../net/foreign-listeners.ts'
 import { portSharing } from '../net/port-sharing.ts'
 import { resetSocket } from '../net/reset-socket.ts'
 import { systemClock } from '../runtime/clock.ts'
@@ -155,6 +156,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       throw err
     }
 
+    foreignListeners.watch(this.server, { log: this.log, signal: this.shutdown.signal })
     await this.startMapping()
   }
 

@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs'
 import { bind, portSharing } from './port-sharing.ts'
 import type { BindAddress, ConnectOptions, ServerOptions } from './bind.ts'
 import type { Server, Socket } from 'node:net'
@@ -33,6 +34,8 @@ export interface BoundSocket {
    */
   close(): void
 }
+
+const inodes = new WeakMap<Server, number>()
 
 /**
  * Bind a socket to a local port that other sockets of this process share. Where
@@ -74,10 +77,23 @@ export function bindSocket ({ signal, ...address }: BindOptions): BoundSocket {
     },
     listen: (server, options) => {
       use()
+
+      if (bound.fd >= 0) {
+        inodes.set(server, fstatSync(bound.fd).ino)
+      }
+
       bound.listen(server, options)
     },
     close
   }
+}
+
+/**
+ * The inode of the socket that the server last got from `BoundSocket.listen`: its
+ * number in the kernel's lists
+ */
+export function inodeOf (server: Server): number | undefined {
+  return inodes.get(server)
 }
 
 /**
@@ -93,7 +109,8 @@ export function bindSocket ({ signal, ...address }: BindOptions): BoundSocket {
  *
  * Not found are a process of the same user that listens with SO_REUSEPORT between
  * this call and our own `listen` or later, a socket that is bound and does not
- * listen yet, and a listener that is bound to a network interface.
+ * listen yet, and a listener that is bound to a network interface. `ForeignListeners`
+ * finds those once they listen.
  *
  * @throws {Error} the system's error with its `code`, EADDRINUSE when somebody listens
  */

@@ -11,7 +11,9 @@ import { tcpSTUN } from '../../src/index.ts'
 import { bindSocket } from '../../src/net/bound-socket.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { components, plainUpgrader, recordingAddressManager } from '../fixtures/components.ts'
+import { recordErrors } from '../fixtures/record-errors.ts'
 import { HOSTILE, mapped, mapsTo, stunServer } from '../fixtures/stun-servers.ts'
+import { waitUntil } from '../fixtures/wait-until.ts'
 import type { MappingStatus, TCPSTUNComponents, TCPSTUNInit } from '../../src/index.ts'
 import type { PlainUpgrader } from '../fixtures/components.ts'
 import type { Listener } from '@libp2p/interface'
@@ -261,6 +263,18 @@ describe('listener', () => {
     } finally {
       await node.stop()
     }
+  })
+
+  it('logs that another program listens on its port', async function () {
+    if (process.platform !== 'linux') {
+      return this.skip()
+    }
+
+    const { log, errors } = recordErrors()
+    const { port } = await listen({ stunServers: [] }, undefined, { logger: { forComponent: () => log } })
+    // The kernel does not care whose process it is
+    bindSocket({ host: '127.0.0.1', port }).listen(closeLater(net.createServer()))
+    await waitUntil('there is an error in the log', () => errors.some(text => text.startsWith(`another program listens on port ${port} too`)))
   })
 
   it('says once why there is nothing to announce, however many servers fail', async () => {
