@@ -198,7 +198,11 @@ export type TCPDialEvents =
   ProgressEvent<'tcp:open-connection'>
 
 export interface TCPDialOptions extends DialTransportOptions<TCPDialEvents>, TCPSocketOptions {
-
+  /**
+   * Our role in a hole punch, where both peers dial: DCUtR sets it. Not set means an
+   * ordinary dial.
+   */
+  initiator?: boolean
 }
 
 export interface TCPCreateListenerOptions extends CreateListenerOptions, TCPSocketOptions {

@@ -196,8 +196,9 @@ export class Dialer {
    * not certain that the dial is of that punch, who waited for the other side to
    * speak might wait for ever: so what it says by itself decides.
    */
-  private async role (socket: Socket, ma: Multiaddr, { signal }: AbortOptions, expected?: Punch): Promise<Role | undefined> {
-    const role = (findPunch(this.components, ma) ?? expected)?.role
+  private async role (socket: Socket, ma: Multiaddr, { signal, initiator }: TCPDialOptions, expected?: Punch): Promise<Role | undefined> {
+    // `initiator` is what our own DCUtR service passes
+    const role = initiator == null ? (findPunch(this.components, ma) ?? expected)?.role : initiator ? 'initiator' : 'responder'
 
     return role === 'responder' && peerOf(ma) == null ? listenForRole(socket, { signal }) : role
   }

@@ -4,7 +4,7 @@
  */
 import { autoNATv2 } from '@libp2p/autonat-v2'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
-import { dcutr } from '@libp2p/dcutr'
+import { dcutr as stockDCUtR } from '@libp2p/dcutr'
 import { identify, identifyPush } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
@@ -14,9 +14,11 @@ import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { dcutr } from '../../../src/dcutr/index.ts'
 import { tcpSTUN } from '../../../src/index.ts'
 import { echo, serveEcho } from './echo.ts'
 import { obey, readInit, say } from './talk.ts'
+import type { DCUtR } from '../../../src/dcutr/index.ts'
 import type { TCPSTUNInit } from '../../../src/index.ts'
 import type { Connection } from '@libp2p/interface'
 
@@ -51,6 +53,13 @@ export interface RelayPeerInit extends TCPSTUNInit {
   punch?: boolean
 
   /**
+   * Our DCUtR service, or `@libp2p/dcutr`
+   *
+   * @default 'stock'
+   */
+  dcutr?: 'ours' | 'stock'
+
+  /**
    * Use `@libp2p/tcp` in place of our transport
    */
   stock?: boolean
@@ -61,7 +70,7 @@ export interface RelayPeerInit extends TCPSTUNInit {
  */
 const TIMEOUT = 30_000
 
-const { listen, security = 'noise', relay, reserve, autonat, punch, stock, ...init } = readInit<RelayPeerInit>()
+const { listen, security = 'noise', relay, reserve, autonat, punch, dcutr: service = 'stock', stock, ...init } = readInit<RelayPeerInit>()
 const transport = stock === true
   ? tcp()
   : tcpSTUN({ ...init, onMappingChange: ({ state, ...status }) => { say('mapping', { state, external: 'external' in status ? status.external.toString() : undefined }) } })
@@ -80,7 +89,7 @@ const node = await createLibp2p({
     // each run of a test is a peer of its own
     ...(relay === true && { relay: circuitRelayServer({ reservations: { maxReservations: Infinity } }) }),
     ...(autonat === true && { autonat: autoNATv2() }),
-    ...(punch === true && { dcutr: dcutr() })
+    ...(punch === true && { dcutr: service === 'ours' ? dcutr() : stockDCUtR() })
   }
 })
 
@@ -126,6 +135,14 @@ function sayReserved (): void {
     reserved = true
     say('reserved', { address: relayed })
   }
+}
+
+if (punch === true && service === 'ours') {
+  const { dcutr: puncher } = node.services as unknown as { dcutr: DCUtR }
+
+  puncher.addEventListener('hole-punch:start', ({ detail }) => { say('hole-punch:start', { peer: detail.peer.toString(), role: detail.role }) })
+  puncher.addEventListener('hole-punch:success', ({ detail }) => { say('hole-punch:success', { peer: detail.peer.toString(), method: detail.method, duration: detail.duration }) })
+  puncher.addEventListener('hole-punch:failure', ({ detail }) => { say('hole-punch:failure', { peer: detail.peer.toString(), name: detail.error.name, message: detail.error.message }) })
 }
 
 await node.start()

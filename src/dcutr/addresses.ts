@@ -1,0 +1,66 @@
+import { CODE_P2P, CODE_P2P_CIRCUIT, multiaddr } from '@multiformats/multiaddr'
+import { TCP } from '@multiformats/multiaddr-matcher'
+import { toIPEndpoint } from '../address/net-config.ts'
+import { isGlobal } from '../address/scope.ts'
+import type { DCUtRComponents } from './components.ts'
+import type { PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/**
+ * A partner names as many addresses as it likes. More than these are not dialled, so
+ * that nobody can use us to flood others.
+ */
+const MAX_ADDRESSES = 8
+
+/**
+ * Whether strangers may be sent to this address, or we to it: a numeric, public
+ * address that is not relayed. Names are not resolved for a punch.
+ */
+export function isPunchable (ma: Multiaddr): boolean {
+  const components = ma.getComponents()
+  const endpoint = toIPEndpoint(ma)
+
+  return endpoint != null && isGlobal(endpoint.host) && !components.some(({ code }) => code === CODE_P2P_CIRCUIT)
+}
+
+/**
+ * The public TCP addresses of this node, confirmed or not. The mapped address of a
+ * port behind a filtering NAT is not confirmed, since strangers cannot dial it, but
+ * it is what a partner needs to know.
+ */
+export function ownAddresses ({ addressManager, transportManager }: Pick<DCUtRComponents, 'addressManager' | 'transportManager'>): Multiaddr[] {
+  return usable([...addressManager.getAddresses(), ...transportManager.getListeners().flatMap(listener => listener.getAddrs())])
+}
+
+/**
+ * The addresses of a CONNECT message that can be dialled, complete with the peer id.
+ * Anything invalid is left out.
+ */
+export function partnerAddresses (addresses: Uint8Array[], peer: PeerId): Multiaddr[] {
+  return punchable(addresses.flatMap(bytes => {
+    try {
+      return [multiaddr(bytes)]
+    } catch {
+      return []
+    }
+  }), peer)
+}
+
+export function punchable (addresses: Multiaddr[], peer: PeerId): Multiaddr[] {
+  return usable(addresses)
+    .slice(0, MAX_ADDRESSES)
+    .map(ma => ma.encapsulate(`/p2p/${peer}`))
+}
+
+/**
+ * Without the peer id, and each once. A relayed address is left out as a whole: without
+ * its last part it would be the relay's own.
+ */
+function usable (addresses: Multiaddr[]): Multiaddr[] {
+  const found = addresses
+    .filter(isPunchable)
+    .map(ma => ma.decapsulateCode(CODE_P2P))
+    .filter(ma => TCP.exactMatch(ma))
+
+  return [...new Map(found.map(ma => [ma.toString(), ma])).values()]
+}

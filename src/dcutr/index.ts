@@ -1,0 +1,138 @@
+/**
+ * @packageDocumentation
+ *
+ * Direct Connection Upgrade through Relay (DCUtR): turns a relayed connection into a
+ * direct one by punching a hole through the NATs of both peers. It takes the place of
+ * `@libp2p/dcutr`, with the same protocol on the wire, and works over TCP from
+ * JavaScript: `tcpSTUN()` dials from its listening port, and this service tells the
+ * partner the public address of that port.
+ *
+ * @see https://github.com/libp2p/specs/blob/master/relay/DCUtR.md
+ *
+ * @example
+ *
+ * ```TypeScript
+ * import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+ * import { identify } from '@libp2p/identify'
+ * import { createLibp2p } from 'libp2p'
+ * import { tcpSTUN } from 'libp2p-tcp-stun'
+ * import { dcutr } from 'libp2p-tcp-stun/dcutr'
+ *
+ * const node = await createLibp2p({
+ *   addresses: { listen: ['/ip4/0.0.0.0/tcp/4001', '/p2p-circuit'] },
+ *   transports: [tcpSTUN(), circuitRelayTransport()],
+ *   services: { identify: identify(), dcutr: dcutr() }
+ * })
+ *
+ * node.services.dcutr.addEventListener('hole-punch:success', ({ detail }) => {
+ *   console.info('direct connection with', detail.peer.toString(), 'after', detail.duration, 'ms')
+ * })
+ * ```
+ */
+
+import { DCUtR } from './service.ts'
+import type { DCUtRComponents } from './components.ts'
+import type { Connection, PeerId } from '@libp2p/interface'
+
+export interface DCUtRInit {
+  /**
+   * How long one attempt may take, in ms
+   *
+   * @default 5_000
+   */
+  timeout?: number
+
+  /**
+   * How many attempts are made to upgrade a connection
+   *
+   * @default 3
+   */
+  retries?: number
+
+  /**
+   * How many upgrades may be under way. Further relayed connections stay as they are.
+   *
+   * @default 16
+   */
+  maxUpgrades?: number
+
+  /**
+   * After all attempts with a peer have failed, how long no further one is started, in
+   * ms. A router keeps the state of a failed attempt for about this long.
+   *
+   * @default 120_000
+   */
+  backOff?: number
+
+  /**
+   * How many DCUtR streams a relayed connection may have that the peer opened
+   *
+   * @default 1
+   */
+  maxInboundStreams?: number
+
+  /**
+   * How many DCUtR streams a relayed connection may have that we opened
+   *
+   * @default 1
+   */
+  maxOutboundStreams?: number
+}
+
+/**
+ * How the direct connection came about:
+ *
+ * - `dial`: one peer dialled the other, no hole had to be punched
+ * - `punch`: both dialled at the same time
+ * - `inbound`: the connection of the peer came first
+ */
+export type UpgradeMethod = 'dial' | 'punch' | 'inbound'
+
+export interface HolePunchStart {
+  peer: PeerId
+
+  /**
+   * The relayed connection
+   */
+  relayed: Connection
+
+  /**
+   * `initiator` asks for the upgrade (B of the specification, who was dialled through
+   * the relay), `responder` is asked (A)
+   */
+  role: 'initiator' | 'responder'
+}
+
+export interface HolePunchSuccess extends HolePunchStart {
+  /**
+   * The direct connection
+   */
+  connection: Connection
+  method: UpgradeMethod
+
+  /**
+   * Since the upgrade began, in ms
+   */
+  duration: number
+}
+
+export interface HolePunchFailure extends HolePunchStart {
+  error: Error
+  duration: number
+}
+
+export interface DCUtREvents {
+  'hole-punch:start': CustomEvent<HolePunchStart>
+  'hole-punch:success': CustomEvent<HolePunchSuccess>
+  'hole-punch:failure': CustomEvent<HolePunchFailure>
+}
+
+/**
+ * @throws {InvalidParametersError} an option is invalid
+ */
+export function dcutr (init: DCUtRInit = {}): (components: DCUtRComponents) => DCUtR {
+  return (components) => new DCUtR(components, init)
+}
+
+export type { DCUtR }
+export type { DCUtRComponents } from './components.ts'

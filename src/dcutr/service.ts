@@ -1,0 +1,191 @@
+import { InvalidParametersError, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
+import { anySignal } from 'any-signal'
+import { TypedEventEmitter, setMaxListeners } from 'main-event'
+import { isRelayed } from '../punch/is-relayed.ts'
+import { BackOff } from './back-off.ts'
+import { DCUTR_PROTOCOL, HolePuncher } from './hole-puncher.ts'
+import type { DCUtRComponents } from './components.ts'
+import type { DCUtREvents, DCUtRInit, HolePunchStart } from './index.ts'
+import type { AbortOptions, Connection, CounterGroup, Logger, Startable, Stream } from '@libp2p/interface'
+
+const DEFAULT_TIMEOUT = 5_000
+const DEFAULT_RETRIES = 3
+const DEFAULT_MAX_UPGRADES = 16
+const DEFAULT_BACK_OFF = 120_000
+const DEFAULT_MAX_STREAMS = 1
+
+export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
+  private readonly components: DCUtRComponents
+  private readonly init: Required<DCUtRInit>
+  private readonly log: Logger
+  private readonly outcomes?: CounterGroup
+  private readonly punchers = new WeakMap<Connection, HolePuncher>()
+  private readonly underWay = new Set<AbortController>()
+  private readonly backOff: BackOff
+  private shutdown = new AbortController()
+
+  constructor (components: DCUtRComponents, init: DCUtRInit) {
+    super()
+
+    this.components = components
+    this.log = components.logger.forComponent('libp2p:tcp-stun:dcutr')
+    this.init = {
+      timeout: positive('timeout', init.timeout ?? DEFAULT_TIMEOUT),
+      retries: positive('retries', init.retries ?? DEFAULT_RETRIES),
+      maxUpgrades: positive('maxUpgrades', init.maxUpgrades ?? DEFAULT_MAX_UPGRADES),
+      backOff: init.backOff ?? DEFAULT_BACK_OFF,
+      maxInboundStreams: positive('maxInboundStreams', init.maxInboundStreams ?? DEFAULT_MAX_STREAMS),
+      maxOutboundStreams: positive('maxOutboundStreams', init.maxOutboundStreams ?? DEFAULT_MAX_STREAMS)
+    }
+    this.backOff = new BackOff(this.init.backOff)
+    this.outcomes = components.metrics?.registerCounterGroup('libp2p_tcp_stun_hole_punches_total', {
+      label: 'outcome',
+      help: 'Relayed connections that were upgraded to direct ones, by method, or not'
+    })
+  }
+
+  readonly [Symbol.toStringTag] = 'libp2p-tcp-stun/dcutr'
+
+  readonly [serviceCapabilities]: string[] = ['@libp2p/dcutr']
+
+  readonly [serviceDependencies]: string[] = ['@libp2p/identify']
+
+  async start (): Promise<void> {
+    this.shutdown = new AbortController()
+    setMaxListeners(Infinity, this.shutdown.signal)
+
+    try {
+      await this.components.registrar.handle(DCUTR_PROTOCOL, this.onStream, {
+        maxInboundStreams: this.init.maxInboundStreams,
+        maxOutboundStreams: this.init.maxOutboundStreams,
+        runOnLimitedConnection: true
+      })
+    } catch (err: any) {
+      throw err.name === 'DuplicateProtocolHandlerError'
+        ? new InvalidParametersError('Another service handles DCUtR already: remove `@libp2p/dcutr` from the services')
+        : err
+    }
+
+    this.components.events.addEventListener('connection:open', this.onConnection)
+  }
+
+  async stop (): Promise<void> {
+    this.components.events.removeEventListener('connection:open', this.onConnection)
+    this.shutdown.abort()
+    await this.components.registrar.unhandle(DCUTR_PROTOCOL)
+  }
+
+  /**
+   * A connection through a relay is to be upgraded. B does not wait for identify: a peer
+   * that does not speak DCUtR refuses the stream.
+   */
+  private readonly onConnection = ({ detail: relayed }: CustomEvent<Connection>): void => {
+    if (!isRelayed(relayed)) {
+      return
+    }
+
+    const puncher = new HolePuncher(this.components, relayed)
+    this.punchers.set(relayed, puncher)
+    const signal = anySignal([this.shutdown.signal, AbortSignal.timeout(this.init.retries * this.init.timeout)])
+    setMaxListeners(Infinity, signal)
+    puncher.dialOneSided({ signal })
+      .catch(err => { this.log.trace('the addresses of %p did not become known - %e', relayed.remotePeer, err) })
+
+    if (relayed.direction === 'inbound') {
+      void this.upgrade(puncher, relayed, 'initiator', async options => this.ask(puncher, relayed, options))
+    }
+  }
+
+  private readonly onStream = async (stream: Stream, relayed: Connection): Promise<void> => {
+    if (!isRelayed(relayed)) {
+      stream.abort(new InvalidParametersError('The connection is direct already'))
+      return
+    }
+
+    const puncher = this.punchers.get(relayed) ?? new HolePuncher(this.components, relayed)
+    const attempt = async (options: Required<AbortOptions>): Promise<Connection> => this.attempt(async options => puncher.answer(stream, options), options)
+
+    if (!await this.upgrade(puncher, relayed, 'responder', attempt)) {
+      stream.abort(new InvalidParametersError('Too many upgrades are under way'))
+    }
+  }
+
+  private async ask (puncher: HolePuncher, relayed: Connection, { signal }: Required<AbortOptions>): Promise<Connection> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.attempt(async options => puncher.ask(options), { signal })
+      } catch (err: any) {
+        this.log('attempt %d of %d with %p failed - %e', attempt, this.init.retries, relayed.remotePeer, err)
+
+        if (attempt === this.init.retries || signal.aborted || relayed.status !== 'open' || err.name === 'UnsupportedProtocolError') {
+          throw err
+        }
+      }
+    }
+  }
+
+  private async attempt<T> (run: (options: Required<AbortOptions>) => Promise<T>, options: Required<AbortOptions>): Promise<T> {
+    const signal = anySignal([options.signal, AbortSignal.timeout(this.init.timeout)])
+    setMaxListeners(Infinity, signal)
+
+    try {
+      return await run({ signal })
+    } finally {
+      signal.clear()
+    }
+  }
+
+  /**
+   * The first direct connection ends the upgrade, whoever made it
+   *
+   * @returns whether it was tried
+   */
+  private async upgrade (puncher: HolePuncher, relayed: Connection, role: HolePunchStart['role'], attempt: (options: Required<AbortOptions>) => Promise<Connection>): Promise<boolean> {
+    const peer = relayed.remotePeer
+    const begin = performance.now()
+
+    if (this.underWay.size >= this.init.maxUpgrades || (role === 'initiator' && this.backOff.isActive(peer, begin))) {
+      this.log('not upgrading the connection with %p: %s', peer, this.underWay.size >= this.init.maxUpgrades ? 'too many upgrades are under way' : 'it failed lately')
+      return false
+    }
+
+    const finished = new AbortController()
+    const signal = anySignal([this.shutdown.signal, finished.signal])
+    setMaxListeners(Infinity, signal)
+    const start: HolePunchStart = { peer, relayed, role }
+    this.underWay.add(finished)
+    this.safeDispatchEvent('hole-punch:start', { detail: start })
+
+    try {
+      const connection = await Promise.race([puncher.untilDirect({ signal }), attempt({ signal })])
+      const method = puncher.methodOf(connection)
+      const duration = performance.now() - begin
+      this.backOff.delete(peer)
+      this.log('direct connection with %p at %a by %s after %d ms', peer, connection.remoteAddr, method, duration)
+      this.outcomes?.increment({ [method]: true })
+      this.safeDispatchEvent('hole-punch:success', { detail: { ...start, connection, method, duration } })
+      await relayed.close({ signal: this.shutdown.signal })
+    } catch (err: any) {
+      if (!this.shutdown.signal.aborted) {
+        this.backOff.add(peer, performance.now())
+        this.log('no direct connection with %p - %e', peer, err)
+        this.outcomes?.increment({ failed: true })
+        this.safeDispatchEvent('hole-punch:failure', { detail: { ...start, error: err, duration: performance.now() - begin } })
+      }
+    } finally {
+      finished.abort()
+      signal.clear()
+      this.underWay.delete(finished)
+    }
+
+    return true
+  }
+}
+
+function positive (name: string, value: number): number {
+  if (!(value > 0)) {
+    throw new InvalidParametersError(`${name} must be a number above 0, not ${value}`)
+  }
+
+  return value
+}

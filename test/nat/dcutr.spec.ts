@@ -1,0 +1,101 @@
+import { expect } from 'aegir/chai'
+import { laboratory } from '../fixtures/laboratory.ts'
+import { ALL_ATTEMPTS, isConnected, punch, setUp } from './homes.ts'
+import type { Side } from './homes.ts'
+import type { Host, NATOptions } from '../nat-lab/index.ts'
+import type { Misbehaviour } from '../nat-lab/programs/hostile-partner.ts'
+
+const RESTRICTED: NATOptions = { mapping: 'endpoint-independent', filtering: 'address-and-port-dependent' }
+const OURS: Side = { nat: RESTRICTED, options: { dcutr: 'ours', autoConfirmAddress: false, fastHolePunch: false } }
+
+const TIMES = Number(process.env.RUNS ?? 3)
+
+/**
+ * With how many addresses we may be made to dial
+ */
+const MISBEHAVIOURS: Record<Misbehaviour, number> = { rubbish: 0, oversized: 0, private: 0, silent: 0, 'no-sync': 1, 'hang-up': 0, thousand: 8 }
+const ROLES = ['answers', 'asks']
+
+describe('DCUtR service', function () {
+  this.timeout(600_000)
+
+  const { create } = laboratory('each')
+
+  for (const latency of [0, 20, 100]) {
+    it(`punches between two peers that announce nothing, ${latency} ms one way`, async () => {
+      const lab = await create()
+      const pair = { a: OURS, b: OURS, latency }
+      const homes = await setUp(lab, pair)
+      const durations: number[] = []
+
+      for (let i = 0; i < TIMES; i++) {
+        durations.push(await punch(homes, pair))
+      }
+
+      process.stdout.write(`      ${durations.join(' ')} ms\n`)
+      expect(durations).to.have.lengthOf(TIMES)
+    })
+  }
+
+  for (const [i, [misbehaviour, budget]] of Object.entries(MISBEHAVIOURS).entries()) {
+    for (const role of process.env.FULL === 'true' ? ROLES : [ROLES[i % 2]]) {
+      it(`a partner that ${role} with "${misbehaviour}" costs nothing but the upgrade`, async () => {
+        const lab = await create()
+        const homes = await setUp(lab, { a: OURS, b: OURS, latency: 0 })
+        const stranger = await lab.host('stranger', { address: '11.0.0.20' })
+        const partner = stranger.run('hostile-partner', { relay: homes.relayAddress, misbehaviour })
+        const ours = homes.a.laptop.run('relay-peer', { ...homes.options, ...OURS.options, reserve: homes.relayAddress })
+        const [{ id: partnerId }, { id }] = await Promise.all([partner.waitFor('started'), ours.waitFor('started')])
+        await ours.happened(({ event }) => event === 'reserved')
+        await countSYNs(homes.a.laptop)
+
+        if (role === 'asks') {
+          ours.send('dial', { address: `${homes.relayAddress}/p2p-circuit/p2p/${partnerId}` })
+          await partner.happened(({ event }) => event === 'asking')
+        } else {
+          partner.send('dial', { address: `${homes.relayAddress}/p2p-circuit/p2p/${id}` })
+          await partner.happened(({ event }) => event === 'asked')
+        }
+
+        await ours.happened(isConnected(partnerId, true))
+        expect(await ours.happened(({ event }) => event === 'hole-punch:failure', ALL_ATTEMPTS)).to.include({ peer: partnerId })
+        // no more than the addresses of each attempt, and the kernel's repetitions
+        const { other, toPartner } = await countedSYNs(homes.a.laptop)
+        expect(other).to.equal(0)
+        expect(toPartner).to.be.at.most(budget * MAX_SYNS_PER_ADDRESS)
+        await expect(ours.ask('ping', { address: `/p2p/${partnerId}` }, 'pong')).to.eventually.be.ok()
+        await Promise.all([partner.stop(), ours.stop()])
+      })
+    }
+  }
+})
+
+/**
+ * Three attempts, each with the repetitions that Linux makes in 5 s
+ */
+const MAX_SYNS_PER_ADDRESS = 3 * 4
+
+/**
+ * Count the SYNs to the addresses that the partner names, and to any other but those
+ * of the STUN servers and the relay
+ */
+async function countSYNs (host: Host): Promise<void> {
+  await host.sh(`nft -f - <<'NFT'
+table inet syns {
+  counter partner { }
+  counter other { }
+  chain output {
+    type filter hook output priority 0
+    tcp flags & (syn | ack) == syn ip daddr 11.9.0.0/16 counter name partner
+    tcp flags & (syn | ack) == syn ip daddr != { 11.9.0.0/16, 11.0.0.0/24 } counter name other
+  }
+}
+NFT`)
+}
+
+async function countedSYNs (host: Host): Promise<{ toPartner: number, other: number }> {
+  const { nftables } = JSON.parse(await host.sh('nft -j list counters table inet syns'))
+  const packets = (name: string): number => nftables.find(({ counter }: any) => counter?.name === name).counter.packets
+
+  return { toPartner: packets('partner'), other: packets('other') }
+}
