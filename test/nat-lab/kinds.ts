@@ -1,3 +1,4 @@
+import { extent } from '../fixtures/extent.ts'
 import { BEHAVIOURS } from './nat-options.ts'
 import type { Lab, Network } from './lab.ts'
 import type { Behaviour, NATOptions } from './nat-options.ts'
@@ -103,4 +104,22 @@ export const KINDS: Kind[] = [{
  */
 export function homeAddress ({ home }: Kind, network: Network): string {
   return home ?? `${network.gateway?.replace(/1$/, '2')}`
+}
+
+/**
+ * The pairs of mapping and filtering of a kind. A sample has all of them for one
+ * kind of NAT only, and for each other kind those that differ most.
+ */
+export function cellsOf (kind: Kind): Array<{ mapping: Behaviour, filtering: Behaviour }> {
+  const all = kind.mappings.flatMap(mapping => BEHAVIOURS.map(filtering => ({ mapping, filtering })))
+
+  if (extent !== 'sample' || kind === KINDS.find(({ mappings }) => mappings.length > 1)) {
+    return all
+  }
+
+  const [first] = BEHAVIOURS
+
+  return kind.mappings.length > 1
+    ? all.filter(({ mapping, filtering }) => mapping === filtering)
+    : all.filter(({ filtering }) => filtering === first || filtering === BEHAVIOURS.at(-1))
 }

@@ -1,4 +1,5 @@
 import { expect } from 'aegir/chai'
+import { byExtent } from '../fixtures/extent.ts'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { waitUntil } from '../fixtures/wait-until.ts'
 import { externalAddresses, lastMapping, setUpHome, startServer, toEndpoint } from '../nat-lab/home.ts'
@@ -75,12 +76,14 @@ describe('a mapping that never drops', function () {
     await program.waitFor('renewal', ({ ahead = 0 }) => ahead >= count, 1_100_000)
   }
 
-  const many = report.count({ whole: 100, sample: 10 })
+  const most = byExtent({ sample: 20, full: 100, report: 100 })
+  const many = byExtent({ sample: 5, full: 10, report: 100 })
+  const few = byExtent({ sample: 1, full: 1, report: 10 })
   const RENEWALS: Array<{ title: string, program: HomeInit['program'], servers: ServerKind[], count: number }> = [{
-    title: '100 renewals, two servers that hang up after 2 s',
+    title: `${most} renewals, two servers that hang up after 2 s`,
     program: 'mapping',
     servers: hangingUp(2),
-    count: 100
+    count: most
   }, {
     title: `${many} renewals, a node of libp2p, three servers that hang up after 2 s`,
     program: 'peer',
@@ -92,10 +95,10 @@ describe('a mapping that never drops', function () {
     servers: [COTURN_CAPPED, COTURN_CAPPED],
     count: many
   }, {
-    title: `${report.count({ whole: 10, sample: 1 })} renewals, two coturns as they come (60 s)`,
+    title: `${few} renewals, two coturns as they come (60 s)`,
     program: 'mapping',
     servers: [COTURN_DEFAULT, COTURN_DEFAULT],
-    count: report.count({ whole: 10, sample: 1 })
+    count: few
   }]
 
   for (const { title, program, servers, count } of RENEWALS) {
@@ -172,7 +175,7 @@ describe('a mapping that never drops', function () {
     expect(failure).to.equal(undefined)
   })
 
-  const timeouts = report.count({ whole: 100, sample: 10 })
+  const timeouts = byExtent({ sample: 4, full: 10, report: 100 })
 
   it(`the router forgets after 3 s of silence, ${timeouts} times`, async () => {
     const home = await setUp({ servers: [KEEPING, KEEPING] })

@@ -2,8 +2,7 @@ import { expect } from 'aegir/chai'
 import { markdownTable } from 'markdown-table'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { lastMapping, toEndpoint } from '../nat-lab/home.ts'
-import { BEHAVIOURS } from '../nat-lab/index.ts'
-import { KINDS, homeAddress } from '../nat-lab/kinds.ts'
+import { KINDS, cellsOf, homeAddress } from '../nat-lab/kinds.ts'
 import { drawMatrix, report } from '../nat-lab/report/index.ts'
 import type { Behaviour, Host, Lab, Program } from '../nat-lab/index.ts'
 import type { Kind } from '../nat-lab/kinds.ts'
@@ -59,10 +58,8 @@ describe('the matrix of NATs', function () {
 
   for (const kind of KINDS) {
     describe(kind.title, () => {
-      for (const mapping of kind.mappings) {
-        for (const filtering of BEHAVIOURS) {
-          it(`${mapping} mapping, ${filtering} filtering`, async () => { await cell(kind, mapping, filtering) })
-        }
+      for (const { mapping, filtering } of cellsOf(kind)) {
+        it(`${mapping} mapping, ${filtering} filtering`, async () => { await cell(kind, mapping, filtering) })
       }
     })
   }

@@ -1,4 +1,5 @@
 import { expect } from 'aegir/chai'
+import { byExtent } from '../fixtures/extent.ts'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { lastMapping, setUpHome } from '../nat-lab/home.ts'
 import { report } from '../nat-lab/report/index.ts'
@@ -38,7 +39,7 @@ describe('what a mapping costs', function () {
   it('the first address takes two round trips', async () => {
     // each run asks the same servers anew
     const { program } = await setUpHome(await create(), { servers: SERVERS, latency: LATENCY, options: { minReconnectInterval: 0 } })
-    const runs = report.count({ whole: 20, sample: 3 })
+    const runs = byExtent({ sample: 3, full: 3, report: 20 })
     const { times } = await program.ask('measure', { runs })
     expect(times).to.have.lengthOf(runs)
 
@@ -64,7 +65,7 @@ describe('what a mapping costs', function () {
     await server.waitFor('binding')
     await router.count()
     const start = Date.now()
-    const cycles = report.count({ whole: 4, sample: 1 })
+    const cycles = byExtent({ sample: 1, full: 1, report: 4 })
 
     for (let i = 0; i < cycles; i++) {
       await server.waitFor('binding', undefined, 120_000)

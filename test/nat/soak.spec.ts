@@ -1,4 +1,5 @@
 import { expect } from 'aegir/chai'
+import { byExtent } from '../fixtures/extent.ts'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { externalAddresses, lastMapping, setUpHome, toEndpoint } from '../nat-lab/home.ts'
 import { report } from '../nat-lab/report/index.ts'
@@ -25,7 +26,7 @@ describe('a mapping that is held for long', function () {
 
   after(async () => { await report.figures('nat-matrix.md', 'soak', figures) })
 
-  const minutes = report.count({ whole: 10, sample: 2 })
+  const minutes = byExtent({ sample: 1, full: 2, report: 10 })
 
   it(`has as many handles and timers, and as much in memory, after ${minutes} minutes of faults`, async () => {
     const home = await setUpHome(await create(), { servers: [HANGS_UP, HANGS_UP, HANGS_UP] })

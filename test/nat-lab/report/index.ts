@@ -1,10 +1,11 @@
+import { extent } from '../../fixtures/extent.ts'
 import { Report } from './report.ts'
 
 /**
  * The report of this run: `npm run test:nat -- --report` makes all measurements
  * whole and writes it
  */
-export const report = new Report(process.argv.includes('--report'))
+export const report = new Report(extent === 'report')
 export { drawMatrix } from './draw-matrix.ts'
 export type { Cell, MatrixRow } from './draw-matrix.ts'
 export type { Figure } from './report.ts'

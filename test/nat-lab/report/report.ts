@@ -35,13 +35,6 @@ export class Report {
   }
 
   /**
-   * A number that is smaller where time is short
-   */
-  count ({ whole, sample }: { whole: number, sample: number }): number {
-    return this.isWhole ? whole : sample
-  }
-
-  /**
    * Print a table of figures, and write it into a document
    */
   async figures (document: string, section: string, figures: Figure[]): Promise<void> {

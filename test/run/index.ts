@@ -1,0 +1,65 @@
+/* eslint-disable no-console */
+/**
+ * Runs all tests, in several processes side by side: most of them wait for the
+ * timers of a NAT most of the time. `--full` runs the long tests in full, `--jobs`
+ * says how many processes run at a time, and arguments are the groups to run, like
+ * `units`, `nat` or `nat/matrix`. See docs/testing.md.
+ */
+import os from 'node:os'
+import { parseArgs } from 'node:util'
+import { allGroups, selectGroups } from './groups.ts'
+import { runMocha } from './mocha.ts'
+import type { Group } from './groups.ts'
+import type { Result } from './result.ts'
+
+/**
+ * How many processes run at a time for each core
+ */
+const JOBS_PER_CORE = 3
+
+/**
+ * No group takes that long, in ms
+ */
+const GROUP_TIMEOUT = 1_800_000
+
+const { values: { full, jobs }, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    full: { type: 'boolean', default: process.env.FULL === 'true' },
+    jobs: { type: 'string', default: String(JOBS_PER_CORE * os.availableParallelism()) }
+  }
+})
+// peers in other languages have to be built first: scripts/test-interop
+const groups = selectGroups(allGroups(), positionals.length === 0 ? ['units', 'nat'] : positionals)
+
+if (groups.length === 0 || !(Number(jobs) > 0)) {
+  console.error(`usage: --jobs must be above 0, and a group one of ${allGroups().map(({ name }) => name).join(', ')}`)
+  process.exit(2)
+}
+
+const env = { ...process.env, ...(full ? { FULL: 'true' } : {}) }
+const started = performance.now()
+const seconds = (since: number): string => `${Math.round((performance.now() - since) / 1_000)} s`
+const results: Array<Result & { name: string }> = []
+const waiting = [...groups]
+
+async function work (): Promise<void> {
+  while (waiting.length > 0) {
+    const group = waiting.shift() as Group
+    const begin = performance.now()
+    const { output, ...result } = await runMocha(group, env, AbortSignal.timeout(GROUP_TIMEOUT))
+    results.push({ ...result, name: group.name })
+    console.info(`\n== ${group.name}: ${result.passed} passed, ${result.failed} failed, ${seconds(begin)}\n${output.trimEnd()}`)
+  }
+}
+
+await Promise.all(Array.from({ length: Math.min(Number(jobs), groups.length) }, work))
+
+for (const { name, failures } of results.filter(({ failed }) => failed > 0)) {
+  console.info(`\n== failures of ${name}\n${failures}`)
+}
+
+const sum = (key: 'passed' | 'failed' | 'skipped'): number => results.reduce((total, result) => total + result[key], 0)
+console.info(`\n${results.length} groups in ${seconds(started)}${sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : ''}`)
+console.info(`${sum('passed')} passed, ${sum('failed')} failed`)
+process.exitCode = sum('failed') > 0 ? 1 : 0
