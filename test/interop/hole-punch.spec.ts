@@ -1,4 +1,5 @@
 import { expect } from 'aegir/chai'
+import { byExtent } from '../fixtures/extent.ts'
 import { network, startPublicPeer, STUN_SERVERS } from './network.ts'
 import { punchRepeatedly } from './punch.ts'
 import { report } from './report.ts'
@@ -7,7 +8,7 @@ import type { Language } from './peers.ts'
 /**
  * How often: `RUNS=50 npm run test:interop`
  */
-const RUNS = Number(process.env.RUNS ?? 10)
+const RUNS = Number(process.env.RUNS ?? byExtent({ sample: 3, full: 10, report: 10 }))
 
 /**
  * Both behind what most homes have. Ports are preserved, else rust announces the
@@ -37,7 +38,7 @@ describe('punching holes between all languages', function () {
 
   for (const { a, b, relay: relayLanguage, baseline = false } of PAIRS) {
     // what others reach by themselves is for comparison, and may take all its time
-    const runs = baseline ? Math.min(RUNS, 3) : RUNS
+    const runs = baseline ? Math.min(RUNS, byExtent({ sample: 1, full: 3, report: 3 })) : RUNS
 
     it(`${a} as A, ${b} as B, by a relay in ${relayLanguage}`, async () => {
       const { lab } = await create()

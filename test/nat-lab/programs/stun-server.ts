@@ -39,6 +39,14 @@ if (hangUp == null && lie === undefined) {
   obey({ counters: () => { say('counters', server.counters) } }, async () => server.close())
 } else {
   const server = await fakeServer(socket => {
+    const { remoteAddress, remotePort } = socket
+
+    // reset before it was accepted
+    if (remoteAddress == null || remotePort == null) {
+      return
+    }
+
+    const client = { host: remoteAddress, port: remotePort }
     const end = (): void => {
       if (!socket.destroyed) {
         ended++
@@ -50,8 +58,6 @@ if (hangUp == null && lie === undefined) {
       const timer = setTimeout(end, hangUp)
       socket.once('close', () => { clearTimeout(timer) })
     }
-
-    const client = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
 
     answer(socket, () => {
       say('binding', { client })
