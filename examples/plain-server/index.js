@@ -12,7 +12,7 @@ const { values, positionals: stunServers } = parseArgs({
   options: {
     port: { type: 'string', default: '4001' },
     'keep-alive': { type: 'string', default: '15' },
-    'server-interval': { type: 'string', default: '10' }
+    reconnect: { type: 'string', default: '10' }
   }
 })
 
@@ -27,7 +27,7 @@ const mapping = new PublicMapping({}, {
   listener: multiaddr(`/ip4/0.0.0.0/tcp/${values.port}`),
   stunServers,
   keepAliveInterval: 1_000 * Number(values['keep-alive']),
-  serverInterval: 1_000 * Number(values['server-interval'])
+  minReconnectInterval: 1_000 * Number(values.reconnect)
 })
 
 mapping.addEventListener('mapped', ({ detail }) => { console.info(`dialable at ${detail.external}`) })
