@@ -27,7 +27,7 @@ export function messages (size: Size): Messages {
   return {
     plain: Buffer.from(encodeMessage(response(size))),
     fingerprint: Buffer.from(encodeMessage(response(size), { fingerprint: true })),
-    integrity: Buffer.from(encodeMessage(response(size), { integrity: { key } }))
+    integrity: Buffer.from(encodeMessage(response(size), { integrityKey: key }))
   }
 }
 
@@ -41,7 +41,7 @@ export const ours: Codec = (size, { plain, fingerprint, integrity }) => ({
   'check FINGERPRINT': () => checkFingerprint(fingerprint),
   'add FINGERPRINT': () => encodeMessage(response(size), { fingerprint: true }),
   'check MESSAGE-INTEGRITY': () => checkIntegrity(integrity, key),
-  'add MESSAGE-INTEGRITY': () => encodeMessage(response(size), { integrity: { key } })
+  'add MESSAGE-INTEGRITY': () => encodeMessage(response(size), { integrityKey: key })
 })
 
 export function checkVector (bytes: Buffer): boolean[] {

@@ -1,6 +1,6 @@
 /**
- * Numbers in network byte order. Not by a DataView: one more object for each
- * message.
+ * Numbers in network byte order. Not with a DataView, which would be one more
+ * object for each message.
  */
 export function readUint16 (bytes: Uint8Array, offset: number): number {
   return bytes[offset] << 8 | bytes[offset + 1]
@@ -28,8 +28,27 @@ export function writeUint32 (value: number, out: Uint8Array, offset: number): nu
 }
 
 /**
- * No Buffer: the slice() of that shares its memory
+ * Part of these bytes as a plain Uint8Array: the `slice()` of a Buffer would share
+ * its memory
  */
 export function view (bytes: Buffer, start: number, length: number): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset + start, length)
+}
+
+/**
+ * Fill up to where the next attribute begins, and return that
+ */
+export function writePadding (out: Uint8Array, offset: number): number {
+  while (offset % 4 !== 0) {
+    out[offset++] = 0
+  }
+
+  return offset
+}
+
+/**
+ * Attributes begin at a multiple of four bytes (RFC 8489, section 14)
+ */
+export function padded (length: number): number {
+  return length + 3 & ~3
 }

@@ -1,12 +1,10 @@
 import { HEADER_LENGTH } from './constants.ts'
 import { STUNProtocolError } from './errors.ts'
-import { checkHeader, decodeMessage } from './message.ts'
-import type { STUNMessage } from './message.ts'
-import type { Uint8ArrayList } from 'uint8arraylist'
+import { checkHeader } from './message.ts'
 
 /**
- * The answer to a Binding request with every attribute that makes sense in it
- * has some hundred bytes; SOFTWARE alone may have 763
+ * The longest message that makes sense, in bytes: the answer to a Binding request
+ * has some hundred, SOFTWARE alone may have 763
  */
 export const DEFAULT_MAX_MESSAGE_LENGTH = 2_048
 
@@ -22,13 +20,13 @@ export interface MessageDecoderInit {
 }
 
 /**
- * Finds the messages in a stream of bytes, however they are cut: STUN over TCP
+ * Finds the messages in a stream of bytes, however it is cut: STUN over TCP
  * has no framing beyond its header (RFC 8489, section 6.2.2).
  *
- * What can not be STUN is refused at its first wrong byte, and a message that
- * is too long when its header is there, before memory is taken for it. Of a
- * message that is not complete its bytes are copied: the chunk that they came in
- * may be far larger, or have come as one of a thousand.
+ * A stream that is not STUN is refused at its first wrong byte, and a message that
+ * is too long when its header is there, before memory is taken for it. The bytes of
+ * an incomplete message are copied, because the chunk that they came in may be far
+ * larger.
  */
 export class MessageDecoder {
   private readonly maxMessageLength: number
@@ -48,18 +46,18 @@ export class MessageDecoder {
   }
 
   /**
-   * The bytes of each message that is complete with this chunk, for
+   * The bytes of each message that is complete with these bytes, for
    * `decodeMessage` and the checks of integrity and fingerprint. They may share
-   * the chunk's memory. To stop before the last loses the rest of the chunk.
+   * the memory of the argument. A caller that stops before the last message loses
+   * the rest.
    *
    * @throws {STUNProtocolError} the stream is not STUN; every later call throws it again
    */
-  * decode (chunk: Uint8Array | Uint8ArrayList): Generator<Uint8Array> {
+  * decode (bytes: Uint8Array): Generator<Uint8Array> {
     if (this.error != null) {
       throw this.error
     }
 
-    const bytes = chunk instanceof Uint8Array ? chunk : chunk.subarray()
     let offset = 0
 
     while (offset < bytes.byteLength) {
@@ -81,8 +79,8 @@ export class MessageDecoder {
   }
 
   /**
-   * Take what belongs to the header, or once that is there to the message.
-   * Returns how many bytes that was.
+   * Take the bytes that belong to the header, or to the message when the header is
+   * complete. Returns how many bytes were taken.
    */
   private hold (bytes: Uint8Array, offset: number, left: number): number {
     if (this.held === 0) {
@@ -97,7 +95,7 @@ export class MessageDecoder {
   }
 
   /**
-   * The message that is held, if it is complete
+   * The held message, if it is complete
    */
   private takeHeld (): Uint8Array | undefined {
     const length = this.lengthOf(this.partial, 0, this.held)
@@ -143,24 +141,5 @@ export class MessageDecoder {
       this.held = 0
       throw err
     }
-  }
-}
-
-/**
- * From bytes to messages, for `it-pipe`
- *
- * @throws {STUNProtocolError} the stream is not STUN
- */
-export async function * decodeStream (source: AsyncIterable<Uint8Array | Uint8ArrayList>, init?: MessageDecoderInit): AsyncGenerator<STUNMessage> {
-  const decoder = new MessageDecoder(init)
-
-  for await (const chunk of source) {
-    for (const bytes of decoder.decode(chunk)) {
-      yield decodeMessage(bytes)
-    }
-  }
-
-  if (decoder.bufferedLength > 0) {
-    throw new STUNProtocolError(`the stream ended within a message, after ${decoder.bufferedLength} bytes of it`)
   }
 }

@@ -1,19 +1,19 @@
-import { padded } from './attributes.ts'
+import { padded, readUint16 } from './bytes.ts'
 import { HEADER_LENGTH } from './constants.ts'
 
 /**
- * Where the first attribute of a type begins in the bytes of a message,
- * nowhere: -1
+ * Where the first attribute of a type begins in the bytes of a message, -1 when
+ * there is none
  */
 export function findAttribute (bytes: Uint8Array, code: number): number {
   let offset = HEADER_LENGTH
 
   while (offset + 4 <= bytes.byteLength) {
-    if ((bytes[offset] << 8 | bytes[offset + 1]) === code) {
+    if (readUint16(bytes, offset) === code) {
       return offset
     }
 
-    offset += 4 + padded(bytes[offset + 2] << 8 | bytes[offset + 3])
+    offset += 4 + padded(readUint16(bytes, offset + 2))
   }
 
   return -1

@@ -1,13 +1,13 @@
 import { randomFillSync } from 'node:crypto'
 import { InvalidParametersError } from '@libp2p/interface'
-import { ATTRIBUTE_CODES, MAX_TEXT_LENGTH, attributeCode, decodeAttribute, padded, writePadding, writeValue } from './attributes.ts'
-import { readUint16, view, writeUint16, writeUint32 } from './bytes.ts'
+import { MAX_TEXT_LENGTH } from './attribute-codecs.ts'
+import { ATTRIBUTE_CODES, attributeCode, decodeAttribute, writeValue } from './attributes.ts'
+import { padded, readUint16, view, writePadding, writeUint16, writeUint32 } from './bytes.ts'
 import { HEADER_LENGTH, MAGIC_COOKIE, TRANSACTION_ID_LENGTH } from './constants.ts'
 import { STUNProtocolError } from './errors.ts'
 import { FINGERPRINT_LENGTH, fingerprint } from './fingerprint.ts'
-import { INTEGRITY_TYPES, integrity } from './integrity.ts'
+import { integrity } from './integrity.ts'
 import type { Attribute, AttributeType } from './attributes.ts'
-import type { IntegrityAlgorithm } from './integrity.ts'
 
 export { HEADER_LENGTH, MAGIC_COOKIE, METHOD_BINDING } from './constants.ts'
 
@@ -43,17 +43,9 @@ export interface STUNMessage {
 
 export interface EncodeOptions {
   /**
-   * Add MESSAGE-INTEGRITY, or with `sha256` MESSAGE-INTEGRITY-SHA256, after the
-   * attributes
+   * Add MESSAGE-INTEGRITY, made with this key, after the attributes
    */
-  integrity?: {
-    key: Uint8Array
-
-    /**
-     * @default 'sha1'
-     */
-    algorithm?: IntegrityAlgorithm
-  }
+  integrityKey?: Uint8Array
 
   /**
    * Add FINGERPRINT as the last attribute
@@ -61,14 +53,6 @@ export interface EncodeOptions {
    * @default false
    */
   fingerprint?: boolean
-
-  /**
-   * The byte that fills an attribute up to a multiple of four. Receivers ignore
-   * it; the test vectors of RFC 5769 have 0x20.
-   *
-   * @default 0
-   */
-  padding?: number
 }
 
 /**
@@ -99,7 +83,7 @@ export function getAttribute<T extends AttributeType> (message: STUNMessage, typ
 }
 
 /**
- * @throws {InvalidParametersError} the message holds what can not be sent
+ * @throws {InvalidParametersError} the message holds what cannot be sent
  */
 export function encodeMessage (message: STUNMessage, options: EncodeOptions = {}): Uint8Array {
   const { method, transactionId } = message
@@ -125,13 +109,12 @@ export function encodeMessage (message: STUNMessage, options: EncodeOptions = {}
   let length = HEADER_LENGTH
 
   for (const attribute of message.attributes) {
-    length = writeAttribute(attribute, start, length, options.padding)
+    length = writeAttribute(attribute, start, length)
   }
 
-  if (options.integrity != null) {
-    const { key, algorithm = 'sha1' } = options.integrity
-    const hmac = integrity(pool.subarray(start, start + length), key, algorithm)
-    length = writeAttribute({ type: INTEGRITY_TYPES[algorithm], hmac }, start, length)
+  if (options.integrityKey != null) {
+    const value = integrity(pool.subarray(start, start + length), options.integrityKey)
+    length = writeAttribute({ type: 'MESSAGE-INTEGRITY', value }, start, length)
   }
 
   if (options.fingerprint === true) {
@@ -260,10 +243,10 @@ function encodeType (number: number, method: number): number {
  * Write an attribute into the pool, at an offset of the message that begins at
  * `start`. Returns the offset of the next one.
  */
-function writeAttribute (attribute: Attribute, start: number, offset: number, padding = 0): number {
+function writeAttribute (attribute: Attribute, start: number, offset: number): number {
   const value = start + offset + 4
   const end = writeValue(attribute, pool, value, start)
-  const next = writePadding(padding, pool, end) - start
+  const next = writePadding(pool, end) - start
 
   if (next > MAX_LENGTH) {
     throw new InvalidParametersError(`A message has at most ${MAX_LENGTH - HEADER_LENGTH} bytes of attributes`)

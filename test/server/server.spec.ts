@@ -123,8 +123,8 @@ describe('STUN server', () => {
   for (const { title, bytes } of [
     { title: 'an unknown optional attribute', bytes: () => request([{ type: 'UNKNOWN', code: 0xfffe, value: new Uint8Array(4) }]) },
     { title: 'a CHANGE-REQUEST for nothing', bytes: () => request([{ type: 'CHANGE-REQUEST', changeIP: false, changePort: false }]) },
-    { title: 'credentials', bytes: () => request([{ type: 'USERNAME', value: 'me' }], {}, { integrity: { key: new Uint8Array(4) } }) },
-    { title: 'padding that is not zero', bytes: () => request([{ type: 'SOFTWARE', value: 'abc' }], {}, { padding: 0xff }) }
+    { title: 'credentials', bytes: () => request([{ type: 'USERNAME', value: 'me' }], {}, { integrityKey: new Uint8Array(4) }) },
+    { title: 'padding that is not zero', bytes: () => request([{ type: 'SOFTWARE', value: 'abc' }]).fill(0xff, -1) }
   ]) {
     it(`accepts ${title}`, async () => {
       const server = await start()
