@@ -1,32 +1,40 @@
 /**
- * Close a connection that was quiet for this long, in ms, as `@libp2p/tcp` does
+ * Close a connection that is silent for this long, in ms, as `@libp2p/tcp` does
  */
 export const DEFAULT_INACTIVITY_TIMEOUT = 2 * 60_000
 
 /**
- * A node should not start slower than a user waits, in ms
+ * How long a listener waits for its first mapping, in ms: a user waits for the node
+ * to start
  */
 export const DEFAULT_MAPPING_TIMEOUT = 2_000
 
 /**
- * How long the address manager may believe a confirmed address, in ms. It is
- * its own default.
+ * For how long the address manager keeps an address confirmed, in ms, which is its
+ * own default
  */
 export const CONFIRM_TTL = 10 * 60_000
 
 /**
- * AutoNAT withdraws an address that strangers can not dial, but that a punch
- * can use, so it is confirmed again this often while it is held, in ms
+ * AutoNAT withdraws an address that strangers cannot dial, although hole punching
+ * can use it. So it is confirmed again this often while the mapping is held, in ms.
  */
 export const CONFIRM_INTERVAL = 60_000
 
 /**
- * Enough for a few punches at once, of a few addresses each
+ * How long a dial from a listening port that was given up keeps connecting, in ms. B's
+ * one-sided dial in DCUtR is given up after 5 s. A's SYN may come at any time in the
+ * 15 s of attempts that follow; each attempt adopts the dial, and leaves it again.
+ */
+export const LINGER_TIME = 10_000
+
+/**
+ * Enough for a few hole punches at once, to a few addresses each
  */
 export const DEFAULT_MAX_LINGERING_DIALS = 16
 
 /**
- * Public servers that are said to answer over TCP
+ * Public servers that are known to answer over TCP
  */
 export const DEFAULT_STUN_SERVERS = [
   'stun:stun.nextcloud.com',

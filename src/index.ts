@@ -8,7 +8,7 @@
  * implementation can dial such a node: on the wire it is TCP.
  *
  * It is a drop-in for `@libp2p/tcp`: all its options hold, and where STUN, the
- * NAT or the platform can not help, the node has a TCP transport at least.
+ * NAT or the platform cannot help, the node still has a TCP transport.
  *
  * @example
  *
@@ -32,10 +32,12 @@
  * ```
  */
 
+import { validateOptions } from './options.ts'
 import { TCPSTUN } from './transport.ts'
 import type { TCPSTUNComponents } from './components.ts'
 import type { MappingOptions } from './mapping/options.ts'
 import type { MappingStatus } from './mapping/status.ts'
+import type { STUNClientInit } from './stun/client.ts'
 import type { CreateListenerOptions, DialTransportOptions, OutboundConnectionUpgradeEvents, Transport } from '@libp2p/interface'
 import type { ProgressEvent } from 'progress-events'
 
@@ -93,14 +95,14 @@ export interface TCPSocketOptions {
  */
 export interface TCPOptions {
   /**
-   * Close an accepted connection that was quiet for this long, in ms; 0 never
+   * Close an accepted connection that is silent for this long, in ms; 0 never
    *
    * @default 120_000
    */
   inboundSocketInactivityTimeout?: number
 
   /**
-   * Close a dialled connection that was quiet for this long, in ms; 0 never
+   * Close a dialled connection that is silent for this long, in ms; 0 never
    *
    * @default 120_000
    */
@@ -147,41 +149,46 @@ export interface TCPSTUNInit extends TCPOptions, MappingOptions {
   stunServers?: string[]
 
   /**
-   * How long `listen()` waits for the first mapping before it returns without, in
-   * ms; 0 does not wait. The search goes on behind it.
+   * For `stuns:` servers, for example the `ca` of a private one
+   */
+  tls?: STUNClientInit['tls']
+
+  /**
+   * How long `listen()` waits for the first mapping, in ms; 0 does not wait. The
+   * search goes on after it returns.
    *
    * @default 2_000
    */
   mappingTimeout?: number
 
   /**
-   * Announce a mapping that the servers agree on at once; `false` leaves it to
-   * AutoNAT to find out whether peers can dial it
+   * Confirm the external address as soon as the servers agree on it; `false` leaves
+   * that to AutoNAT, which finds out whether peers can dial it
    *
    * @default true
    */
   autoConfirmAddress?: boolean
 
   /**
-   * Dial from the listening port: peers see the address that they can dial, and
-   * both sides of a hole punch know the port of the other
+   * Dial from the listening port: then peers see the address that they can dial, and
+   * both sides of a hole punch know each other's port
    *
    * @default true
    */
   portReuse?: boolean
 
   /**
-   * Connect to the peer at once after a relayed connection to it was made, where
-   * its own dial meets ours, and do not wait until DCUtR punches (see
+   * Once this node has made a relayed connection, dial the remote peer's addresses at
+   * once and do not wait until DCUtR punches: the peer dials us at the same time (see
    * docs/hole-punching.md)
    *
    * @default true
    */
-  fastHolePunch?: boolean
+  earlyHolePunch?: boolean
 
   /**
-   * How many dials from the listening port that were given up may linger, so that
-   * a hole punch can use them; each does for 10 s at most
+   * How many dials from the listening port may keep connecting after they were given
+   * up, so that a hole punch can use them. Each does so for 10 s at most.
    *
    * @default 16
    */
@@ -212,10 +219,12 @@ export interface TCPCreateListenerOptions extends CreateListenerOptions, TCPSock
 /**
  * The transport
  *
- * @throws {InvalidParametersError} an option makes no sense, it is named. An
- * invalid STUN URI does not throw: it is in the log and in `onMappingChange`.
+ * @throws {InvalidParametersError} an option is unknown or makes no sense, or a STUN
+ * URI is invalid; the message names the option
  */
 export function tcpSTUN (init: TCPSTUNInit = {}): (components: TCPSTUNComponents) => Transport<TCPDialEvents> {
+  validateOptions(init)
+
   return (components) => new TCPSTUN(components, init)
 }
 

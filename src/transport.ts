@@ -1,40 +1,54 @@
-import { InvalidParametersError, serviceCapabilities, transportSymbol } from '@libp2p/interface'
+import { serviceCapabilities, transportSymbol } from '@libp2p/interface'
 import { TCP as TCPMatcher, Unix } from '@multiformats/multiaddr-matcher'
+import { ConnectionTable } from './connection/connection-table.ts'
+import { DEFAULT_MAX_LINGERING_DIALS, LINGER_TIME } from './constants.ts'
 import { Dialer } from './dial/dialer.ts'
-import { SharedPorts } from './dial/shared-ports.ts'
+import { DialerMetrics } from './dial/metrics.ts'
+import { OutboundUpgrade } from './dial/outbound-upgrade.ts'
+import { SourcePorts } from './dial/source-port.ts'
 import { TCPSTUNListener } from './listen/listener.ts'
-import { validateMappingOptions } from './mapping/options.ts'
-import { FastPunch } from './punch/hole-punch.ts'
-import type { TCPCreateListenerOptions, TCPDialEvents, TCPDialOptions, TCPSTUNComponents, TCPSTUNInit } from './index.ts'
+import { ListeningPorts } from './listen/listening-ports.ts'
+import { EarlyDialer } from './punch/early-dialer.ts'
+import { EarlyHolePunch } from './punch/early-hole-punch.ts'
+import { LingeringDials } from './punch/lingering-dials.ts'
+import type { TCPSTUNComponents } from './components.ts'
+import type { TCPCreateListenerOptions, TCPDialEvents, TCPDialOptions, TCPSTUNInit } from './index.ts'
 import type { Connection, Listener, Startable, Transport } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
   private readonly components: TCPSTUNComponents
   private readonly init: TCPSTUNInit
-  private readonly ports = new SharedPorts()
+  private readonly ports = new ListeningPorts()
+  private readonly connections = new ConnectionTable()
   private readonly dialer: Dialer
-  private readonly fastPunch: FastPunch
+  private readonly earlyHolePunch?: EarlyHolePunch
 
   constructor (components: TCPSTUNComponents, init: TCPSTUNInit = {}) {
-    validateMappingOptions(init)
-
-    if (init.mappingTimeout != null && !(init.mappingTimeout >= 0 && init.mappingTimeout <= 0x7fffffff)) {
-      throw new InvalidParametersError(`mappingTimeout must be a number of milliseconds from 0 on, not ${init.mappingTimeout}`)
-    }
-
-    if (init.stunServers != null && !Array.isArray(init.stunServers)) {
-      throw new InvalidParametersError('stunServers must be a list of STUN URIs')
-    }
-
-    if (init.maxLingeringDials != null && !(Number.isInteger(init.maxLingeringDials) && init.maxLingeringDials >= 0)) {
-      throw new InvalidParametersError(`maxLingeringDials must be a whole number from 0 on, not ${init.maxLingeringDials}`)
-    }
+    const { portReuse = true, earlyHolePunch = true, maxLingeringDials: limit = DEFAULT_MAX_LINGERING_DIALS } = init
+    const { ports, connections } = this
+    const metrics = new DialerMetrics(components.metrics)
+    const lingering = new LingeringDials({ limit, time: LINGER_TIME })
+    const sourcePorts = new SourcePorts(components, { ports, connections, portReuse })
+    const upgrade = new OutboundUpgrade(components, { connections, metrics, inactivityTimeout: init.outboundSocketInactivityTimeout })
 
     this.components = components
     this.init = init
-    this.dialer = new Dialer(components, init, this.ports)
-    this.fastPunch = new FastPunch(components, this.dialer)
+    this.dialer = new Dialer(components, { ports, connections, sourcePorts, lingering, upgrade, metrics, socketOptions: init.dialOpts })
+    ports.addEventListener('delete', ({ detail }) => { lingering.close(detail) })
+
+    // in a private network the first bytes of a connection are encrypted, so they do
+    // not show who is the initiator
+    if (portReuse && earlyHolePunch && components.connectionProtector == null) {
+      const early = new EarlyDialer(components, {
+        lingering,
+        sourcePort: async (ma, remote, options) => sourcePorts.find(ma, remote, options),
+        connect: (local, remote) => this.dialer.connectFrom(local, remote),
+        upgrade: async (socket, ma, role, options) => upgrade.upgrade(socket, ma, role, options),
+        onConnect: () => { metrics.onEvent('early_punch') }
+      })
+      this.earlyHolePunch = new EarlyHolePunch(components, async (ma, options) => early.dial(ma, options))
+    }
   }
 
   readonly [transportSymbol] = true
@@ -47,16 +61,11 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
   ]
 
   start (): void {
-    const { portReuse = true, fastHolePunch = true } = this.init
-
-    // in a private network the first words are not readable
-    if (portReuse && fastHolePunch && this.components.connectionProtector == null) {
-      this.fastPunch.start()
-    }
+    this.earlyHolePunch?.start()
   }
 
   stop (): void {
-    this.fastPunch.stop()
+    this.earlyHolePunch?.stop()
   }
 
   async dial (ma: Multiaddr, options: TCPDialOptions): Promise<Connection> {
@@ -64,7 +73,9 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
   }
 
   createListener (options: TCPCreateListenerOptions): Listener {
-    return new TCPSTUNListener(this.components, this.init, options, this.ports)
+    const { init, ports, connections } = this
+
+    return new TCPSTUNListener(this.components, { init, options, ports, connections })
   }
 
   /**

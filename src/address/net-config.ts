@@ -11,16 +11,34 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  * Where a multiaddr points: a Unix socket (a named pipe on Windows), or a host
  * (an address or a name) and a port. The family of a plain `/dns` is not known.
  */
-export type NetConfig =
-  { type: 'unix', path: string } |
-  { type: 'tcp', host: string, port: number, family?: 4 | 6 }
+export type NetConfig = UnixConfig | TCPConfig
+
+export interface UnixConfig {
+  type: 'unix'
+  path: string
+}
+
+export interface TCPConfig {
+  type: 'tcp'
+
+  /**
+   * An IP address or a name
+   */
+  host: string
+  port: number
+  family?: 4 | 6
+}
+
+export interface IPEndpoint extends Endpoint {
+  family: 4 | 6
+}
 
 /**
  * The IP address and port that a multiaddr begins with, `/ip4/1.2.3.4/tcp/5` or its
  * IPv6 form; none where it begins with anything else. What peers tell is read by
  * this: it never throws.
  */
-export function toIPEndpoint (ma: Multiaddr): Endpoint & { family: 4 | 6 } | undefined {
+export function toIPEndpoint (ma: Multiaddr): IPEndpoint | undefined {
   const [ip, tcp] = ma.getComponents()
   const port = Number(tcp?.value)
 

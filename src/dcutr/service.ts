@@ -1,7 +1,7 @@
 import { InvalidParametersError, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { anySignal } from 'any-signal'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
-import { isRelayed } from '../punch/is-relayed.ts'
+import { isRelayed } from '../connection/peers.ts'
 import { BackOff } from './back-off.ts'
 import { DCUTR_PROTOCOL, HolePuncher } from './hole-puncher.ts'
 import type { DCUtRComponents } from './components.ts'

@@ -1,6 +1,6 @@
 import { CONFIRM_INTERVAL, CONFIRM_TTL } from '../constants.ts'
 import { externalOf } from '../mapping/status.ts'
-import type { TCPSTUNComponents } from '../index.ts'
+import type { TCPSTUNComponents } from '../components.ts'
 import type { MappingStatus } from '../mapping/status.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'

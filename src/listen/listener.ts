@@ -1,169 +1,142 @@
 import net from 'node:net'
-import { AlreadyStartedError, InvalidParametersError } from '@libp2p/interface'
+import { AlreadyStartedError } from '@libp2p/interface'
 import { getThinWaistAddresses } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
-import { anySignal } from 'any-signal'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { pEvent } from 'p-event'
-import { toMultiaddr } from '../address/endpoint.ts'
 import { toNetConfig } from '../address/net-config.ts'
-import { isLoopback } from '../address/scope.ts'
-import { toMultiaddrConnection } from '../connection/connection.ts'
-import { DEFAULT_MAPPING_TIMEOUT, DEFAULT_STUN_SERVERS } from '../constants.ts'
-import { PublicMapping } from '../mapping/mapping.ts'
-import { DEFAULT_KEEP_ALIVE_INTERVAL } from '../mapping/options.ts'
-import { assertPortFree, bindSocket } from '../net/bound-socket.ts'
+import { toMultiaddrConnection } from '../connection/multiaddr-connection.ts'
 import { foreignListeners } from '../net/foreign-listeners.ts'
-import { portSharing } from '../net/port-sharing.ts'
 import { resetSocket } from '../net/reset-socket.ts'
-import { systemClock } from '../runtime/clock.ts'
-import { sharedLogger } from '../runtime/loggers.ts'
-import { parseSTUNURI } from '../stun/uri.ts'
-import { Announcer } from './announcer.ts'
-import { observedAddress } from './observed-address.ts'
+import { listen } from './listen.ts'
+import { ListenerMapping } from './listener-mapping.ts'
+import { toListeningPort } from './listening-ports.ts'
+import { ListenerMetrics } from './metrics.ts'
+import type { ListeningPort, ListeningPorts } from './listening-ports.ts'
 import type { NetConfig } from '../address/net-config.ts'
-import type { SharedPort, SharedPorts } from '../dial/shared-ports.ts'
-import type { TCPCreateListenerOptions, TCPSTUNComponents, TCPSTUNInit } from '../index.ts'
-import type { MappingStatus } from '../mapping/status.ts'
-import type { AbortOptions, CounterGroup, IdentifyResult, Listener, ListenerEvents, Logger, MetricGroup } from '@libp2p/interface'
+import type { TCPSTUNComponents } from '../components.ts'
+import type { ConnectionTable } from '../connection/connection-table.ts'
+import type { TCPCreateListenerOptions, TCPSTUNInit } from '../index.ts'
+import type { AbortOptions, Listener, ListenerEvents, Logger, MultiaddrConnection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Socket } from 'node:net'
 
-interface ListenerMetrics {
-  status?: MetricGroup
-  errors?: CounterGroup
-  events?: CounterGroup
-}
-
 /**
- * As `@libp2p/tcp` numbers them in its metrics
- */
-const STATUS_CODES = { inactive: 0, active: 1, paused: 2, closed: 0 }
-
-/**
- * - `inactive`: not listening yet
- * - `active`: accepts connections
- * - `paused`: does not listen, there are too many connections
+ * - `idle`: not listening yet
+ * - `opening`: about to listen, for the first time or after a pause
+ * - `listening`: accepts connections
+ * - `paused`: there are too many connections
  * - `closed`: for good
  */
-type Status =
-  { name: 'inactive' } |
-  { name: 'active' | 'paused', listenAddr: Multiaddr, config: NetConfig, shared?: SharedPort } |
-  { name: 'closed' }
+type ListenerState =
+  { name: 'idle' | 'closed', port?: undefined } |
+  OpenState
+
+interface OpenState {
+  name: 'opening' | 'listening' | 'paused'
+  listenAddr: Multiaddr
+  config: NetConfig
+
+  /**
+   * Unix sockets have none
+   */
+  port?: ListeningPort
+}
+
+export interface ListenerInit {
+  init: TCPSTUNInit
+  options: TCPCreateListenerOptions
+  ports: ListeningPorts
+  connections: ConnectionTable
+}
 
 export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implements Listener {
-  private readonly components: TCPSTUNComponents
   private readonly init: TCPSTUNInit
   private readonly options: TCPCreateListenerOptions
-  private readonly ports: SharedPorts
+  private readonly ports: ListeningPorts
+  private readonly connections: ConnectionTable
   private readonly log: Logger
   private readonly connectionLog: Logger
   private readonly server: net.Server
   private readonly sockets = new Set<Socket>()
   private readonly shutdown = new AbortController()
   private readonly metrics: ListenerMetrics
-  private readonly announcer: Announcer
-  private mapping?: PublicMapping
-  private status: Status = { name: 'inactive' }
-  private label = 'unknown'
+  private readonly mapping: ListenerMapping
+  private state: ListenerState = { name: 'idle' }
 
-  /**
-   * @throws {InvalidParametersError} `closeServerOnMaxConnections` makes no sense
-   */
-  constructor (components: TCPSTUNComponents, init: TCPSTUNInit, options: TCPCreateListenerOptions, ports: SharedPorts) {
+  constructor (components: TCPSTUNComponents, { init, options, ports, connections }: ListenerInit) {
     super()
 
-    this.components = components
     this.init = init
     this.options = options
     this.ports = ports
-    this.log = sharedLogger(components.logger, 'libp2p:tcp-stun:listener')
-    // one for all connections: each of its own takes longer, and memory
-    this.connectionLog = sharedLogger(components.logger, 'libp2p:tcp-stun:listener:connection')
+    this.connections = connections
+    this.log = components.logger.forComponent('libp2p:tcp-stun:listener')
+    // one logger for all connections: creating one for each costs time and memory
+    this.connectionLog = components.logger.forComponent('libp2p:tcp-stun:listener:connection')
+    this.metrics = new ListenerMetrics(components.metrics)
     setMaxListeners(Infinity, this.shutdown.signal)
 
-    const { closeServerOnMaxConnections: limits } = init
-
-    if (limits != null && limits.closeAbove < limits.listenBelow) {
-      throw new InvalidParametersError('closeAbove must be >= listenBelow')
-    }
-
-    this.server = net.createServer({
-      keepAlive: true,
-      noDelay: true,
-      allowHalfOpen: false,
-      ...init.listenOpts,
-      ...options
-    })
+    this.server = net.createServer({ keepAlive: true, noDelay: true, allowHalfOpen: false, ...init.listenOpts, ...options })
 
     if (init.maxConnections != null) {
       this.server.maxConnections = init.maxConnections
     }
 
     this.server.on('connection', socket => { this.onSocket(socket) })
-    this.server.on('drop', () => { this.metrics.events?.increment({ [`${this.label} drop`]: true }) })
+    this.server.on('drop', () => { this.metrics.onEvent('drop') })
     this.server.on('error', err => {
-      this.metrics.errors?.increment({ [`${this.label} listen_error`]: true })
+      this.metrics.onError('listen_error')
       this.safeDispatchEvent('error', { detail: err })
     })
 
-    this.announcer = new Announcer(components, {
-      clock: systemClock,
-      autoConfirmAddress: init.autoConfirmAddress ?? true,
+    this.mapping = new ListenerMapping(components, {
+      options: init,
+      ports,
+      connections,
+      log: this.log,
       onChange: () => {
-        if (this.status.name === 'active') {
+        if (this.state.name === 'listening') {
           this.safeDispatchEvent('listening')
         }
       }
     })
-
-    components.metrics?.registerMetricGroup('libp2p_tcp_stun_inbound_connections_total', {
-      label: 'address',
-      help: 'Current active connections in TCP listener',
-      calculate: () => ({ [this.label]: this.sockets.size })
-    })
-
-    this.metrics = {
-      status: components.metrics?.registerMetricGroup('libp2p_tcp_stun_listener_status_info', {
-        label: 'address',
-        help: 'Current status of the TCP listener socket: 0 inactive, 1 active, 2 paused'
-      }),
-      errors: components.metrics?.registerCounterGroup('libp2p_tcp_stun_listener_errors_total', {
-        label: 'address',
-        help: 'Total count of TCP listener errors by type'
-      }),
-      events: components.metrics?.registerCounterGroup('libp2p_tcp_stun_listener_events_total', {
-        label: 'address',
-        help: 'Total count of TCP listener events by type'
-      })
-    }
   }
 
   /**
+   * @throws {AlreadyStartedError} the listener listens already, or did
+   * @throws {AbortError} the listener was closed meanwhile
    * @throws the system's error: EADDRINUSE also when the other listener shares its port
    */
   async listen (ma: Multiaddr): Promise<void> {
-    if (this.status.name !== 'inactive') {
+    if (this.state.name !== 'idle') {
       throw new AlreadyStartedError('The listener is already listening')
     }
 
-    this.status = { name: 'active', listenAddr: ma, config: toNetConfig(ma) }
+    this.state = { name: 'opening', listenAddr: ma, config: toNetConfig(ma) }
 
     try {
-      await this.resume()
+      await this.open(this.state)
     } catch (err) {
-      this.status = { name: 'inactive' }
+      // a port that could not be had may be tried again
+      if (this.state.name === 'opening') {
+        this.state = { name: 'idle' }
+      }
+
       throw err
     }
 
     foreignListeners.watch(this.server, { log: this.log, signal: this.shutdown.signal })
-    await this.startMapping()
+
+    if (this.state.name === 'listening' && this.state.port != null) {
+      await this.mapping.start(this.state.port, this.shutdown.signal)
+    }
   }
 
   getAddrs (): Multiaddr[] {
     const address = this.server.address()
 
-    if (address == null || (this.status.name !== 'active' && this.status.name !== 'paused')) {
+    if (address == null || (this.state.name !== 'listening' && this.state.name !== 'paused')) {
       return []
     }
 
@@ -171,14 +144,14 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       return [multiaddr(`/unix/${encodeURIComponent(address)}`)]
     }
 
-    const addrs = getThinWaistAddresses(this.status.listenAddr, address.port)
-    const { external } = this.announcer
+    const addrs = getThinWaistAddresses(this.state.listenAddr, address.port)
+    const { external } = this.mapping
 
     if (external == null || addrs.some(addr => addr.equals(external))) {
       return addrs
     }
 
-    // never last: the address manager takes the last one for that of the LAN
+    // not last: the address manager takes the last one for the address in the LAN
     return [external, ...addrs]
   }
 
@@ -187,21 +160,20 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
   }
 
   async close (options?: AbortOptions): Promise<void> {
-    if (this.status.name === 'closed') {
+    if (this.state.name === 'closed') {
       return
     }
 
-    if (this.status.name !== 'inactive' && this.status.shared != null) {
-      this.ports.delete(this.status.shared)
+    if (this.state.port != null) {
+      this.ports.delete(this.state.port)
     }
 
-    this.setStatus({ name: 'closed' })
-    this.announcer.close()
-    this.components.events?.removeEventListener('peer:identify', this.onIdentify)
+    this.state = { name: 'closed' }
+    this.metrics.close()
 
     // also ends upgrades that are under way
     this.shutdown.abort()
-    await this.mapping?.close()
+    await this.mapping.close()
 
     const events: Array<Promise<unknown>> = []
 
@@ -223,22 +195,22 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
   }
 
   private onSocket (socket: Socket): void {
-    this.metrics.events?.increment({ [`${this.label} connection`]: true })
+    this.metrics.onEvent('connection')
 
-    if (this.status.name !== 'active') {
+    if (this.state.name !== 'listening') {
       resetSocket(socket)
       return
     }
 
-    const { listenAddr, config } = this.status
-    let maConn: ReturnType<typeof toMultiaddrConnection>
+    const { listenAddr, config } = this.state
+    let maConn: MultiaddrConnection
 
     try {
       maConn = toMultiaddrConnection({
         socket,
         inactivityTimeout: this.init.inboundSocketInactivityTimeout,
         metrics: this.metrics.events,
-        metricPrefix: `${this.label} `,
+        metricPrefix: this.metrics.prefix,
         direction: 'inbound',
         localAddr: listenAddr,
         // the other end of a Unix socket has no address
@@ -247,18 +219,13 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       })
     } catch (err: any) {
       this.log.error('inbound connection failed - %e', err)
-      this.metrics.errors?.increment({ [`${this.label} inbound_to_connection`]: true })
+      this.metrics.onError('inbound_to_connection')
       socket.destroy()
       return
     }
 
     this.log('new inbound connection %a', maConn.remoteAddr)
-    this.sockets.add(socket)
-    this.ports.track(socket, 'inbound')
-    socket.once('close', () => {
-      this.sockets.delete(socket)
-      this.resumeBelowLimit()
-    })
+    this.addSocket(socket)
 
     this.options.upgrader.upgradeInbound(maConn, { signal: this.shutdown.signal })
       .then(() => {
@@ -267,185 +234,84 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       })
       .catch(err => {
         this.log.error('inbound connection upgrade failed - %e', err)
-        this.metrics.errors?.increment({ [`${this.label} inbound_upgrade`]: true })
+        this.metrics.onError('inbound_upgrade')
         maConn.abort(err)
       })
+  }
+
+  private addSocket (socket: Socket): void {
+    this.sockets.add(socket)
+    this.connections.track(socket, 'inbound')
+    this.metrics.onConnections(this.sockets.size)
+
+    socket.once('close', () => {
+      this.sockets.delete(socket)
+
+      if (this.state.name !== 'closed') {
+        this.metrics.onConnections(this.sockets.size)
+        this.resumeBelowLimit()
+      }
+    })
   }
 
   /**
    * Listen, for the first time or again on the same port
    */
-  private async resume (): Promise<void> {
-    if (this.server.listening || (this.status.name !== 'active' && this.status.name !== 'paused')) {
-      return
-    }
-
-    const { config, listenAddr } = this.status
-    const { backlog } = this.init
-    const listening = pEvent(this.server, 'listening')
-
-    try {
-      if (config.type === 'unix') {
-        this.server.listen({ path: config.path, backlog })
-      } else {
-        const { host, port, family } = config
-        const ipv6Only = family === 6
-
-        if (portSharing() === 'unsupported') {
-          this.server.listen({ host, port, ipv6Only, backlog })
-        } else {
-          assertPortFree({ host, port, ipv6Only })
-          bindSocket({ host, port, ipv6Only }).listen(this.server, { backlog })
-        }
-      }
-    } catch (err) {
-      listening.cancel()
-      throw err
-    }
-
-    await listening
-
-    // closed while it began to listen
-    if (this.shutdown.signal.aborted) {
-      this.server.close()
-      return
-    }
+  private async open ({ listenAddr, config, port }: OpenState): Promise<void> {
+    await listen(this.server, config, { backlog: this.init.backlog, signal: this.shutdown.signal })
 
     const address = this.server.address()
-    const shared = this.share(config, address)
-    this.label = address == null ? 'unknown' : typeof address === 'string' ? address : `${address.address}:${address.port}`
-    this.setStatus({
-      name: 'active',
+
+    if (port == null && address != null && typeof address !== 'string') {
+      port = toListeningPort(address)
+      this.ports.add(port)
+    }
+
+    this.state = {
+      name: 'listening',
       listenAddr,
-      shared,
-      // a port that the system chose is kept
-      config: config.type === 'tcp' && shared != null ? { ...config, port: shared.port } : config
-    })
+      port,
+      // keep the address that the name has, and the port that the system chose
+      config: port == null ? config : { type: 'tcp', ...port }
+    }
+    this.metrics.onListening(typeof address === 'string' ? address : `${address?.address}:${address?.port}`, this.sockets.size)
     this.safeDispatchEvent('listening')
-  }
-
-  private share (config: NetConfig, address: net.AddressInfo | string | null): SharedPort | undefined {
-    if (this.status.name === 'paused' && this.status.shared != null) {
-      return this.status.shared
-    }
-
-    if (config.type === 'unix' || address == null || typeof address === 'string') {
-      return
-    }
-
-    const shared: SharedPort = { host: address.address, port: address.port, family: net.isIPv6(address.address) ? 6 : 4 }
-    this.ports.add(shared)
-
-    return shared
   }
 
   private pauseAboveLimit (): void {
     const { closeServerOnMaxConnections: limits } = this.init
 
-    if (limits == null || this.sockets.size < limits.closeAbove || this.status.name !== 'active') {
+    if (limits == null || this.sockets.size < limits.closeAbove || this.state.name !== 'listening') {
       return
     }
 
     this.log('pausing incoming connections as limit is exceeded - %d/%d', this.sockets.size, limits.closeAbove)
-    this.setStatus({ ...this.status, name: 'paused' })
-    // connections that are there stay
+    this.state = { ...this.state, name: 'paused' }
+    this.metrics.onPaused()
+    // its connections stay open
     this.server.close()
   }
 
   private resumeBelowLimit (): void {
     const { closeServerOnMaxConnections: limits } = this.init
 
-    if (limits == null || this.sockets.size >= limits.listenBelow || this.status.name !== 'paused') {
+    if (limits == null || this.sockets.size >= limits.listenBelow || this.state.name !== 'paused') {
       return
     }
 
-    // another process may have taken the port meanwhile: the next connection
-    // that closes tries again
-    this.resume().catch(err => {
+    const paused = this.state
+    this.state = { ...paused, name: 'opening' }
+
+    // another process may have taken the port meanwhile; the next connection that
+    // closes tries again
+    this.open(this.state).catch(err => {
+      if (this.state.name === 'closed') {
+        return
+      }
+
       this.log.error('could not listen again - %e', err)
+      this.state = paused
       limits.onListenError?.(err)
     })
   }
-
-  /**
-   * Wait for the first mapping, but not for long. It never fails.
-   */
-  private async startMapping (): Promise<void> {
-    const { stunServers = DEFAULT_STUN_SERVERS, mappingTimeout = DEFAULT_MAPPING_TIMEOUT, keepAliveInterval = DEFAULT_KEEP_ALIVE_INTERVAL } = this.init
-
-    if (this.status.name !== 'active' || this.status.shared == null) {
-      return
-    }
-
-    const { shared } = this.status
-    const { host, port } = shared
-
-    if (isLoopback(host) && !couldMapLoopback(stunServers)) {
-      return
-    }
-
-    const mapping = new PublicMapping(this.components, {
-      ...this.init,
-      listener: toMultiaddr({ host, port }),
-      stunServers,
-      isHeld: () => this.ports.hold(shared, { keepAlive: keepAliveInterval, allowPrivate: this.init.allowPrivateMapping === true })
-    })
-
-    this.mapping = mapping
-    mapping.addEventListener('status', ({ detail }) => { this.onMapping(detail) })
-    this.components.events?.addEventListener('peer:identify', this.onIdentify)
-    await this.waitForMapping(mapping, mappingTimeout)
-  }
-
-  private async waitForMapping (mapping: PublicMapping, mappingTimeout: number): Promise<void> {
-    // aborting ends the wait only, the search goes on
-    const signal = anySignal([this.shutdown.signal, mappingTimeout > 0 ? AbortSignal.timeout(mappingTimeout) : AbortSignal.abort()])
-
-    await mapping.start(signal)
-      .catch(err => { this.log('no mapping within %d ms - %e', mappingTimeout, err) })
-      .finally(() => { signal.clear() })
-  }
-
-  private readonly onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => {
-    const observed = observedAddress(detail, this.ports)
-
-    if (observed != null && this.status.name === 'active' && observed.port === this.status.shared) {
-      this.mapping?.observe(observed.host, observed.external)
-    }
-  }
-
-  private onMapping (status: MappingStatus): void {
-    if (this.status.name === 'closed') {
-      return
-    }
-
-    this.announcer.update(status)
-
-    try {
-      this.init.onMappingChange?.(status)
-    } catch (err: any) {
-      this.log.error('onMappingChange failed - %e', err)
-    }
-  }
-
-  private setStatus (status: Status): void {
-    this.status = status
-    this.metrics.status?.update({ [this.label]: STATUS_CODES[status.name] })
-  }
-}
-
-/**
- * A loopback listener has no NAT in front of it, so it is only worth to ask a
- * server on loopback; where no server is valid at all, that is to be said
- */
-function couldMapLoopback (servers: string[]): boolean {
-  const hosts = servers.flatMap(server => {
-    try {
-      return [parseSTUNURI(server).host]
-    } catch {
-      return []
-    }
-  })
-
-  return hosts.length === 0 || hosts.some(host => host === 'localhost' || isLoopback(host))
 }

@@ -1,12 +1,12 @@
 import { formatEndpoint } from '../address/endpoint.ts'
 import { resetSocket } from '../net/reset-socket.ts'
 import type { Endpoint } from '../address/endpoint.ts'
-import type { SharedPort } from '../dial/shared-ports.ts'
+import type { ListeningPort } from '../listen/listening-ports.ts'
 import type { Socket } from 'node:net'
 
 export interface LingeringDialsInit {
   /**
-   * How many there may be at once: the oldest makes room
+   * How many there may be at once. Beyond it the oldest is closed.
    */
   limit: number
 
@@ -18,21 +18,21 @@ export interface LingeringDialsInit {
 
 interface LingeringDial {
   socket: Socket
-  local: SharedPort
+  local: ListeningPort
   timer: NodeJS.Timeout
   forget(): void
 }
 
 /**
- * Sockets of the listening port that still connect though nobody waits for them
- * just now.
+ * Dials from a listening port that were given up before they were connected, and
+ * are kept connecting for a while.
  *
- * Our NAT has seen their SYN and lets the answer of the other side in, which may
- * be the SYN of a hole punch. Were such a socket closed, the NAT would keep its
- * half-open state with a sequence number that is gone: the peer's SYN would then
- * reach our listener, whose SYN-ACK does not fit that state and is dropped, and
- * our own next connect() from the port would fail with EADDRNOTAVAIL. So it is
- * kept, and the next dial to the same address adopts it.
+ * Our NAT has seen their SYN and admits the answer of that endpoint, which may be
+ * the SYN of a hole punch. If such a socket were closed, the NAT would keep a
+ * half-open state with a sequence number that is no longer in use: the peer's SYN
+ * would reach our listener, whose SYN-ACK does not match that state and is dropped,
+ * and our own next connect() from the port would fail with EADDRNOTAVAIL. So the
+ * socket stays, and the next dial to the same endpoint adopts it.
  */
 export class LingeringDials {
   private readonly init: LingeringDialsInit
@@ -46,7 +46,7 @@ export class LingeringDials {
     return this.dials.size
   }
 
-  add (socket: Socket, local: SharedPort, remote: Endpoint): void {
+  add (socket: Socket, local: ListeningPort, remote: Endpoint): void {
     const key = toKey(local, remote)
 
     if (this.init.limit === 0 || this.dials.has(key)) {
@@ -59,7 +59,7 @@ export class LingeringDials {
     }
 
     const onClose = (): void => { this.remove(key) }
-    // nothing that lingers keeps the process alive
+    // a lingering dial does not keep the process alive
     const timer = setTimeout(() => { this.end(key) }, this.init.time).unref()
     socket.unref()
     socket.once('close', onClose)
@@ -71,29 +71,32 @@ export class LingeringDials {
     })
   }
 
-  has (local: SharedPort, remote: Endpoint): boolean {
+  has (local: ListeningPort, remote: Endpoint): boolean {
     return this.dials.has(toKey(local, remote))
   }
 
   /**
-   * Take a socket to this endpoint over: it is still connecting, or is connected
-   * by now
+   * Take over the socket to this endpoint, which is still connecting, or connected
+   * by now. When one is given, take over no other socket.
    */
-  adopt (local: SharedPort, remote: Endpoint): Socket | undefined {
-    const { socket } = this.remove(toKey(local, remote)) ?? {}
+  adopt (local: ListeningPort, remote: Endpoint, only?: Socket): Socket | undefined {
+    const key = toKey(local, remote)
+    const socket = this.dials.get(key)?.socket
 
-    // it has failed just now, and closes
-    if (socket == null || socket.destroyed) {
+    if (socket == null || (only != null && only !== socket)) {
       return
     }
 
-    return socket.ref()
+    this.remove(key)
+
+    // it may have just failed, and be closing
+    return socket.destroyed ? undefined : socket.ref()
   }
 
   /**
-   * End those from the port of a listener that closes
+   * Close those of a port whose listener closes
    */
-  close (local: SharedPort): void {
+  close (local: ListeningPort): void {
     for (const [key, dial] of this.dials) {
       if (dial.local === local) {
         this.end(key)
@@ -119,6 +122,6 @@ export class LingeringDials {
   }
 }
 
-function toKey (local: SharedPort, remote: Endpoint): string {
-  return `${local.family} ${local.port} ${formatEndpoint(remote)}`
+function toKey (local: ListeningPort, remote: Endpoint): string {
+  return `${formatEndpoint(local)} ${formatEndpoint(remote)}`
 }

@@ -249,7 +249,7 @@ function countRefusals (onRefusal: () => void): any {
         }
       }
     }),
-    registerMetricGroup: () => ({ update: () => {}, increment: () => {} }),
+    registerMetricGroup: () => ({ update: () => {}, increment: () => {}, reset: () => {} }),
     registerMetric: () => ({ update: () => {}, increment: () => {} })
   }
 }

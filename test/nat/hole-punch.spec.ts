@@ -39,26 +39,26 @@ interface Cell {
 const RESTRICTED: NATOptions = { mapping: 'endpoint-independent', filtering: 'address-and-port-dependent' }
 const RESETTING: NATOptions = { ...RESTRICTED, unsolicited: 'reset' }
 const FIREWALL = { firewall: true, filtering: 'address-and-port-dependent' } as const
-const PLAIN = { fastHolePunch: false }
+const PLAIN = { earlyHolePunch: false }
 const STOCK: Side = { nat: RESTRICTED, options: { stock: true } }
 
 const CELLS: Cell[] = [
   ...[0, 20, 100].flatMap(latency => [
     { title: `plain DCUtR, ${latency} ms one way`, a: { nat: RESTRICTED, options: PLAIN }, b: { nat: RESTRICTED, options: PLAIN }, latency, expected: 9.8, within: 6_000 },
-    { title: `the fast way on A's side, ${latency} ms one way`, a: { nat: RESTRICTED }, b: { nat: RESTRICTED, options: PLAIN }, latency, expected: 9.8, within: 6 * 2 * latency + 200 }
+    { title: `an early dial on A's side, ${latency} ms one way`, a: { nat: RESTRICTED }, b: { nat: RESTRICTED, options: PLAIN }, latency, expected: 9.8, within: 6 * 2 * latency + 200 }
   ]),
-  { title: 'the fast way on both sides', a: { nat: RESTRICTED }, b: { nat: RESTRICTED }, latency: 20, expected: 9.8 },
+  { title: 'early dials on both sides', a: { nat: RESTRICTED }, b: { nat: RESTRICTED }, latency: 20, expected: 9.8 },
   { title: 'address-dependent filtering', a: { nat: { ...RESTRICTED, filtering: 'address-dependent' } }, b: { nat: { ...RESTRICTED, filtering: 'address-dependent' } }, latency: 20, expected: 9.8 },
   { title: 'computed ports', a: { nat: { ...RESTRICTED, ports: 'hashed' } }, b: { nat: { ...RESTRICTED, ports: 'hashed' } }, latency: 20, expected: 9.8 },
   { title: 'a carrier NAT before the home of A', a: { nat: { ...RESTRICTED, carrier: true } }, b: { nat: RESTRICTED }, latency: 20, expected: 9.8 },
   { title: 'a carrier NAT before the home of B, computed ports', a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, ports: 'hashed', carrier: true } }, latency: 20, expected: 9.8 },
   { title: 'IPv6, firewalls and no NAT, plain DCUtR', a: { nat: FIREWALL, options: PLAIN }, b: { nat: FIREWALL, options: PLAIN }, latency: 20, sample: 2, expected: 9.8 },
-  { title: "IPv6, firewalls and no NAT, the fast way on A's side", a: { nat: FIREWALL }, b: { nat: FIREWALL, options: PLAIN }, latency: 20, sample: 2, expected: 9.8 },
+  { title: "IPv6, firewalls and no NAT, an early dial on A's side", a: { nat: FIREWALL }, b: { nat: FIREWALL, options: PLAIN }, latency: 20, sample: 2, expected: 9.8 },
   { title: 'B lets everybody in', a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, filtering: 'endpoint-independent' } }, latency: 20, sample: 2, expected: 9.8 },
   // without any latency the two SYNs hardly ever meet
   ...[5, 20, 100].flatMap(latency => [
     { title: `plain DCUtR, both routers reset a stranger's SYN, ${latency} ms one way`, a: { nat: RESETTING, options: PLAIN }, b: { nat: RESETTING, options: PLAIN }, latency, sample: 2, expected: 9.8 },
-    { title: `the fast way on A's side, both routers reset a stranger's SYN, ${latency} ms one way`, a: { nat: RESETTING }, b: { nat: RESETTING, options: PLAIN }, latency, sample: 2, expected: 9.8 }
+    { title: `an early dial on A's side, both routers reset a stranger's SYN, ${latency} ms one way`, a: { nat: RESETTING }, b: { nat: RESETTING, options: PLAIN }, latency, sample: 2, expected: 9.8 }
   ])
 ]
 

@@ -1,0 +1,110 @@
+import os from 'node:os'
+import { raceSignal } from 'race-signal'
+import { isLoopback, isUnspecified } from '../address/scope.ts'
+import { isConnectedByRelayOnly, isRelayed, peerOf } from '../connection/peers.ts'
+import { portSharing } from '../net/port-sharing.ts'
+import { systemNetwork } from '../runtime/network.ts'
+import type { IPEndpoint } from '../address/net-config.ts'
+import type { TCPSTUNComponents } from '../components.ts'
+import type { ConnectionTable } from '../connection/connection-table.ts'
+import type { ListeningPort, ListeningPorts } from '../listen/listening-ports.ts'
+import type { Network } from '../runtime/network.ts'
+import type { AbortOptions } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+export interface SourcePortsInit {
+  ports: ListeningPorts
+  connections: ConnectionTable
+
+  /**
+   * Whether to dial from listening ports at all
+   */
+  portReuse: boolean
+
+  /**
+   * @default the system's routes
+   */
+  network?: Network
+}
+
+/**
+ * Chooses the listening port that a dial leaves from
+ */
+export class SourcePorts {
+  private readonly components: TCPSTUNComponents
+  private readonly init: SourcePortsInit
+  private readonly network: Network
+
+  constructor (components: TCPSTUNComponents, init: SourcePortsInit) {
+    this.components = components
+    this.init = init
+    this.network = init.network ?? systemNetwork
+  }
+
+  /**
+   * @param ma - the address that is dialled
+   * @param remote - its numeric endpoint
+   * @returns nothing when the dial should leave from a fresh port
+   */
+  async find (ma: Multiaddr, remote: IPEndpoint, { signal }: AbortOptions): Promise<ListeningPort | undefined> {
+    if (!this.init.portReuse || this.needsFreshPort(ma, remote.host)) {
+      return
+    }
+
+    const ports = this.init.ports.list().filter(({ family, port }) => {
+      return family === remote.family && (port !== remote.port || !isOwnAddress(remote.host))
+    })
+
+    if (ports.length === 0 || portSharing() === 'unsupported') {
+      return
+    }
+
+    // ask for the route only where the answer makes a difference
+    const leavesFrom = isLoopback(remote.host) || ports.every(({ host }) => isUnspecified(host))
+      ? undefined
+      : await raceSignal(this.network.localAddress(remote), signal)
+
+    return chooseSourcePort(ports, remote.host, leavesFrom)
+  }
+
+  /**
+   * A host that we have a direct connection with is dialled from a fresh port: when
+   * AutoNAT dials back, the NAT of the peer that asked would admit the known port.
+   *
+   * A peer that is connected by relays only is an exception. It may share its host
+   * with another peer, behind one NAT, and is punched from the listening port.
+   */
+  private needsFreshPort (ma: Multiaddr, host: string): boolean {
+    const peer = peerOf(ma)
+
+    return this.isConnectedTo(host) && (peer == null || !isConnectedByRelayOnly(this.components, peer))
+  }
+
+  private isConnectedTo (host: string): boolean {
+    return this.init.connections.isConnectedTo(host) || this.components.connectionManager?.getConnections()
+      .some(connection => !isRelayed(connection) && connection.remoteAddr.getComponents()[0]?.value === host) === true
+  }
+}
+
+/**
+ * The listening port to dial a host from: the one at the address that the system
+ * would leave from, else one on loopback for a loopback host, else one that listens
+ * on all addresses. There may be no route from any other address.
+ *
+ * @param ports - the listening ports of the host's IP version
+ * @param host - the remote host
+ * @param leavesFrom - the local address that the system would choose, if it is known
+ */
+export function chooseSourcePort (ports: ListeningPort[], host: string, leavesFrom?: string): ListeningPort | undefined {
+  return ports.find(port => port.host === leavesFrom) ??
+    ports.find(port => isLoopback(host) && isLoopback(port.host)) ??
+    ports.find(port => isUnspecified(port.host))
+}
+
+/**
+ * Whether an address is one of this machine. TCP would connect a port to itself
+ * when it dials its own number there.
+ */
+function isOwnAddress (host: string): boolean {
+  return isLoopback(host) || Object.values(os.networkInterfaces()).some(addresses => addresses?.some(({ address }) => address === host))
+}

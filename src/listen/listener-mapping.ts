@@ -1,0 +1,146 @@
+import { anySignal } from 'any-signal'
+import { toMultiaddr } from '../address/endpoint.ts'
+import { isLoopback } from '../address/scope.ts'
+import { DEFAULT_MAPPING_TIMEOUT, DEFAULT_STUN_SERVERS } from '../constants.ts'
+import { PublicMapping } from '../mapping/mapping.ts'
+import { DEFAULT_KEEP_ALIVE_INTERVAL } from '../mapping/options.ts'
+import { systemClock } from '../runtime/clock.ts'
+import { parseSTUNURI } from '../stun/uri.ts'
+import { Announcer } from './announcer.ts'
+import { holdMapping } from './mapping-holders.ts'
+import { observedAddress } from './observed-address.ts'
+import type { ListeningPort, ListeningPorts } from './listening-ports.ts'
+import type { TCPSTUNComponents } from '../components.ts'
+import type { ConnectionTable } from '../connection/connection-table.ts'
+import type { TCPSTUNInit } from '../index.ts'
+import type { MappingStatus } from '../mapping/status.ts'
+import type { IdentifyResult, Logger } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+export interface ListenerMappingInit {
+  options: TCPSTUNInit
+  ports: ListeningPorts
+  connections: ConnectionTable
+  log: Logger
+
+  /**
+   * Another external address is announced than before, or none any more
+   */
+  onChange(): void
+}
+
+/**
+ * The public address of one listener: finds it, announces it, and tells the mapping
+ * what peers observe
+ */
+export class ListenerMapping {
+  private readonly components: TCPSTUNComponents
+  private readonly init: ListenerMappingInit
+  private readonly announcer: Announcer
+  private started?: { mapping: PublicMapping, port: ListeningPort }
+  private closed = false
+
+  constructor (components: TCPSTUNComponents, init: ListenerMappingInit) {
+    this.components = components
+    this.init = init
+    this.announcer = new Announcer(components, {
+      clock: systemClock,
+      autoConfirmAddress: init.options.autoConfirmAddress ?? true,
+      onChange: init.onChange
+    })
+  }
+
+  /**
+   * The address that is announced
+   */
+  get external (): Multiaddr | undefined {
+    return this.announcer.external
+  }
+
+  /**
+   * Begin the search, and wait for its first result, but not for long. This never
+   * fails: the search goes on until `close()`.
+   */
+  async start (port: ListeningPort, shutdown: AbortSignal): Promise<void> {
+    const { stunServers = DEFAULT_STUN_SERVERS, mappingTimeout = DEFAULT_MAPPING_TIMEOUT } = this.init.options
+
+    if (this.closed || (isLoopback(port.host) && !couldMapLoopback(stunServers))) {
+      return
+    }
+
+    const mapping = this.createMapping(port, stunServers)
+    this.started = { mapping, port }
+    mapping.addEventListener('status', ({ detail }) => { this.onStatus(detail) })
+    this.components.events?.addEventListener('peer:identify', this.onIdentify)
+
+    // aborting ends the wait only
+    const signal = anySignal([shutdown, mappingTimeout > 0 ? AbortSignal.timeout(mappingTimeout) : AbortSignal.abort()])
+
+    await mapping.start(signal)
+      .catch(err => { this.init.log('no mapping within %d ms - %e', mappingTimeout, err) })
+      .finally(() => { signal.clear() })
+  }
+
+  /**
+   * Withdraw the address and end all connections to STUN servers
+   */
+  async close (): Promise<void> {
+    this.closed = true
+    this.announcer.close()
+    this.components.events?.removeEventListener('peer:identify', this.onIdentify)
+    await this.started?.mapping.close()
+  }
+
+  private createMapping (port: ListeningPort, stunServers: string[]): PublicMapping {
+    const {
+      keepAliveInterval = DEFAULT_KEEP_ALIVE_INTERVAL,
+      allowPrivateMapping = false,
+      stunConnections,
+      minReconnectInterval,
+      tls
+    } = this.init.options
+
+    return new PublicMapping({ logger: this.components.logger, metrics: this.components.metrics }, {
+      listener: toMultiaddr(port),
+      stunServers,
+      stunConnections,
+      keepAliveInterval,
+      minReconnectInterval,
+      allowPrivateMapping,
+      tls,
+      isHeld: () => holdMapping(port, this.init.connections, { keepAlive: keepAliveInterval, allowPrivate: allowPrivateMapping })
+    })
+  }
+
+  private readonly onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => {
+    const observed = observedAddress(detail, this.init.ports, this.init.connections)
+
+    if (observed != null && observed.port === this.started?.port) {
+      this.started.mapping.observe(observed.host, observed.external)
+    }
+  }
+
+  private onStatus (status: MappingStatus): void {
+    if (this.closed) {
+      return
+    }
+
+    this.announcer.update(status)
+
+    try {
+      this.init.options.onMappingChange?.(status)
+    } catch (err: any) {
+      this.init.log.error('onMappingChange failed - %e', err)
+    }
+  }
+}
+
+/**
+ * No NAT maps a loopback listener, so there is nothing to ask unless a server is on
+ * loopback too
+ */
+function couldMapLoopback (servers: string[]): boolean {
+  const hosts = servers.map(server => parseSTUNURI(server).host)
+
+  return hosts.length === 0 || hosts.some(host => host === 'localhost' || isLoopback(host))
+}

@@ -1,0 +1,83 @@
+import { InvalidParametersError } from '@libp2p/interface'
+import { validateMappingOptions } from './mapping/options.ts'
+import { parseSTUNURI } from './stun/uri.ts'
+import type { TCPSTUNInit } from './index.ts'
+
+/**
+ * Timers of Node fire at once when their delay does not fit 31 bits
+ */
+const MAX_DELAY = 0x7fffffff
+
+/**
+ * All options. The type makes sure that none is missing here.
+ */
+const OPTIONS: Record<keyof TCPSTUNInit, true> = {
+  // of @libp2p/tcp
+  inboundSocketInactivityTimeout: true,
+  outboundSocketInactivityTimeout: true,
+  maxConnections: true,
+  backlog: true,
+  closeServerOnMaxConnections: true,
+  dialOpts: true,
+  listenOpts: true,
+  // ours
+  stunServers: true,
+  tls: true,
+  stunConnections: true,
+  keepAliveInterval: true,
+  minReconnectInterval: true,
+  allowPrivateMapping: true,
+  mappingTimeout: true,
+  autoConfirmAddress: true,
+  portReuse: true,
+  earlyHolePunch: true,
+  maxLingeringDials: true,
+  onMappingChange: true
+}
+
+/**
+ * @throws {InvalidParametersError} an option is unknown or makes no sense; the message
+ * names it
+ */
+export function validateOptions (init: TCPSTUNInit): void {
+  for (const name of Object.keys(init)) {
+    if (!Object.hasOwn(OPTIONS, name)) {
+      throw new InvalidParametersError(`There is no option ${name}`)
+    }
+  }
+
+  validateMappingOptions(init)
+  validateServers(init.stunServers)
+
+  const { mappingTimeout, maxLingeringDials, closeServerOnMaxConnections: limits } = init
+
+  if (mappingTimeout != null && !(mappingTimeout >= 0 && mappingTimeout <= MAX_DELAY)) {
+    throw new InvalidParametersError(`mappingTimeout must be a number of milliseconds from 0 on, not ${mappingTimeout}`)
+  }
+
+  if (maxLingeringDials != null && !(Number.isInteger(maxLingeringDials) && maxLingeringDials >= 0)) {
+    throw new InvalidParametersError(`maxLingeringDials must be a whole number from 0 on, not ${maxLingeringDials}`)
+  }
+
+  if (limits != null && limits.closeAbove < limits.listenBelow) {
+    throw new InvalidParametersError('closeAbove must be >= listenBelow')
+  }
+}
+
+function validateServers (servers: unknown): void {
+  if (servers == null) {
+    return
+  }
+
+  if (!Array.isArray(servers)) {
+    throw new InvalidParametersError('stunServers must be a list of STUN URIs')
+  }
+
+  for (const server of servers) {
+    try {
+      parseSTUNURI(server)
+    } catch (err: any) {
+      throw new InvalidParametersError(`stunServers: ${err.message}`)
+    }
+  }
+}

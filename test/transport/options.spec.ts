@@ -1,0 +1,60 @@
+import { expect } from 'aegir/chai'
+import { tcpSTUN } from '../../src/index.ts'
+import type { TCPSTUNInit } from '../../src/index.ts'
+
+describe('options of the transport', () => {
+  for (const [name, value] of Object.entries({
+    stunConnections: 0,
+    keepAliveInterval: -1,
+    minReconnectInterval: NaN,
+    mappingTimeout: -1,
+    maxLingeringDials: 0.5,
+    stunServers: 'stun:example.org'
+  })) {
+    it(`refuses ${name} = ${value}, by name`, () => {
+      expect(() => tcpSTUN({ [name]: value })).to.throw(name).with.property('name', 'InvalidParametersError')
+    })
+  }
+
+  for (const server of ['http://example.org', 'stun:example.org?transport=udp', 'stun:', '']) {
+    it(`refuses the server '${server}', by name`, () => {
+      expect(() => tcpSTUN({ stunServers: ['stun:example.org', server] })).to.throw('stunServers').with.property('name', 'InvalidParametersError')
+    })
+  }
+
+  it('refuses connection limits that exclude each other', () => {
+    expect(() => tcpSTUN({ closeServerOnMaxConnections: { closeAbove: 1, listenBelow: 2 } })).to.throw('closeAbove')
+  })
+
+  for (const name of ['dns', 'clock', 'network', 'random', 'listener', 'isHeld', 'fastHolePunch']) {
+    it(`refuses the unknown option ${name}, by name`, () => {
+      expect(() => tcpSTUN({ [name]: {} })).to.throw(name).with.property('name', 'InvalidParametersError')
+    })
+  }
+
+  it('takes all options of @libp2p/tcp, and its own', () => {
+    const options: Required<TCPSTUNInit> = {
+      inboundSocketInactivityTimeout: 1,
+      outboundSocketInactivityTimeout: 1,
+      maxConnections: 1,
+      backlog: 1,
+      closeServerOnMaxConnections: { closeAbove: 2, listenBelow: 1 },
+      dialOpts: {},
+      listenOpts: {},
+      stunServers: ['stun:example.org'],
+      tls: {},
+      stunConnections: 1,
+      keepAliveInterval: 1,
+      minReconnectInterval: 1,
+      allowPrivateMapping: true,
+      mappingTimeout: 1,
+      autoConfirmAddress: true,
+      portReuse: true,
+      earlyHolePunch: true,
+      maxLingeringDials: 1,
+      onMappingChange: () => {}
+    }
+
+    expect(tcpSTUN(options)).to.be.a('function')
+  })
+})
