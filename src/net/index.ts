@@ -1,7 +1,7 @@
 /**
  * @packageDocumentation
  *
- * Sockets that share a local TCP port, and the addresses they have.
+ * Sockets that share a local TCP port, and the forms and kinds of addresses.
  *
  * @example
  *
@@ -17,7 +17,7 @@
  */
 
 export { formatEndpoint, isSameEndpoint, toMultiaddr } from '../address/endpoint.ts'
-export { subnetOf, unmapIPv4 } from '../address/ip.ts'
+export { subnetOf } from '../address/ip.ts'
 export { toIPEndpoint, toNetConfig } from '../address/net-config.ts'
 export { addressScope, isGlobal, isLoopback, isUnspecified } from '../address/scope.ts'
 export { assertPortFree, bindSocket } from './bound-socket.ts'

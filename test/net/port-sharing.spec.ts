@@ -6,6 +6,7 @@ import { pEvent } from 'p-event'
 import { bindHandle } from '../../src/net/bind-handle.ts'
 import { bindBoundSocket } from '../../src/net/bind.ts'
 import { bind, canSharePorts, portSharing } from '../../src/net/port-sharing.ts'
+import { skipWithout } from '../fixtures/missing-tool.ts'
 import type { ListenerStatus } from './programs/listener-status.ts'
 import type { Bind } from '../../src/net/bind.ts'
 
@@ -122,9 +123,7 @@ describe('port sharing', () => {
 
   it('is not supported by Deno, where a listener works without a mapping', async function () {
     if (!await isInstalled(DENO)) {
-      // eslint-disable-next-line no-console
-      console.warn('\n  SKIPPED: Deno cannot run on this machine. Install it, or name its command in the environment variable DENO.\n')
-      return this.skip()
+      return skipWithout(this, 'Deno', 'its command in the PATH, or in the environment variable DENO')
     }
 
     const status = await run(DENO, ['run', '--allow-all', '--node-modules-dir=manual', PROGRAM])
