@@ -1,20 +1,20 @@
 /**
- * The last answer of one server
+ * The mapped address that one endpoint of a STUN server reported
  */
 export interface Observation {
   /**
-   * The server's URI
+   * The URI of the endpoint that was asked
    */
   server: string
 
   /**
-   * The URI of the server that was configured, of which it may be another
-   * endpoint: what one operator says counts once
+   * The URI of the configured server that this endpoint belongs to. All endpoints
+   * of one operator have one vote.
    */
   origin: string
 
   /**
-   * The IP address the server was asked at
+   * The IP address that was asked
    */
   host: string
 
@@ -22,93 +22,67 @@ export interface Observation {
    * The mapped address, as a string to compare
    */
   external: string
-
-  /**
-   * When the server answered, ms by the clock
-   */
-  time: number
-
-  /**
-   * Whether the connection it came over still lives
-   */
-  held: boolean
 }
 
 /**
- * What the observations say together:
+ * What observations mean together:
  *
- * - `none`: nothing
- * - `agreed`: one address
- * - `contested`: the servers differ, and some were not asked since: ask `again`,
- * a change of address in progress looks the same
- * - `endpoint-dependent`: they still differ
+ * - `none`: there are none
+ * - `agreed`: one address has a majority. `dissenters` reported another one.
+ * - `endpoint-dependent`: no address has a majority
  *
- * `behaviour` is known from two server addresses on: RFC 5780 section 4.3
- * compares mappings to different addresses. `dissenters` are outvoted.
+ * `behaviour` is known when two IP addresses were asked: RFC 5780 section 4.3
+ * compares the mappings to different addresses.
  */
-export type Consensus =
+export type Consensus<T extends Observation = Observation> =
   { verdict: 'none' } |
-  { verdict: 'agreed', external: string, behaviour: 'endpoint-independent' | 'unknown', supporters: Observation[], dissenters: Observation[] } |
-  { verdict: 'contested', again: Observation[] } |
-  { verdict: 'endpoint-dependent', observations: Observation[] }
-
-export interface ConsensusOptions {
-  /**
-   * When it was first noticed that the servers differ, ms by the clock
-   */
-  contestedSince?: number
-}
+  { verdict: 'agreed', external: string, behaviour: 'endpoint-independent' | 'unknown', supporters: T[], dissenters: T[] } |
+  { verdict: 'endpoint-dependent', observations: T[] }
 
 /**
- * Find the one address that peers can be told, if there is one
+ * Find the address that a majority of servers reports
  */
-export function findConsensus (observations: Observation[], options: ConsensusOptions = {}): Consensus {
-  // a dead connection's answer may be of a mapping that is gone
-  const held = observations.filter(observation => observation.held)
-  const voters = held.length > 0 ? held : observations
+export function findConsensus<T extends Observation> (observations: T[]): Consensus<T> {
+  const [supporters, ...rest] = groupByExternal(observations)
+  const dissenters = rest.flat()
 
-  if (voters.length === 0) {
+  if (supporters == null) {
     return { verdict: 'none' }
   }
 
-  const groups = [...Map.groupBy(voters, voter => voter.external).values()].sort((a, b) => votes(b) - votes(a))
-  const [supporters, ...rest] = groups
-  const dissenters = rest.flat()
+  // two ports of one host also agree behind address-dependent mapping
+  const isMajority = countHosts(supporters) > 1 && countVotes(supporters) > Math.max(1, countVotes(dissenters))
 
-  if (dissenters.length === 0) {
-    return agreed(supporters, dissenters)
+  if (dissenters.length > 0 && !isMajority) {
+    return { verdict: 'endpoint-dependent', observations }
   }
 
-  const { contestedSince } = options
-  const again = contestedSince == null ? voters : voters.filter(voter => voter.time < contestedSince)
-
-  if (again.length > 0) {
-    return { verdict: 'contested', again }
-  }
-
-  // a liar stands alone against servers at several addresses; where the NAT's
-  // mapping depends on the endpoint nobody agrees with anybody
-  if (hosts(supporters) > 1 && votes(supporters) > Math.max(1, votes(dissenters))) {
-    return agreed(supporters, dissenters)
-  }
-
-  return { verdict: 'endpoint-dependent', observations: voters }
-}
-
-function agreed (supporters: Observation[], dissenters: Observation[]): Consensus {
   return {
     verdict: 'agreed',
     external: supporters[0].external,
-    behaviour: hosts(supporters) > 1 ? 'endpoint-independent' : 'unknown',
+    behaviour: countHosts(supporters) > 1 ? 'endpoint-independent' : 'unknown',
     supporters,
     dissenters
   }
 }
 
-function hosts (observations: Observation[]): number {
-  return new Set(observations.map(observation => observation.host)).size
+/**
+ * The observations of each address, the address with the most votes first
+ */
+export function groupByExternal<T extends Observation> (observations: T[]): T[][] {
+  return [...Map.groupBy(observations, ({ external }) => external).values()].sort((a, b) => countVotes(b) - countVotes(a))
 }
 
-function votes (observations: Observation[]): number {
-  return new Set(observations.map(observation => observation.origin)).size
+/**
+ * How many IP addresses were asked
+ */
+export function countHosts (observations: Observation[]): number {
+  return new Set(observations.map(({ host }) => host)).size
+}
+
+/**
+ * How many operators were asked
+ */
+export function countVotes (observations: Observation[]): number {
+  return new Set(observations.map(({ origin }) => origin)).size
 }

@@ -1,5 +1,5 @@
 /**
- * A STUN server reported an address that can not be this node's public one
+ * A STUN server reported an address that cannot be the public one of this node
  */
 export class InvalidMappedAddressError extends Error {
   static name = 'InvalidMappedAddressError'
@@ -7,11 +7,20 @@ export class InvalidMappedAddressError extends Error {
 }
 
 /**
- * A STUN server reported another address than all the others
+ * The other STUN servers report another address
  */
 export class DisagreeingServerError extends Error {
   static name = 'DisagreeingServerError'
   name = 'DisagreeingServerError'
+}
+
+/**
+ * A STUN server reported different addresses on one connection, whose address
+ * cannot change
+ */
+export class ContradictoryServerError extends Error {
+  static name = 'ContradictoryServerError'
+  name = 'ContradictoryServerError'
 }
 
 /**
@@ -31,7 +40,7 @@ export class AllServersFailedError extends AggregateError {
 }
 
 /**
- * The platform can not share a port between a listener and a STUN connection
+ * The platform cannot share a port between a listener and a STUN connection
  */
 export class PortSharingUnsupportedError extends Error {
   static name = 'PortSharingUnsupportedError'

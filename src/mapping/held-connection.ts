@@ -5,32 +5,42 @@ import { requestInterval } from './keep-alive.ts'
 import type { PooledServer } from './server-pool.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Clock } from '../runtime/clock.ts'
+import type { DNS } from '../runtime/dns.ts'
 import type { Random } from '../runtime/random.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
-import type { STUNClient } from '../stun/client.ts'
-import type { OpenClientInit } from '../stun/open-client.ts'
+import type { STUNClient, STUNClientInit } from '../stun/client.ts'
 
 /**
  * What all connections of a mapping have in common
  */
-export interface HeldConnectionHost extends Omit<OpenClientInit, 'signal' | 'keepAlive' | 'claim'> {
-  keepAliveInterval: number
+export interface HeldConnectionHost {
+  /**
+   * The local address and port to connect from
+   */
+  local: Endpoint
+  tls?: STUNClientInit['tls']
+  dns?: DNS
   clock: Clock
   random: Random
 
   /**
+   * The keep-alive interval to use now, in ms
+   */
+  keepAliveInterval(): number
+
+  /**
    * Whether another connection has this endpoint
    */
-  isTaken(held: HeldConnection, endpoint: Endpoint): boolean
+  isTaken(connection: HeldConnection, endpoint: Endpoint): boolean
 
   /**
    * The server answered. What this throws ends the connection.
    */
-  onAnswer(held: HeldConnection, result: BindingResult): void
+  onAnswer(connection: HeldConnection, result: BindingResult): void
 }
 
 interface Held {
-  binding: STUNClient
+  client: STUNClient
   endpoints: Endpoint[]
   since: number
   local: Endpoint
@@ -38,17 +48,16 @@ interface Held {
 
 /**
  * - `connecting`: the controller ends it
- * - `held`: asked, and not answered yet
- * - `resting`: nothing is asked until `wake` is called, or `end` with what ends it
+ * - `asking`: a request is under way
+ * - `resting`: nothing is asked until `wake` is called, or `end` with the reason
  */
 type State =
   { name: 'connecting', controller: AbortController, endpoint?: Endpoint } |
-  { name: 'held' } & Held |
+  { name: 'asking' } & Held |
   { name: 'resting', wake(): void, end(reason: Error): void } & Held
 
 /**
- * One connection that holds the mapping: opened, kept alive and asked until it
- * ends
+ * One connection that holds the mapping: opened, kept alive and asked until it ends
  */
 export class HeldConnection {
   public readonly server: PooledServer
@@ -59,13 +68,14 @@ export class HeldConnection {
   public readonly chance: number
 
   /**
-   * The connection that this one is to replace, once it is there
+   * The connection that this one is to replace as soon as it has an answer
    */
   public replaces?: HeldConnection
 
   private readonly host: HeldConnectionHost
   private state: State = { name: 'connecting', controller: new AbortController() }
   private isDropped = false
+  private answeredAt = 0
 
   constructor (server: PooledServer, host: HeldConnectionHost) {
     this.server = server
@@ -81,14 +91,21 @@ export class HeldConnection {
   }
 
   /**
-   * The address of the server it is connected to, or connecting
+   * For how long there was no request, in ms
    */
-  get endpoint (): Endpoint | undefined {
-    return this.state.name === 'connecting' ? this.state.endpoint : this.state.binding.server
+  get silence (): number {
+    return this.host.clock.now() - this.answeredAt
   }
 
   /**
-   * The addresses that the server has, once it is connected
+   * The address of the server that it is connected to, or connecting to
+   */
+  get endpoint (): Endpoint | undefined {
+    return this.state.name === 'connecting' ? this.state.endpoint : this.state.client.server
+  }
+
+  /**
+   * All addresses that the server has, once it is connected
    */
   get endpoints (): Endpoint[] {
     return this.state.name === 'connecting' ? [] : this.state.endpoints
@@ -115,18 +132,18 @@ export class HeldConnection {
    */
   async run (): Promise<never> {
     const held = await this.open()
-    const { binding } = held
+    const { client } = held
 
     try {
       while (true) {
         const { promise, resolve, reject } = Promise.withResolvers<void>()
         this.rest(held, resolve, reject)
         await promise
-        this.state = { name: 'held', ...held }
-        this.host.onAnswer(this, await binding.request())
+        this.state = { name: 'asking', ...held }
+        this.onAnswer(await client.request())
       }
     } finally {
-      binding.close()
+      client.close()
     }
   }
 
@@ -140,6 +157,18 @@ export class HeldConnection {
   }
 
   /**
+   * The keep-alive interval has changed. The connection is asked now and then kept
+   * alive by the new one.
+   */
+  updateKeepAlive (): void {
+    if (this.state.name !== 'connecting') {
+      this.state.client.setKeepAlive(this.host.keepAliveInterval())
+    }
+
+    this.askAgain()
+  }
+
+  /**
    * End it
    */
   drop (): void {
@@ -148,7 +177,7 @@ export class HeldConnection {
     if (this.state.name === 'connecting') {
       this.state.controller.abort()
     } else {
-      this.state.binding.close()
+      this.state.client.close()
     }
   }
 
@@ -163,28 +192,36 @@ export class HeldConnection {
     }
 
     const { signal } = state.controller
-    const { binding, result, endpoints } = await openClient(server.uri, {
-      ...host,
+    const { binding: client, result, endpoints } = await openClient(server.uri, {
+      local: host.local,
+      dns: host.dns,
+      random: host.random,
+      clock: host.clock,
       // an alternative is known by its address only, its certificate by the name
       tls: { servername: server.origin.host, ...host.tls },
-      keepAlive: host.keepAliveInterval,
+      keepAlive: host.keepAliveInterval(),
       claim: endpoint => this.claim(endpoint),
       signal
     })
-    const held = { binding, endpoints, since: host.clock.now(), local: result.local }
-    this.state = { name: 'held', ...held }
-    binding.addEventListener('close', ({ detail }) => { this.interrupt(detail) })
+    const held = { client, endpoints, since: host.clock.now(), local: result.local }
+    this.state = { name: 'asking', ...held }
+    client.addEventListener('close', ({ detail }) => { this.interrupt(detail) })
 
     try {
       // given up with the very data that the answer came in
       signal.throwIfAborted()
-      host.onAnswer(this, result)
+      this.onAnswer(result)
     } catch (err) {
-      binding.close()
+      client.close()
       throw err
     }
 
     return held
+  }
+
+  private onAnswer (result: BindingResult): void {
+    this.answeredAt = this.host.clock.now()
+    this.host.onAnswer(this, result)
   }
 
   private claim (endpoint: Endpoint): boolean {
@@ -201,7 +238,7 @@ export class HeldConnection {
 
   private rest (held: Held, resolve: () => void, reject: (reason: Error) => void): void {
     const { clock, random, keepAliveInterval } = this.host
-    const timer = clock.setTimeout(resolve, jitter(requestInterval(keepAliveInterval), random))
+    const timer = clock.setTimeout(resolve, jitter(requestInterval(keepAliveInterval()), random))
     this.state = {
       name: 'resting',
       ...held,
@@ -216,8 +253,8 @@ export class HeldConnection {
     }
 
     // it may have ended with the very data that the answer came in
-    if (held.binding.endReason != null) {
-      this.interrupt(held.binding.endReason)
+    if (held.client.endReason != null) {
+      this.interrupt(held.client.endReason)
     }
   }
 

@@ -25,3 +25,114 @@ const MIN_TCP_KEEP_ALIVE = 1_000
 export function requestInterval (keepAliveInterval: number): number {
   return keepAliveInterval < MIN_TCP_KEEP_ALIVE ? keepAliveInterval : KEEP_ALIVES_PER_REQUEST * keepAliveInterval
 }
+
+/**
+ * No evidence shortens the interval below this, in ms
+ */
+const MIN_INTERVAL = 5_000
+
+/**
+ * A connection that ends within this time after a probe was due was ended by it,
+ * in ms: ten lost probes, one second apart, and the kernel's rounding
+ */
+const PROBE_TIME = 12_000
+
+/**
+ * Another address within this time has to do with the end of a connection, in ms
+ */
+const SUSPICION = 60_000
+
+/**
+ * After this long without evidence a longer interval is tried, in ms. Doubled each
+ * time that this turns out to be too long.
+ */
+const PATIENCE_MIN = 3_600_000
+const PATIENCE_MAX = 24 * 3_600_000
+
+/**
+ * How often connections are kept alive, and why. Times are by the monotonic clock
+ * in ms. Never mutated.
+ */
+export interface KeepAlive {
+  /**
+   * The interval that the user wants, in ms
+   */
+  configured: number
+
+  /**
+   * The interval in use, in ms
+   */
+  interval: number
+  changedAt: number
+  patience: number
+
+  /**
+   * Whether the last change made the interval longer
+   */
+  isTrial: boolean
+
+  /**
+   * A connection that ended at its first probe
+   */
+  suspect?: { external: string, endedAt: number }
+}
+
+export function initialKeepAlive (configured: number): KeepAlive {
+  return { configured, interval: configured, changedAt: 0, patience: PATIENCE_MIN, isTrial: false }
+}
+
+/**
+ * A connection for this external address ended after `silence` ms without traffic
+ */
+export function afterEnd (state: KeepAlive, external: string, silence: number, now: number): KeepAlive {
+  const isFirstProbe = silence >= state.interval * 0.9 && silence <= state.interval + PROBE_TIME
+
+  return isFirstProbe ? { ...state, suspect: { external, endedAt: now } } : state
+}
+
+/**
+ * A server reported an address. When it is another one than that of a connection
+ * that just ended at its first probe, the NAT has forgotten the mapping before the
+ * probe: the interval is halved.
+ */
+export function afterAnswer (state: KeepAlive, external: string, now: number): KeepAlive {
+  const { suspect, configured, interval, isTrial, patience } = state
+
+  if (suspect == null) {
+    return state
+  }
+
+  if (suspect.external === external || now - suspect.endedAt > SUSPICION) {
+    return { ...state, suspect: undefined }
+  }
+
+  return {
+    configured,
+    interval: Math.min(interval, Math.max(MIN_INTERVAL, interval / 2)),
+    changedAt: now,
+    patience: isTrial ? Math.min(PATIENCE_MAX, 2 * patience) : patience,
+    isTrial: false
+  }
+}
+
+/**
+ * Double a shortened interval when nothing was forgotten for long
+ */
+export function afterQuiet (state: KeepAlive, now: number): KeepAlive {
+  const { configured, interval } = state
+
+  return interval < configured && now >= relaxesAt(state)
+    ? { ...state, interval: Math.min(configured, 2 * interval), changedAt: now, isTrial: true }
+    : state
+}
+
+/**
+ * When a longer interval is tried, nothing when the interval is as configured
+ */
+export function nextRelaxation (state: KeepAlive): number | undefined {
+  return state.interval < state.configured ? relaxesAt(state) : undefined
+}
+
+function relaxesAt ({ changedAt, patience }: KeepAlive): number {
+  return changedAt + patience
+}

@@ -1,8 +1,9 @@
+import { sharedGauge } from '../metrics/shared-gauge.ts'
 import { externalOf } from './status.ts'
-import type { RenewalCause } from './connections.ts'
-import type { MappingStatus, ServerFailure } from './status.ts'
-import type { Clock } from '../runtime/clock.ts'
-import type { CounterGroup, MetricGroup, Metrics } from '@libp2p/interface'
+import type { MappingStatus } from './status.ts'
+import type { RenewalCause } from './target.ts'
+import type { SharedGauge } from '../metrics/shared-gauge.ts'
+import type { CounterGroup, Metrics } from '@libp2p/interface'
 
 /**
  * The states as numbers, in the order from good to bad
@@ -17,27 +18,32 @@ const STATES: Record<MappingStatus['state'], number> = {
 }
 
 /**
- * What an operator sees of a mapping, labelled with the listener's address
+ * The metrics of a mapping, labelled with the listener's address. Servers are
+ * labelled as they were configured: what a server names as its OTHER-ADDRESS has no
+ * label of its own.
  */
 export class MappingMetrics {
   private readonly label: string
-  private readonly clock: Clock
-  private readonly state?: MetricGroup
-  private readonly roundTrip?: MetricGroup
+  private readonly state?: SharedGauge
+  private readonly since?: SharedGauge
+  private readonly roundTrip?: SharedGauge
   private readonly changes?: CounterGroup
   private readonly renewals?: CounterGroup
   private readonly failures?: CounterGroup
+  private readonly roundTrips: Record<string, number> = {}
   private external?: string
-  private since?: number
 
-  constructor (metrics: Metrics | undefined, label: string, clock: Clock) {
+  constructor (metrics: Metrics | undefined, label: string) {
     this.label = label
-    this.clock = clock
-    this.state = metrics?.registerMetricGroup('libp2p_tcp_stun_mapping_state_info', {
+    this.state = sharedGauge(metrics, 'libp2p_tcp_stun_mapping_state_info', {
       label: 'address',
       help: 'State of the mapping of a listener: 0 direct, 1 mapped, 2 acquiring, 3 endpoint-dependent, 4 lost, 5 unsupported'
     })
-    this.roundTrip = metrics?.registerMetricGroup('libp2p_tcp_stun_server_round_trip_seconds', {
+    this.since = sharedGauge(metrics, 'libp2p_tcp_stun_mapping_start_time_seconds', {
+      label: 'address',
+      help: 'When the external address was first seen, in seconds since the epoch'
+    })
+    this.roundTrip = sharedGauge(metrics, 'libp2p_tcp_stun_server_round_trip_seconds', {
       label: 'server',
       help: 'Time from the last Binding request to its answer'
     })
@@ -53,37 +59,52 @@ export class MappingMetrics {
       label: 'failure',
       help: 'Failures of STUN servers by server and error'
     })
-    metrics?.registerMetricGroup('libp2p_tcp_stun_mapping_age_seconds', {
-      label: 'address',
-      help: 'For how long the external address is the same',
-      calculate: () => this.since == null ? {} : { [this.label]: (this.clock.now() - this.since) / 1_000 }
-    })
   }
 
-  onStatus (status: MappingStatus): void {
+  /**
+   * @param status - the new one
+   * @param date - in ms since the epoch
+   */
+  onStatus (status: MappingStatus, date: number): void {
+    this.state?.set(this, { [this.label]: STATES[status.state] })
     const external = externalOf(status)?.toString()
 
     if (external !== this.external) {
       this.external = external
-      this.since = external == null ? undefined : this.clock.now()
+      this.since?.set(this, external == null ? {} : { [this.label]: date / 1_000 })
     }
-
-    this.state?.update({ [this.label]: STATES[status.state] })
   }
 
   onEvent (event: 'mapped' | 'changed' | 'lost'): void {
     this.changes?.increment({ [event]: true })
   }
 
+  /**
+   * @param server - as it was configured
+   * @param roundTrip - in ms
+   */
   onAnswer (server: string, roundTrip: number): void {
-    this.roundTrip?.update({ [server]: roundTrip / 1_000 })
+    this.roundTrips[server] = roundTrip / 1_000
+    this.roundTrip?.set(this, this.roundTrips)
   }
 
   onRenewal (cause: RenewalCause): void {
     this.renewals?.increment({ [cause]: true })
   }
 
-  onFailure ({ server, error }: Pick<ServerFailure, 'server' | 'error'>): void {
+  /**
+   * @param server - as it was configured
+   */
+  onFailure (server: string, error: Error): void {
     this.failures?.increment({ [`${server} ${error.name}`]: true })
+  }
+
+  /**
+   * Take back what a gauge shows of this mapping
+   */
+  close (): void {
+    this.state?.delete(this)
+    this.since?.delete(this)
+    this.roundTrip?.delete(this)
   }
 }

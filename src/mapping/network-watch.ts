@@ -4,7 +4,7 @@ import type { Network } from '../runtime/network.ts'
 import type { AbortOptions } from '@libp2p/interface'
 
 /**
- * When a look is this many times as late as it should be, the machine slept
+ * A check that is this many times as late as it should be means that the machine slept
  */
 const SLEPT = 2
 
@@ -26,7 +26,7 @@ export interface NetworkWatchInit<T extends Route> {
   clock: Clock
 
   /**
-   * Look this often, in ms
+   * Time between two checks, in ms
    */
   interval: number
 
@@ -36,25 +36,34 @@ export interface NetworkWatchInit<T extends Route> {
   routes(): T[]
 
   /**
-   * The system would reach the other end of this connection from another address
-   * now: its own has vanished, or the default route goes another way
+   * The system would now reach the other end of this connection from another
+   * address: the connection's own has vanished, or the default route has changed
    */
   onMoved(route: T, address: string): void
 
   /**
-   * The machine slept for so many ms: whatever was due is overdue
+   * The machine slept for so many ms: timers are overdue
    */
   onWake(ms: number): void
 }
 
 /**
- * Node has no event for changes of the network, and a TCP connection whose
- * address has vanished just falls silent: so look
+ * Detects when connections no longer leave from the right local address. Node has no
+ * event for changes of the network, and a TCP connection whose address has vanished
+ * just falls silent.
+ *
+ * A UDP socket tells which address the system would use. Rules that match TCP, ports
+ * or a hash of both ends may route the TCP connection otherwise. Then a new
+ * connection leaves from the old address again, and this answer is not believed a
+ * second time for these two addresses.
  */
 export class NetworkWatch<T extends Route> {
   private readonly init: NetworkWatchInit<T>
   private looked: Times
   private timer?: Timer
+  /** The remote host of each move that was reported, by its two addresses */
+  private readonly reported = new Map<string, Set<string>>()
+  private readonly disbelieved = new Set<string>()
 
   constructor (init: NetworkWatchInit<T>) {
     this.init = init
@@ -105,10 +114,39 @@ export class NetworkWatch<T extends Route> {
       }
 
       // without a route to anywhere the connection may still be there when there is one again
-      if (address != null && address !== local.host) {
+      if (address != null && this.isMove(remote.host, local.host, address)) {
         onMoved(route, address)
       }
     }
+  }
+
+  /**
+   * Whether a new connection would help
+   */
+  private isMove (remote: string, from: string, to: string): boolean {
+    if (from === to) {
+      // every move that ended here was one
+      this.reported.forEach((remotes, move) => {
+        if (move.endsWith(` ${to}`)) {
+          remotes.delete(remote)
+        }
+      })
+
+      return false
+    }
+
+    const move = `${from} ${to}`
+    const remotes = this.reported.get(move) ?? new Set()
+    this.reported.set(move, remotes)
+
+    // the connection was made anew and leaves from the old address
+    if (remotes.has(remote)) {
+      this.disbelieved.add(move)
+    }
+
+    remotes.add(remote)
+
+    return !this.disbelieved.has(move)
   }
 }
 

@@ -1,23 +1,23 @@
 import { subnetOf } from '../address/ip.ts'
 
 /**
- * An operator has at least a network of this size
+ * What one operator has at least
  */
-const OPERATOR_PREFIX = { ipv4: 24, ipv6: 48 }
+const NETWORK = { ipv4: 24, ipv6: 48 }
 
 /**
- * More networks need not be remembered
+ * No more networks are remembered
  */
 const MAX_NETWORKS = 16
 
 /**
- * So many networks must see another address, and none the same, before they
- * outweigh the one server that is asked: a peer is nobody in particular
+ * This many networks are believed, and this many more for each that sees something
+ * else
  */
-const NETWORKS_AGAINST = 3
+const ENOUGH_NETWORKS = 3
 
 /**
- * How a peer that was connected to from the port sees it
+ * The address that a peer sees when it is dialled from the port
  */
 export interface PeerView {
   /**
@@ -32,10 +32,46 @@ export interface PeerView {
 }
 
 /**
- * What peers see, which are other endpoints than the STUN servers: together with
- * one server they can tell how the NAT maps (RFC 5780, section 4.3). Only the
- * last view of each of the last networks counts, for one host may have many
- * addresses.
+ * Whether enough networks see this address. Peers are strangers: one network can
+ * be one attacker.
+ */
+export function isSeenByPeers (views: PeerView[], external: string): boolean {
+  const [seen, others] = partition(views, external)
+
+  return outnumbers(seen, others)
+}
+
+/**
+ * Whether a peer confirms the address that these hosts report: a host of another
+ * address sees it too (RFC 5780, section 4.3), and not many more networks see
+ * another one
+ */
+export function isConfirmedByPeers (views: PeerView[], external: string, hosts: string[]): boolean {
+  const [seen, others] = partition(views, external)
+
+  return seen.some(({ host }) => !hosts.includes(host)) && !outnumbers(others, seen)
+}
+
+/**
+ * The peers that contradict an address, when there are enough to believe them
+ */
+export function peersAgainst (views: PeerView[], external: string): PeerView[] {
+  const [seen, others] = partition(views, external)
+
+  return outnumbers(others, seen) ? others : []
+}
+
+function partition (views: PeerView[], external: string): [seen: PeerView[], others: PeerView[]] {
+  return [views.filter(view => view.external === external), views.filter(view => view.external !== external)]
+}
+
+function outnumbers (some: PeerView[], others: PeerView[]): boolean {
+  return some.length >= ENOUGH_NETWORKS * (1 + others.length)
+}
+
+/**
+ * The last view of each of the last networks, one of each network because one host
+ * may have many addresses
  */
 export class PeerViews {
   private readonly views = new Map<string, PeerView>()
@@ -44,7 +80,7 @@ export class PeerViews {
    * @returns whether it is news
    */
   add (view: PeerView): boolean {
-    const network = subnetOf(view.host, OPERATOR_PREFIX)
+    const network = subnetOf(view.host, NETWORK)
     const before = this.views.get(network)
     this.views.delete(network)
     this.views.set(network, view)
@@ -57,29 +93,13 @@ export class PeerViews {
   }
 
   /**
-   * The address has changed: what was seen before says nothing of the new one
+   * The address has changed: earlier views are not about the new one
    */
   clear (): void {
     this.views.clear()
   }
 
-  /**
-   * Whether a host that is none of these sees this address
-   */
-  confirm (external: string, others: string[]): boolean {
-    return this.list().some(view => view.external === external && !others.includes(view.host))
-  }
-
-  /**
-   * Those that see another address, when they are enough to believe them
-   */
-  against (external: string): PeerView[] {
-    const others = this.list().filter(view => view.external !== external)
-
-    return others.length === this.views.size && others.length >= NETWORKS_AGAINST ? others : []
-  }
-
-  private list (): PeerView[] {
+  list (): PeerView[] {
     return [...this.views.values()]
   }
 }

@@ -1,4 +1,8 @@
 import { formatEndpoint } from '../address/endpoint.ts'
+import { shuffle } from '../runtime/random.ts'
+import { learnHoldTime } from './hold-time.ts'
+import type { HoldTime } from './hold-time.ts'
+import type { Outcome } from './outcome.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Random } from '../runtime/random.ts'
 import type { STUNURI } from '../stun/uri.ts'
@@ -14,15 +18,9 @@ const BACK_OFF_MIN = 1_000
 const BACK_OFF_MAX = 5 * 60_000
 
 /**
- * To renew connections more often than this helps nobody, in ms
+ * How often to try whether the system has forgotten an earlier connection, in ms
  */
-const MIN_HOLD_TIME = 1_000
-
-/**
- * Two connections that lived as long as each other, but for this part, were
- * ended by a timer
- */
-const SAME_AGE = 0.2
+const TIME_WAIT_RETRY = 5_000
 
 /**
  * A server may have many addresses, or claim to
@@ -46,40 +44,47 @@ export interface ServerPoolInit {
 }
 
 /**
- * A server that was configured, or another endpoint of one
+ * A configured server, or another endpoint of one
  */
 export interface PooledServer {
   readonly uri: STUNURI
 
   /**
-   * The server that was configured: itself, or the one it is another endpoint
-   * of. One operator runs both, and has one vote.
+   * The configured server: itself, or the one that this is another endpoint of. One
+   * operator runs both, and has one vote.
    */
   readonly origin: STUNURI
 }
 
+export interface TakeOptions {
+  /**
+   * What the connection is to replace: its server counts as free
+   */
+  replaced?: PooledServer
+
+  /**
+   * Also take servers that hang up at once, before their turn
+   */
+  isUrgent?: boolean
+}
+
 interface Entry extends PooledServer {
-  inUse: boolean
-  /** After failures not before this time, in ms by the clock */
-  rested: number
+  isInUse: boolean
+  /** After a failure not before this time, in ms by the clock */
+  restsUntil: number
+  /** A server that hangs up at once is not asked before this time, in ms by the clock */
+  spareUntil: number
   /** Failures in a row */
   failures: number
-  /** How long its last connection was held, in ms */
-  heldFor?: number
-  /** How long it keeps connections, in ms */
-  holdTime?: number
+  /** How often in a row its answer was rejected */
+  rejections: number
+  holdTime: HoldTime
 }
 
 /**
- * How a connection to a server ended. `ms` is how long it was held; a `failed`
- * one gave no use and the server rests.
- */
-export type Outcome = { type: 'held', ms: number } | { type: 'failed' } | { type: 'unused' }
-
-/**
- * Which server to ask next: pure, it is told the time. Fair to public servers:
- * a server is left alone for `minReconnectInterval` after each connection, whichever
- * of its endpoints it was to, and for ever longer after each failure.
+ * Which server to ask next. The time is an argument, there are no timers. Fair to
+ * public servers: a server is left alone for `minReconnectInterval` after each
+ * connection, whichever of its endpoints that was to, and longer after each failure.
  */
 export class ServerPool {
   private readonly entries: Entry[]
@@ -89,11 +94,12 @@ export class ServerPool {
   /** When each configured server may be connected to again, in ms by the clock */
   private readonly available = new Map<STUNURI, number>()
 
-  constructor (init: ServerPoolInit) {
-    this.minReconnectInterval = init.minReconnectInterval
-    this.keepAliveInterval = init.keepAliveInterval
-    this.random = init.random
-    this.entries = init.servers.map(uri => toEntry(uri, uri))
+  constructor ({ servers, minReconnectInterval, keepAliveInterval, random }: ServerPoolInit) {
+    this.minReconnectInterval = minReconnectInterval
+    this.keepAliveInterval = keepAliveInterval
+    this.random = random
+    // the first answers count most: no operator should be able to rely on being first
+    this.entries = shuffle(servers, random).map(uri => toEntry(uri, uri))
   }
 
   /**
@@ -104,25 +110,34 @@ export class ServerPool {
   }
 
   /**
-   * The server to connect to now, or none. Untried servers come in the order
-   * they were configured in; those that are known to hold long come before them,
-   * then other endpoints of servers in use, and at last those that hang up
-   * sooner than they may be asked again.
+   * How many configured servers could be connected to now
+   */
+  askable (now: number): number {
+    const used = this.usedOrigins()
+
+    return this.entries.filter(entry => entry.uri === entry.origin && !used.has(entry.origin) && this.availableAt(entry, true) <= now).length
+  }
+
+  /**
+   * The server to connect to now, or none. Servers that are known to hold long come
+   * first, then untried ones in random order, then other endpoints of servers in
+   * use, and at last servers that hang up sooner than they may be asked again.
    *
    * @param now - in ms by the clock
-   * @param replaced - what the connection is to replace: its server counts as free
+   * @param options - what the connection is for
    */
-  take (now: number, replaced?: PooledServer): PooledServer | undefined {
-    const used = new Set(this.entries.filter(entry => entry.inUse && entry !== replaced).map(({ origin }) => origin))
+  take (now: number, options: TakeOptions = {}): PooledServer | undefined {
+    const { replaced, isUrgent = false } = options
+    const used = this.usedOrigins(replaced)
     const [entry] = this.entries
-      .filter(entry => !entry.inUse && this.availableAt(entry) <= now)
+      .filter(entry => !entry.isInUse && this.availableAt(entry, isUrgent) <= now)
       .sort((a, b) => compare(this.rank(a, used), this.rank(b, used)))
 
     if (entry == null) {
       return
     }
 
-    entry.inUse = true
+    entry.isInUse = true
     this.available.set(entry.origin, now + this.minReconnectInterval)
 
     return entry
@@ -138,27 +153,39 @@ export class ServerPool {
       return
     }
 
-    entry.inUse = false
+    entry.isInUse = false
 
-    if (outcome.type === 'held') {
-      entry.failures = 0
-      entry.holdTime = this.toHoldTime(entry, outcome.ms)
-      entry.heldFor = outcome.ms
+    switch (outcome.type) {
+      case 'held':
+        entry.failures = 0
+        entry.holdTime = learnHoldTime(entry.holdTime, outcome.ms, this.minReconnectInterval)
 
-      // good to ask, not to hold
-      if (outcome.ms < this.minReconnectInterval) {
-        entry.rested = now + this.keepAliveInterval
-      }
-    } else if (outcome.type === 'failed') {
-      // half of it at random, so that nodes that saw a server die do not come back in step
-      const backOff = Math.min(BACK_OFF_MAX, BACK_OFF_MIN * Math.pow(2, entry.failures)) * (0.5 + this.random() / 2)
-      entry.failures++
-      entry.rested = now + backOff
+        // good to ask, not to hold
+        if (outcome.ms < this.minReconnectInterval) {
+          entry.spareUntil = now + this.keepAliveInterval
+        }
+
+        break
+      case 'failed':
+        entry.restsUntil = now + this.backOff(entry.failures)
+        entry.failures++
+        break
+      case 'rejected':
+        entry.restsUntil = now + this.backOff(entry.rejections)
+        entry.rejections++
+        break
+      case 'occupied':
+        // the others first, but no reason to wait longer and longer
+        entry.failures = Math.max(1, entry.failures)
+        entry.restsUntil = now + TIME_WAIT_RETRY
+        this.available.set(entry.origin, now)
+        break
+      default:
     }
   }
 
   /**
-   * A server in use answered: it is well. These are its other endpoints now.
+   * A server in use answered. These are its other endpoints now.
    */
   answered (server: PooledServer, others: Endpoint[] = []): void {
     const entry = this.find(server)
@@ -176,11 +203,17 @@ export class ServerPool {
   }
 
   /**
-   * How long a server keeps a connection, in ms, once it was seen to end two of
-   * about the same age: one may have ended for any reason
+   * The answer of a server counts again
+   */
+  accepted (server: PooledServer): void {
+    Object.assign(this.find(server) ?? {}, { rejections: 0 })
+  }
+
+  /**
+   * How long a server keeps a connection, in ms, once that is known
    */
   holdTime (server: PooledServer): number | undefined {
-    return this.find(server)?.holdTime
+    return this.find(server)?.holdTime.known
   }
 
   /**
@@ -191,11 +224,10 @@ export class ServerPool {
   }
 
   /**
-   * When `take` will have a server, in ms by the clock; never while all are
-   * in use
+   * When `take` will have a server, in ms by the clock; never while all are in use
    */
-  nextAvailable (): number | undefined {
-    const times = this.entries.filter(entry => !entry.inUse).map(entry => this.availableAt(entry))
+  nextAvailable ({ isUrgent = false }: Pick<TakeOptions, 'isUrgent'> = {}): number | undefined {
+    const times = this.entries.filter(entry => !entry.isInUse).map(entry => this.availableAt(entry, isUrgent))
 
     return times.length === 0 ? undefined : Math.min(...times)
   }
@@ -204,12 +236,23 @@ export class ServerPool {
     return this.entries.find(entry => entry === server)
   }
 
-  private availableAt (entry: Entry): number {
-    return Math.max(entry.rested, this.available.get(entry.origin) ?? 0)
+  private usedOrigins (except?: PooledServer): Set<STUNURI> {
+    return new Set(this.entries.filter(entry => entry.isInUse && entry !== except).map(({ origin }) => origin))
+  }
+
+  private availableAt ({ restsUntil, spareUntil, origin }: Entry, isUrgent: boolean): number {
+    return Math.max(restsUntil, isUrgent ? 0 : spareUntil, this.available.get(origin) ?? 0)
   }
 
   /**
-   * Names may get other addresses: what is no endpoint any more is forgotten
+   * Half of it at random, so that nodes that saw a server die do not come back in step
+   */
+  private backOff (before: number): number {
+    return Math.min(BACK_OFF_MAX, BACK_OFF_MIN * Math.pow(2, before)) * (0.5 + this.random() / 2)
+  }
+
+  /**
+   * Names may get other addresses: what is no endpoint any longer is forgotten
    */
   private setAlternatives (origin: STUNURI, endpoints: Endpoint[]): void {
     const wanted = new Map(endpoints.slice(0, MAX_ALTERNATIVES).map(endpoint => {
@@ -219,7 +262,7 @@ export class ServerPool {
     }))
 
     for (const entry of this.entries.filter(entry => entry.origin === origin && entry.uri !== origin)) {
-      if (!wanted.delete(entry.uri.uri) && !entry.inUse) {
+      if (!wanted.delete(entry.uri.uri) && !entry.isInUse) {
         this.entries.splice(this.entries.indexOf(entry), 1)
       }
     }
@@ -231,32 +274,23 @@ export class ServerPool {
     }
   }
 
-  private toHoldTime ({ heldFor, holdTime }: Entry, ms: number): number | undefined {
-    // good to ask, not to hold
-    if (ms < Math.max(this.minReconnectInterval, MIN_HOLD_TIME)) {
-      return
-    }
-
-    return heldFor != null && Math.abs(ms - heldFor) <= SAME_AGE * Math.max(ms, heldFor) ? Math.min(ms, heldFor) : holdTime
-  }
-
   /**
    * What matters most comes first, the smallest is the best
    */
-  private rank (entry: Entry, used: Set<STUNURI>): number[] {
+  private rank ({ failures, rejections, holdTime: { last }, uri, origin }: Entry, used: Set<STUNURI>): number[] {
     return [
-      entry.failures,
-      entry.heldFor != null && entry.heldFor < this.minReconnectInterval ? 1 : 0,
+      failures + rejections,
+      last != null && last < this.minReconnectInterval ? 1 : 0,
       // two opinions of one operator are one
-      used.has(entry.origin) ? 1 : 0,
-      entry.uri === entry.origin ? 0 : 1,
-      -(entry.heldFor ?? 0)
+      used.has(origin) ? 1 : 0,
+      uri === origin ? 0 : 1,
+      -(last ?? 0)
     ]
   }
 }
 
 function toEntry (uri: STUNURI, origin: STUNURI): Entry {
-  return { uri, origin, inUse: false, rested: 0, failures: 0 }
+  return { uri, origin, isInUse: false, restsUntil: 0, spareUntil: 0, failures: 0, rejections: 0, holdTime: {} }
 }
 
 function compare (a: number[], b: number[]): number {

@@ -1,7 +1,7 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
- * A STUN server that could not be used, and why. The error is one of
+ * A STUN server that failed, and why. The error is one of
  * `STUNTimeoutError`, `STUNProtocolError`, `STUNErrorResponseError`,
  * `STUNConnectionError`, `STUNResolveError`, `InvalidMappedAddressError`, ...
  */
@@ -26,7 +26,13 @@ interface Status {
   listener: Multiaddr
 
   /**
-   * The last failure of each server that has no answer since
+   * How often connections are kept alive, in ms: as configured, or more often when
+   * the NAT was seen to forget the mapping sooner
+   */
+  keepAliveInterval: number
+
+  /**
+   * The last failure of each server that has not answered since
    */
   failures: ServerFailure[]
 }
@@ -56,7 +62,7 @@ export interface MappedStatus extends Status {
 
   /**
    * The mapping behaviour of the NAT (RFC 5382, section 4.1) as far as it is
-   * known: one server alone can not tell, with a peer that sees the same it can
+   * known: one server alone cannot show it, together with a peer it can
    */
   behaviour: 'endpoint-independent' | 'unknown'
 
@@ -79,19 +85,28 @@ export interface DirectStatus extends Omit<MappedStatus, 'state'> {
 }
 
 /**
- * The NAT gives every endpoint another mapping: no peer could use any of them
+ * Connections have different addresses, so that no address can be announced. The
+ * mapping of the NAT depends on the destination (symmetric NAT), or it draws one of
+ * several public addresses for each connection, or a server lies and it is not known
+ * which.
  */
 export interface EndpointDependentStatus extends Status {
   state: 'endpoint-dependent'
 
   /**
-   * What each server sees, the addresses differ
+   * Whether earlier addresses come back: the NAT draws from a pool (RFC 4787,
+   * section 4.1: "IP address pooling" is "arbitrary")
+   */
+  isPooled: boolean
+
+  /**
+   * What each server sees
    */
   addresses: Array<{ server: string, external: Multiaddr }>
 
   /**
-   * Where one server alone could not tell: the peers that see other addresses, by
-   * their IP addresses. Else there are none.
+   * The peers that contradict a server, with their IP addresses. Empty when the
+   * servers contradict each other.
    */
   peers: Array<{ host: string, external: Multiaddr }>
 }
@@ -109,7 +124,7 @@ export interface LostStatus extends Status {
 }
 
 /**
- * The platform can not share a port between a listener and a STUN connection
+ * The platform cannot share a port between a listener and a STUN connection
  */
 export interface UnsupportedStatus extends Status {
   state: 'unsupported'
@@ -118,19 +133,19 @@ export interface UnsupportedStatus extends Status {
 }
 
 /**
- * What is known of the external address of a listener
+ * The external address of a listener, or why there is none
  */
 export type MappingStatus = AcquiringStatus | MappedStatus | DirectStatus | EndpointDependentStatus | LostStatus | UnsupportedStatus
 
 /**
- * The address that peers can be told, if there is one
+ * The address to announce to peers, if there is one
  */
 export function externalOf (status: MappingStatus): Multiaddr | undefined {
   return 'external' in status ? status.external : undefined
 }
 
 /**
- * Whether a user would see no difference: times do not count
+ * Whether the two look the same to a user. Times do not count.
  */
 export function isSameStatus (a: MappingStatus, b: MappingStatus): boolean {
   return summary(a) === summary(b)
@@ -140,9 +155,10 @@ function summary (status: MappingStatus): string {
   return JSON.stringify([
     status.state,
     status.listener,
+    status.keepAliveInterval,
     status.failures.map(({ server, error }) => [server, error.name, error.message]),
     'external' in status ? [status.external, status.local, status.behaviour, [...status.servers].sort()] : null,
-    'addresses' in status ? [status.addresses.map(({ server, external }) => [server, external]), status.peers.map(({ host, external }) => [host, external])] : null,
+    'addresses' in status ? [status.isPooled, status.addresses.map(({ server, external }) => [server, external]), status.peers.map(({ host, external }) => [host, external])] : null,
     'reason' in status ? [status.reason.name, status.reason.message] : null
   ])
 }

@@ -10,3 +10,17 @@ export type Random = () => number
 export function jitter (ms: number, random: Random): number {
   return ms * (0.9 + 0.2 * random())
 }
+
+/**
+ * The same items in random order
+ */
+export function shuffle<T> (items: T[], random: Random): T[] {
+  const shuffled = [...items]
+
+  for (let i = shuffled.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [shuffled[i], shuffled[j]] = [shuffled[j], shuffled[i]]
+  }
+
+  return shuffled
+}

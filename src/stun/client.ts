@@ -235,6 +235,16 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
     this.end(new STUNConnectionError('The STUNClient was closed'))
   }
 
+  /**
+   * Change the time after which the system sends a TCP keep-alive probe, see
+   * `keepAlive` of the options
+   */
+  setKeepAlive (ms: number): void {
+    if (this.state.name === 'open') {
+      this.state.connection.raw.setKeepAlive(ms >= 1_000, ms)
+    }
+  }
+
   toString (): string {
     return `${this.init.tls == null ? 'STUN' : 'STUNS'} server ${formatEndpoint(this.server)}`
   }

@@ -80,12 +80,15 @@ describe('listener', () => {
 
   it('withdraws what no peer could use', async () => {
     let differ = false
-    const a = closeLater(await mapsTo('11.0.0.1', 4001))
-    const b = closeLater(await stunServer(() => mapped('11.0.0.1', differ ? 4002 : 4001)))
+    const a = closeLater(await stunServer(() => mapped('11.0.0.1', differ ? 4002 : 4001)))
+    const b = closeLater(await stunServer(() => mapped('11.0.0.1', differ ? 4003 : 4001)))
     const addressManager = recordingAddressManager()
-    const { listener, addrs } = await listen({ stunServers: [a.uri, b.uri], keepAliveInterval: 50 }, undefined, { addressManager })
+    const { listener, addrs } = await listen({ stunServers: [a.uri, b.uri], keepAliveInterval: 50, minReconnectInterval: 0 }, undefined, { addressManager })
     const withdrawn = pEvent(listener, 'listening', { ...EVENT, filter: () => addrs().length === 1 })
     differ = true
+    // the address of a connection cannot change
+    a.sockets.forEach(socket => { socket.resetAndDestroy() })
+    b.sockets.forEach(socket => { socket.resetAndDestroy() })
     await withdrawn
 
     expect(addressManager.calls.at(-1)).to.equal('remove /ip4/11.0.0.1/tcp/4001')

@@ -297,17 +297,27 @@ describe('public mapping', () => {
 
   it('asks all when one says something new: an address change in progress', async () => {
     let port = 4001
+    const dead = new Set<net.Socket>()
     const a = closeLater(await stunServer(() => mapped('11.0.0.1', port)))
-    const b = closeLater(await stunServer(() => mapped('11.0.0.1', port)))
+    const b = closeLater(await stunServer((request, socket) => {
+      if (dead.has(socket)) {
+        socket.resetAndDestroy()
+      }
+
+      return mapped('11.0.0.1', port)
+    }))
     const { mapping, seen, events } = await create([a.uri, b.uri])
     await mapping.start()
+    await until(mapping, status => 'servers' in status && status.servers.length === 2)
     port = 4002
+    // the other connection is as dead, which shows when it is asked
+    b.sockets.forEach(socket => { dead.add(socket) })
     a.sockets.forEach(socket => { socket.resetAndDestroy() })
     await until(mapping, status => external(status) === '/ip4/11.0.0.1/tcp/4002')
 
     expect(events).to.deep.equal(['mapped', 'changed'])
     expect(seen.map(({ state }) => state)).to.not.include('endpoint-dependent')
-    expect(b.accepted).to.equal(1)
+    expect(b.accepted).to.equal(2)
   })
 
   it('announces nothing where every server sees another address', async () => {
@@ -330,18 +340,34 @@ describe('public mapping', () => {
     expect(await mapping.start(AbortSignal.timeout(10_000))).to.have.property('state', 'endpoint-dependent')
   })
 
-  it('withdraws the address when the servers begin to differ, and announces it when they agree again', async () => {
-    let differ = false
+  it('keeps the address that connections support when a server begins to report another one, and believes it again later', async () => {
+    let differs = false
     const a = closeLater(await mapsTo('11.0.0.1', 4001))
-    const b = closeLater(await stunServer(() => mapped('11.0.0.1', differ ? 4002 : 4001)))
-    const { mapping, events } = await create([a.uri, b.uri], { keepAliveInterval: 50 })
+    const b = closeLater(await stunServer(() => mapped('11.0.0.1', differs ? 4002 : 4001)))
+    const { mapping, events } = await create([a.uri, b.uri])
     await mapping.start()
-    differ = true
-    await until(mapping, ({ state }) => state === 'endpoint-dependent')
-    differ = false
-    await until(mapping, ({ state }) => state === 'mapped')
+    differs = true
+    b.sockets.forEach(socket => { socket.resetAndDestroy() })
+    const { failures } = await until(mapping, ({ failures }) => failures.length > 0)
+    expect(failures.map(({ server, error }) => [server, error.name])).to.deep.equal([[b.uri, 'DisagreeingServerError']])
 
-    expect(events).to.deep.equal(['mapped', 'lost', 'mapped'])
+    differs = false
+    await until(mapping, ({ failures }) => failures.length === 0)
+    expect(events).to.deep.equal(['mapped'])
+  })
+
+  it('takes the first answer on a connection for its address, and says that a server contradicts itself', async () => {
+    let port = 4001
+    const server = closeLater(await stunServer(() => mapped('11.0.0.1', port)))
+    const { mapping, events } = await create([server.uri], { keepAliveInterval: 50 })
+    await mapping.start()
+    port = 4002
+    const status = await until(mapping, ({ failures }) => failures.length > 0)
+
+    expect(status.failures[0].error.name).to.equal('ContradictoryServerError')
+    expect(external(status)).to.equal('/ip4/11.0.0.1/tcp/4001')
+    expect(events).to.deep.equal(['mapped'])
+    expect(server.accepted).to.equal(1)
   })
 
   it('is lost two intervals after the last answer, and comes back', async () => {
@@ -497,7 +523,7 @@ describe('public mapping', () => {
 
       // the NAT was rebooted: those three have seen what was before
       port = 4002
-      clock.advance(90_000)
+      server.sockets.forEach(socket => { socket.resetAndDestroy() })
       expect(external(await until(mapping, status => external(status)?.endsWith('4002') === true))).to.equal('/ip4/11.0.0.1/tcp/4002')
     })
   })

@@ -51,6 +51,50 @@ describe('network watch', () => {
     expect(seen).to.deep.equal(['moved to 10.0.0.7'])
   })
 
+  it('does not believe a move a second time that a new connection did not make', async () => {
+    const LOCAL = '192.168.1.2'
+    const PROBED = '10.0.0.7'
+    const clock = new HeldClock()
+    const seen: string[] = []
+    let routes = ['11.0.0.1', '11.0.0.2'].map(host => ({ remote: { host, port: 3478 }, local: { host: LOCAL, port: 4001 } }))
+    let address = PROBED
+    const controller = new AbortController()
+    new NetworkWatch({
+      clock,
+      interval: 1_000,
+      network: { localAddress: async () => address },
+      routes: () => routes,
+      onMoved: ({ remote }, address) => { seen.push(`${remote.host} ${address}`) },
+      onWake: () => {}
+    }).start(controller)
+
+    const checks = async (times: number): Promise<void> => {
+      for (let i = 0; i < times; i++) {
+        clock.advance(1_000)
+        await turn()
+      }
+    }
+
+    await checks(10)
+    expect(seen).to.deep.equal([`11.0.0.1 ${PROBED}`, `11.0.0.2 ${PROBED}`])
+
+    // nor for another server
+    routes = [{ remote: { host: '11.0.0.3', port: 3478 }, local: { host: LOCAL, port: 4001 } }]
+    await checks(10)
+    expect(seen).to.have.lengthOf(2)
+
+    // but other addresses are another move, and one that a connection makes is believed again
+    for (const to of ['10.0.0.8', LOCAL, '10.0.0.8', LOCAL]) {
+      address = to
+      await checks(1)
+      routes = [{ remote: { host: '11.0.0.3', port: 3478 }, local: { host: to, port: 4001 } }]
+      await checks(3)
+    }
+
+    expect(seen.slice(2)).to.deep.equal(['11.0.0.3 10.0.0.8', `11.0.0.3 ${LOCAL}`, '11.0.0.3 10.0.0.8', `11.0.0.3 ${LOCAL}`])
+    controller.abort()
+  })
+
   it('notices that the machine slept', async () => {
     const { clock, seen } = watch(() => '192.168.1.2')
     // the timer fires late: the held clock fires in time, so its time jumps

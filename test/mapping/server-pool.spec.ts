@@ -8,12 +8,20 @@ const KEEP_ALIVE_INTERVAL = 15_000
 
 describe('server pool', () => {
   const [A, B, C] = ['stun:a.example', 'stun:b.example', 'stun:c.example']
-  const create = (random = 0.5, servers = [A, B, C]): ServerPool => new ServerPool({
-    servers: servers.map(parseSTUNURI),
-    minReconnectInterval: SERVER_INTERVAL,
-    keepAliveInterval: KEEP_ALIVE_INTERVAL,
-    random: () => random
-  })
+
+  /**
+   * Draws the configured order, then always the same number
+   */
+  function create (random = 0.5, servers = [A, B, C]): ServerPool {
+    let shuffles = servers.length - 1
+
+    return new ServerPool({
+      servers: servers.map(parseSTUNURI),
+      minReconnectInterval: SERVER_INTERVAL,
+      keepAliveInterval: KEEP_ALIVE_INTERVAL,
+      random: () => shuffles-- > 0 ? 1 - Number.EPSILON : random
+    })
+  }
 
   function take (pool: ServerPool, now: number): PooledServer {
     const server = pool.take(now)
@@ -29,7 +37,17 @@ describe('server pool', () => {
     return [take(pool, now), take(pool, now), take(pool, now)]
   }
 
-  it('gives untried servers in the order they were configured in, each once', () => {
+  it('gives untried servers in random order, each once', () => {
+    const orders = new Set(Array.from({ length: 200 }, () => {
+      const pool = new ServerPool({ servers: [A, B, C].map(parseSTUNURI), minReconnectInterval: 0, keepAliveInterval: 0, random: Math.random })
+
+      return takeAll(pool).map(({ uri }) => uri.uri).join(' ')
+    }))
+
+    expect(orders.size).to.equal(6)
+  })
+
+  it('gives each server once', () => {
     const pool = create()
 
     expect(takeAll(pool).map(({ uri }) => uri.uri)).to.deep.equal([A, B, C])
@@ -65,6 +83,53 @@ describe('server pool', () => {
     pool.release(a, 5, { type: 'held', ms: 5 })
 
     expect(pool.nextAvailable()).to.equal(5 + KEEP_ALIVE_INTERVAL)
+  })
+
+  it('asks a server that hangs up at once earlier when opinions are needed', () => {
+    const pool = create(0.5, [A])
+    const a = take(pool, 0)
+    pool.release(a, 5, { type: 'held', ms: 5 })
+
+    expect(pool.askable(SERVER_INTERVAL)).to.equal(1)
+    expect(pool.nextAvailable({ isUrgent: true })).to.equal(SERVER_INTERVAL)
+    expect(pool.take(SERVER_INTERVAL, { isUrgent: true })).to.equal(a)
+  })
+
+  it('tries a server every 5 s, the others first, while the system has an earlier connection in TIME_WAIT', () => {
+    const pool = create()
+    const [a, b] = [take(pool, 0), take(pool, 0)]
+    pool.release(b, 0, { type: 'unused' })
+
+    for (let now = 0; now < 70_000; now += 5_000) {
+      pool.release(a, now, { type: 'occupied' })
+      expect(pool.take(now + 4_999)).to.not.equal(a)
+      expect(pool.take(now + 5_000)).to.equal(now === 5_000 ? b : a)
+
+      if (now === 5_000) {
+        expect(pool.take(now + 5_000)).to.equal(a)
+      }
+    }
+  })
+
+  it('asks a server whose answers are rejected ever more rarely, although it answers', () => {
+    const pool = create(0.999, [A])
+    let now = 0
+    const rests: number[] = []
+
+    for (let i = 0; i < 11; i++) {
+      const a = take(pool, now)
+      pool.answered(a)
+      pool.release(a, now, { type: 'rejected' })
+      const next = pool.nextAvailable() ?? 0
+      rests.push(Math.round((next - now) / 1_000))
+      now = next
+    }
+
+    expect(rests).to.deep.equal([10, 10, 10, 10, 16, 32, 64, 128, 256, 300, 300])
+    const a = take(pool, now)
+    pool.accepted(a)
+    pool.release(a, now, { type: 'rejected' })
+    expect(pool.nextAvailable()).to.equal(now + SERVER_INTERVAL)
   })
 
   it('learns how long a server holds from two ends at the same age', () => {
@@ -128,7 +193,7 @@ describe('server pool', () => {
       pool.answered(a, [other(0)])
       pool.answered(b, [other(1)])
 
-      expect(pool.take(SERVER_INTERVAL, b)?.uri.uri).to.equal('stun:11.0.0.2:3479')
+      expect(pool.take(SERVER_INTERVAL, { replaced: b })?.uri.uri).to.equal('stun:11.0.0.2:3479')
     })
 
     it('are few, and forgotten when they are none any more', () => {

@@ -52,10 +52,8 @@ export function findMapping (views: View[]): Mapping {
     server: formatEndpoint(endpoint),
     origin: server,
     host: endpoint.host,
-    external: formatEndpoint(external),
-    time: 0,
-    held: true
-  })), { contestedSince: 0 })
+    external: formatEndpoint(external)
+  })))
 
   if (consensus.verdict === 'agreed') {
     return {
