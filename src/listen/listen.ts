@@ -49,6 +49,8 @@ async function untilListening (server: Server, begin: () => void, signal: AbortS
     begin()
     await listening
   } catch (err) {
+    // nothing waits for it any more, also when the signal is aborted later
+    listening.catch(() => {})
     listening.cancel()
     server.close()
     throw err

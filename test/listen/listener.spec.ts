@@ -206,6 +206,53 @@ describe('listener', () => {
     await connection.close()
   })
 
+  for (const address of ['/ip4/127.0.0.1/tcp/0', '/ip6/::1/tcp/0', '/dns4/localhost/tcp/0']) {
+    it(`rejects listen() when it is closed in the same tick: ${address}`, async () => {
+      const listener = tcpSTUN({ stunServers: [] })(components()).createListener({ upgrader: plainUpgrader() })
+      const listening = listener.listen(multiaddr(address))
+      const closed = listener.close()
+
+      await expect(listening).to.eventually.be.rejected().with.property('name', 'AbortError')
+      await closed
+      expect(listener.getAddrs()).to.be.empty()
+      await expect(listener.listen(multiaddr(address))).to.eventually.be.rejected().with.property('name', 'AlreadyStartedError')
+    })
+  }
+
+  it('frees the port when it is closed in the tick in which it begins to listen', async () => {
+    const { port, listener } = await listen()
+    await listener.close()
+    const address = multiaddr(`/ip4/127.0.0.1/tcp/${port}`)
+    const again = tcpSTUN({ stunServers: [] })(components()).createListener({ upgrader: plainUpgrader() })
+    const listening = again.listen(address)
+    await again.close()
+    await expect(listening).to.eventually.be.rejected()
+
+    const { addrs } = await listen({}, address.toString())
+    expect(addrs()).to.deep.equal([address.toString()])
+  })
+
+  for (const { address, host, resolved } of [
+    { address: '/dns4/localhost/tcp/0', host: '127.0.0.1', resolved: /^\/dns4\/localhost\/tcp\/[1-9]/ },
+    { address: '/dns6/localhost/tcp/0', host: '::1', resolved: /^\/dns6\/localhost\/tcp\/[1-9]/ },
+    { address: '/dns/localhost/tcp/0', host: '127.0.0.1', resolved: /^\/dns\/localhost\/tcp\/[1-9]/ }
+  ]) {
+    it(`listens on ${address}`, async () => {
+      const { addrs, port, upgrader } = await listen({ stunServers: [] }, address)
+      expect(addrs()).to.have.lengthOf(1)
+      expect(addrs()[0]).to.match(resolved)
+
+      const socket = net.connect({ host, port })
+      closeLater({ close: () => socket.destroy() })
+      await pEvent(socket, 'connect', EVENT)
+      await waitUntil('the connection is accepted', () => upgrader.inbound.length === 1)
+    })
+  }
+
+  it('says ENOTFOUND for a name that does not exist', async () => {
+    await expect(listen({}, '/dns4/does-not-exist.invalid/tcp/0')).to.eventually.be.rejected().with.property('code', 'ENOTFOUND')
+  })
+
   it('dispatches close once, and has no addresses then', async () => {
     const { listener, port } = await listen()
     let closes = 0
