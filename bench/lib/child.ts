@@ -1,67 +1,44 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import type { ChildProcess } from 'node:child_process'
-import type { Serializable } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { emit, handleCommands } from '../../test/child/commands.ts'
+import { Program } from '../../test/child/program.ts'
 
 /**
  * A program that measures in a process of its own, where no other subject has
- * warmed the compiler up for it or spoiled it. It is asked by messages, one at a
- * time.
+ * influenced the compiler. It answers one question at a time.
  */
 export class Child {
-  private readonly process: ChildProcess
+  private readonly program: Program
 
   /**
-   * @param program - a module that calls `answer`
+   * The module calls `answer`
    */
-  constructor (program: URL, args: string[] = [], execArgv: string[] = []) {
-    this.process = fork(program, args, { execArgv, serialization: 'advanced' })
-  }
-
-  get pid (): number {
-    return this.process.pid ?? -1
+  constructor (module: URL, args: string[] = [], execArgv: string[] = []) {
+    const file = fileURLToPath(module)
+    this.program = new Program(path.basename(file), spawn(process.execPath, [...execArgv, file, ...args]))
   }
 
   /**
-   * @throws what the program threw, or that it has ended
+   * @throws {ProgramError} the program has failed or ended
    */
-  async ask<T> (question: Serializable): Promise<T> {
-    const waiting = new AbortController()
+  async ask<T> (question: object): Promise<T> {
+    const { result } = await this.program.ask('question', { question }, 'answer', Infinity)
 
-    try {
-      const answered = once(this.process, 'message', { signal: waiting.signal })
-      const ended = once(this.process, 'exit', { signal: waiting.signal }).then(([code, signal]) => { throw new Error(`A subject has ended: ${code ?? signal}`) })
-      this.process.send(question)
-      const [{ error, result }] = await Promise.race([answered, ended])
-
-      if (error != null) {
-        throw new Error(error)
-      }
-
-      return result
-    } finally {
-      waiting.abort()
-    }
+    return result
   }
 
   async stop (): Promise<void> {
-    if (this.process.exitCode == null && this.process.signalCode == null) {
-      const exited = once(this.process, 'exit')
-      this.process.kill('SIGKILL')
-      await exited
-    }
+    this.program.kill()
+    await this.program.happened(({ event }) => event === 'exit')
   }
 }
 
 /**
- * The other side of `Child`: answer each question of the parent, end with it
+ * The other side of `Child`: answers each question of the parent, and ends with it
  */
-export function answer<Q, A extends Serializable | undefined> (handle: (question: Q) => Promise<A>): void {
-  process.on('message', (question: Q) => {
-    handle(question).then(
-      result => { process.send?.({ result }) },
-      err => { process.send?.({ error: err.stack ?? String(err) }) }
-    )
-  })
-  process.on('disconnect', () => { process.exit() })
+export function answer<Q, A> (handle: (question: Q) => Promise<A>): void {
+  handleCommands({
+    question: async ({ question }) => { emit('answer', { result: await handle(question) }) }
+  }, () => { process.exit() })
 }

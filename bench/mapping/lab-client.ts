@@ -10,7 +10,7 @@ import { pEvent } from 'p-event'
 import { tcpSTUN } from '../../src/index.ts'
 import { bindSocket } from '../../src/net/bound-socket.ts'
 import { createTransactionId, decodeMessage, encodeMessage, getAttribute } from '../../src/stun/index.ts'
-import { obey, readInit, say } from '../../test/nat-lab/programs/talk.ts'
+import { emit, handleCommands, readOptions } from '../../test/child/commands.ts'
 import type { Endpoint } from '../../src/stun/index.ts'
 import type { Listener } from '@libp2p/interface'
 
@@ -40,7 +40,7 @@ const NATTER_TIMEOUT = 3_000
 const NATTER_KEEP_ALIVES_PER_CHECK = 20
 
 const ANY = { host: '0.0.0.0', port: 0 }
-const { servers, web } = readInit<LabClientInit>()
+const { servers, web } = readOptions<LabClientInit>()
 const webServer = { host: web, port: 80 }
 const stunServers = servers.map(host => ({ host, port: 3478 }))
 
@@ -81,12 +81,12 @@ const FIRST_ADDRESS: Record<Way, () => Promise<void>> = {
   }
 }
 
-obey({
+handleCommands({
   first: async ({ way }: { way: Way }) => {
     await cleanUp()
     const start = performance.now()
     await FIRST_ADDRESS[way]()
-    say('first', { time: performance.now() - start })
+    emit('first', { time: performance.now() - start })
   },
 
   // hold a mapping by so many connections, without a number as Natter does it, with
@@ -100,11 +100,11 @@ obey({
       await listen({ stunConnections, keepAliveInterval: interval, minReconnectInterval: 0 })
     }
 
-    say('hold')
+    emit('hold')
   }
 }, cleanUp)
 
-say('started')
+emit('started')
 
 async function listen (init: object): Promise<Listener> {
   listening = tcpSTUN({ stunServers: servers.map(host => `stun:${host}`), mappingTimeout: 20_000, ...init })({ logger: defaultLogger() })
@@ -124,7 +124,7 @@ async function holdAsNatter (interval: number): Promise<void> {
 
     if (++sent % NATTER_KEEP_ALIVES_PER_CHECK === 0) {
       // the servers in turn: the connection to the last one is in TIME_WAIT
-      ask(port, stunServers[sent / NATTER_KEEP_ALIVES_PER_CHECK % stunServers.length]).catch(err => { say('failed', { message: err.message }) })
+      ask(port, stunServers[sent / NATTER_KEEP_ALIVES_PER_CHECK % stunServers.length]).catch(err => { emit('failed', { message: err.message }) })
     }
   }, interval)
   open.push(() => { clearInterval(timer) })

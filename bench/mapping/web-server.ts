@@ -2,9 +2,9 @@
  * What nginx answers to a page that is not there, and keeps the connection
  */
 import net from 'node:net'
-import { obey, readInit, say } from '../../test/nat-lab/programs/talk.ts'
+import { emit, handleCommands, readOptions } from '../../test/child/commands.ts'
 
-const { host } = readInit<{ host: string }>()
+const { host } = readOptions<{ host: string }>()
 const sockets = new Set<net.Socket>()
 const server = net.createServer(socket => {
   sockets.add(socket)
@@ -15,8 +15,8 @@ const server = net.createServer(socket => {
   })
 })
 
-server.listen(80, host, () => { say('listening') })
-obey({}, () => {
+server.listen(80, host, () => { emit('listening') })
+handleCommands({}, () => {
   server.close()
   sockets.forEach(socket => { socket.destroy() })
 })

@@ -19,7 +19,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-// echoProtocol is the one of the other languages' peers
+// echoProtocol is the same in the peers of all languages
 const echoProtocol = "/nat-lab/echo/1.0.0"
 
 const commandTimeout = 30 * time.Second
@@ -31,36 +31,36 @@ type command struct {
 	Bytes   int    `json:"bytes"`
 }
 
-// obeyInput obeys commands until there are no more
-func obeyInput(h host.Host, input io.Reader) {
+// handleInput runs the commands on the standard input until it ends
+func handleInput(h host.Host, input io.Reader) {
 	lines := bufio.NewScanner(input)
 	for lines.Scan() {
 		var c command
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
-			say("failed", fields{"command": lines.Text(), "message": err.Error()})
+			emit("failed", fields{"command": lines.Text(), "message": err.Error()})
 			continue
 		}
-		go obey(h, c)
+		go handle(h, c)
 	}
 }
 
-func obey(h host.Host, c command) {
+func handle(h host.Host, c command) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
 
-	if err := carryOut(network.WithAllowLimitedConn(ctx, "interop"), h, c); err != nil {
-		say("failed", fields{"command": c.Name, "message": err.Error()})
+	if err := execute(network.WithAllowLimitedConn(ctx, "interop"), h, c); err != nil {
+		emit("failed", fields{"command": c.Name, "message": err.Error()})
 	}
 }
 
-func carryOut(ctx context.Context, h host.Host, c command) error {
+func execute(ctx context.Context, h host.Host, c command) error {
 	switch c.Name {
 	case "dial":
 		info, err := connect(ctx, h, c.Address)
 		if err != nil {
 			return err
 		}
-		say("dialled", fields{"peer": info.ID})
+		emit("dialled", fields{"peer": info.ID})
 	case "hangUp":
 		id, err := peer.Decode(c.Peer)
 		if err != nil {
@@ -69,7 +69,7 @@ func carryOut(ctx context.Context, h host.Host, c command) error {
 		if err := h.Network().ClosePeer(id); err != nil {
 			return err
 		}
-		say("hung-up", fields{"peer": id})
+		emit("hung-up", fields{"peer": id})
 	case "ping":
 		info, err := connect(ctx, h, c.Address)
 		if err != nil {
@@ -79,13 +79,13 @@ func carryOut(ctx context.Context, h host.Host, c command) error {
 		if result.Error != nil {
 			return result.Error
 		}
-		say("pong", fields{"roundTrip": result.RTT.Seconds() * 1_000})
+		emit("pong", fields{"roundTrip": result.RTT.Seconds() * 1_000})
 	case "echo":
 		return echo(ctx, h, c.Address, c.Bytes)
 	case "reserve":
 		return reserve(ctx, h, c.Address)
 	case "addresses":
-		say("addresses", fields{"addresses": addressesOf(h)})
+		emit("addresses", fields{"addresses": addressesOf(h)})
 	default:
 		return fmt.Errorf("no command %q", c.Name)
 	}
@@ -93,8 +93,8 @@ func carryOut(ctx context.Context, h host.Host, c command) error {
 	return nil
 }
 
-// connect makes sure of a connection with the peer of an address. An address
-// that is only /p2p/... means one that is there.
+// connect returns the peer of an address once it is connected. An address
+// that is only /p2p/... names an existing connection.
 func connect(ctx context.Context, h host.Host, address string) (*peer.AddrInfo, error) {
 	info, err := peer.AddrInfoFromString(address)
 	if err != nil {
@@ -106,13 +106,13 @@ func connect(ctx context.Context, h host.Host, address string) (*peer.AddrInfo, 
 	if !isRelayed(info.Addrs[0]) {
 		ctx = network.WithForceDirectDial(ctx, "interop")
 	}
-	// this address, none that the peer once told
+	// this address only, none that the peer announced before
 	h.Peerstore().ClearAddrs(info.ID)
 
 	return info, h.Connect(ctx, *info)
 }
 
-// echo sends random bytes to the echo of a peer, and compares
+// echo sends random bytes to the echo protocol of a peer, and compares
 func echo(ctx context.Context, h host.Host, address string, length int) error {
 	info, err := connect(ctx, h, address)
 	if err != nil {
@@ -145,7 +145,7 @@ func echo(ctx context.Context, h host.Host, address string, length int) error {
 		return err
 	}
 	sent := sha256.Sum256(data)
-	say("echoed", fields{"remote": stream.Conn().RemoteMultiaddr().String(), "bytes": received, "equal": bytes.Equal(sent[:], hash.Sum(nil))})
+	emit("echoed", fields{"remote": stream.Conn().RemoteMultiaddr().String(), "bytes": received, "equal": bytes.Equal(sent[:], hash.Sum(nil))})
 
 	return nil
 }
@@ -157,7 +157,7 @@ func handleEcho(stream network.Stream) {
 	}
 }
 
-// reserve takes a slot at a relay, and says the address that the host has there
+// reserve reserves a slot at a relay, and reports the relayed address
 func reserve(ctx context.Context, h host.Host, address string) error {
 	info, err := connect(ctx, h, address)
 	if err != nil {
@@ -167,7 +167,7 @@ func reserve(ctx context.Context, h host.Host, address string) error {
 		return err
 	}
 	relayed := ma.StringCast(fmt.Sprintf("%s/p2p-circuit/p2p/%s", address, h.ID()))
-	say("reserved", fields{"address": relayed.String()})
+	emit("reserved", fields{"address": relayed.String()})
 
 	return nil
 }

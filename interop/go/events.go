@@ -18,7 +18,7 @@ type fields map[string]any
 
 var output sync.Mutex
 
-func say(event string, f fields) {
+func emit(event string, f fields) {
 	if f == nil {
 		f = fields{}
 	}
@@ -32,11 +32,11 @@ func say(event string, f fields) {
 	os.Stdout.Write(append(line, '\n'))
 }
 
-// report says what happens to a host
+// report emits the events of a host
 func report(h host.Host) error {
 	h.Network().Notify(&network.NotifyBundle{
-		ConnectedF:    func(_ network.Network, c network.Conn) { say("connected", describe(c)) },
-		DisconnectedF: func(_ network.Network, c network.Conn) { say("disconnected", describe(c)) },
+		ConnectedF:    func(_ network.Network, c network.Conn) { emit("connected", describe(c)) },
+		DisconnectedF: func(_ network.Network, c network.Conn) { emit("disconnected", describe(c)) },
 	})
 
 	events, err := h.EventBus().Subscribe([]any{
@@ -55,19 +55,19 @@ func report(h host.Host) error {
 		for e := range events.Out() {
 			switch e := e.(type) {
 			case event.EvtPeerIdentificationCompleted:
-				// the first answer is of identify, the rest was pushed
+				// the first answer is from identify, later ones from identify-push
 				f := fields{"peer": e.Peer, "addresses": texts(e.ListenAddrs), "agent": e.AgentVersion, "protocols": e.Protocols, "pushed": identified[e.Conn]}
 				if e.ObservedAddr != nil {
 					f["observed"] = e.ObservedAddr.String()
 				}
 				identified[e.Conn] = true
-				say("identified", f)
+				emit("identified", f)
 			case event.EvtLocalAddressesUpdated:
-				say("addresses", fields{"addresses": addressesOf(h)})
+				emit("addresses", fields{"addresses": addressesOf(h)})
 			case event.EvtLocalProtocolsUpdated:
-				say("protocols", fields{"added": e.Added})
+				emit("protocols", fields{"added": e.Added})
 			case event.EvtHostReachableAddrsChanged:
-				say("reachable", fields{"reachable": texts(e.Reachable), "unreachable": texts(e.Unreachable)})
+				emit("reachable", fields{"reachable": texts(e.Reachable), "unreachable": texts(e.Unreachable)})
 			}
 		}
 	}()
@@ -113,14 +113,14 @@ func texts(addresses []ma.Multiaddr) []string {
 	return all
 }
 
-// punchTracer says what the hole punching of go-libp2p does
+// punchTracer reports the steps of a hole punch
 type punchTracer struct{}
 
 func (punchTracer) Trace(e *holepunch.Event) {
-	say("punch", fields{"type": e.Type, "peer": e.Remote, "detail": e.Evt})
+	emit("punch", fields{"type": e.Type, "peer": e.Remote, "detail": e.Evt})
 }
 
-// autonatTracer says what an AutoNAT v2 server found out about others
+// autonatTracer reports the results of an AutoNAT v2 server
 type autonatTracer struct{}
 
 func (autonatTracer) CompletedRequest(e autonatv2.EventDialRequestCompleted) {
@@ -131,7 +131,7 @@ func (autonatTracer) CompletedRequest(e autonatv2.EventDialRequestCompleted) {
 	if e.Error != nil {
 		f["error"] = e.Error.Error()
 	}
-	say("autonat", f)
+	emit("autonat", f)
 }
 
 func (autonatTracer) ClientCompletedRequest([]autonatv2.Request, autonatv2.Result, error) {}

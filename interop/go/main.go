@@ -1,6 +1,6 @@
 // A go-libp2p peer for the interoperability tests. Its options and its first
 // commands are flags, more commands are lines of JSON on the standard input. It
-// prints one line of JSON an event, and ends when the standard input does.
+// prints a line of JSON for each event, and ends with its standard input.
 package main
 
 import (
@@ -32,7 +32,7 @@ type options struct {
 	commands []command
 }
 
-// values is a flag that may be given more than once
+// values is a flag that may be repeated
 type values []string
 
 func (v *values) String() string { return strings.Join(*v, " ") }
@@ -103,8 +103,8 @@ func serve(h host.Host, o options) error {
 	}
 
 	if o.autonatServer {
-		// as libp2p.EnableAutoNATv2 does it: strangers are dialled from a host
-		// that they do not know
+		// as libp2p.EnableAutoNATv2 does: dial back from a separate host, which the
+		// peer does not know
 		dialer, err := libp2p.New(
 			libp2p.NoListenAddrs,
 			libp2p.Transport(tcp.NewTCPTransport),
@@ -142,11 +142,11 @@ func run() error {
 		return err
 	}
 
-	say("started", fields{"id": h.ID(), "addresses": addressesOf(h)})
+	emit("started", fields{"id": h.ID(), "addresses": addressesOf(h)})
 	for _, c := range o.commands {
-		go obey(h, c)
+		go handle(h, c)
 	}
-	obeyInput(h, os.Stdin)
+	handleInput(h, os.Stdin)
 
 	return nil
 }

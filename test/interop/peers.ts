@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Host, Program } from '../nat-lab/index.ts'
-import type { RelayPeerInit } from '../nat-lab/programs/relay-peer.ts'
+import type { NodeOptions } from '../nat-lab/programs/node.ts'
 
 export type Language = 'go' | 'js' | 'rust'
 
@@ -30,7 +30,7 @@ export function missingPeers (): string | undefined {
  * What peers of every language understand. `stunServers` and what else our
  * transport has is for js.
  */
-export type PeerOptions = Partial<RelayPeerInit>
+export type PeerOptions = Partial<NodeOptions>
 
 /**
  * Start a peer that listens on every address of a host, on port 4001
@@ -39,7 +39,7 @@ export function startPeer (host: Host, language: Language, options: PeerOptions 
   const listen = ['/ip4/0.0.0.0/tcp/4001']
 
   if (language === 'js') {
-    return host.run('relay-peer', { listen, ...options })
+    return host.run('node', { listen, ...options })
   }
 
   const { security = 'noise', reserve, relay, autonat, punch } = options

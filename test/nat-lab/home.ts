@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Host, Lab, Router } from './lab.ts'
 import type { NATOptions } from './nat-options.ts'
-import type { Program } from './program.ts'
+import type { Program } from '../child/program.ts'
 import type { STUNServerInit } from './programs/stun-server.ts'
 import type { Endpoint } from '../../src/address/endpoint.ts'
 
@@ -40,7 +40,7 @@ export interface HomeInit extends NATOptions {
    *
    * @default 'mapping'
    */
-  program?: 'mapping' | 'peer'
+  program?: 'mapping' | 'node'
 
   /**
    * Options of the program
@@ -86,7 +86,7 @@ export async function setUpHome (lab: Lab, init: HomeInit): Promise<Home> {
   const router = await lab.router('router', { address: '11.1.0.1', filtering: 'endpoint-independent', ports: 'random', timeout: NAT_TIMEOUT, latency, ...nat })
   const laptop = await lab.host('laptop', { address: '192.168.1.2', network: router })
   const program = laptop.run(name, {
-    ...(name === 'peer' ? { listen: ['/ip4/0.0.0.0/tcp/4001'] } : {}),
+    ...(name === 'node' ? { listen: ['/ip4/0.0.0.0/tcp/4001'] } : {}),
     stunServers: servers.map(({ host }) => `stun:${host.address}`),
     ...FAST,
     ...options

@@ -1,9 +1,9 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Ground } from './ground.ts'
+import { Program } from '../child/program.ts'
+import { Namespaces } from './namespaces.ts'
 import { validateFilteringOptions, validateNATOptions } from './nat-options.ts'
-import { Program } from './program.ts'
 import { firewallRuleset, natRuleset } from './ruleset.ts'
 import type { FilteringOptions, NATOptions } from './nat-options.ts'
 
@@ -151,25 +151,25 @@ export interface Router extends Firewall {
  * ```
  */
 export class Lab {
-  private readonly ground: Ground
+  private readonly namespaces: Namespaces
   private readonly programs: Program[] = []
   private readonly internet: Network = { name: 'internet', prefix: INTERNET_PREFIX }
   private readonly names = new Set<string>()
   private joined = 0
 
-  private constructor (ground: Ground) {
-    this.ground = ground
+  private constructor (namespaces: Namespaces) {
+    this.namespaces = namespaces
   }
 
   /**
    * @throws {LabError} which command failed, and why
    */
   static async create (): Promise<Lab> {
-    const lab = new Lab(await Ground.create())
+    const lab = new Lab(await Namespaces.create())
 
     try {
       await lab.addNetwork(lab.internet)
-      await lab.ground.run(`ip -n internet -6 addr add ${CORE}/${INTERNET_PREFIX[6]} dev br0 nodad; ip netns exec internet sysctl -q -w net.ipv6.conf.all.forwarding=1`)
+      await lab.namespaces.run(`ip -n internet -6 addr add ${CORE}/${INTERNET_PREFIX[6]} dev br0 nodad; ip netns exec internet sysctl -q -w net.ipv6.conf.all.forwarding=1`)
     } catch (err) {
       await lab.close()
       throw err
@@ -188,7 +188,7 @@ export class Lab {
     await this.addNamespace(name)
     await this.join(name, 'eth0', network, address, latency)
 
-    const sh = async (script: string, input?: string): Promise<string> => this.ground.run(script, { namespace: name, input })
+    const sh = async (script: string, input?: string): Promise<string> => this.namespaces.run(script, { namespace: name, input })
     const exec = (command: string, args: string[], cwd?: string): Program => this.start(`${path.basename(args[0] ?? command)} in ${name}`, name, command, args, cwd)
     const host: Host = {
       name,
@@ -223,7 +223,7 @@ export class Lab {
     const router: Router = {
       ...box,
       renumber: async next => {
-        await this.ground.run(`ip addr del ${router.address}/${prefixOf(network, router.address)} dev wan`, { namespace: name })
+        await this.namespaces.run(`ip addr del ${router.address}/${prefixOf(network, router.address)} dev wan`, { namespace: name })
         router.address = next
         await this.addAddress(name, 'wan', network, next)
         await router.reboot()
@@ -245,7 +245,7 @@ export class Lab {
   async firewall (name: string, { address, network = this.internet, latency = 0, lan, ...options }: FilteringOptions & Place & { lan: string }): Promise<Firewall> {
     const filter = validateFilteringOptions(options)
     const box = await this.box(name, { address, network, latency }, lan, filter.timeout, () => firewallRuleset(filter, address))
-    await this.ground.run(`ip -6 route add ${lan.replace(/[\da-f]+\//, '/')} via ${address}`, { namespace: network.name })
+    await this.namespaces.run(`ip -6 route add ${lan.replace(/[\da-f]+\//, '/')} via ${address}`, { namespace: network.name })
     await box.reboot()
 
     return box
@@ -258,12 +258,12 @@ export class Lab {
     try {
       await Promise.all(this.programs.map(async program => program.stop()))
     } finally {
-      await this.ground.close()
+      await this.namespaces.close()
     }
   }
 
   private start (title: string, namespace: string, command: string, args: string[], cwd?: string): Program {
-    const program = new Program(title, this.ground.spawn(command, args, { namespace, cwd }))
+    const program = new Program(title, this.namespaces.spawn(command, args, { namespace, cwd }))
     this.programs.push(program)
 
     return program
@@ -278,14 +278,14 @@ export class Lab {
     }
 
     const network: Network = { name: `${name}-lan`, prefix: { [isIP(gateway)]: Number(prefix) }, gateway }
-    const sh = async (script: string, input?: string): Promise<string> => this.ground.run(script, { namespace: name, input })
+    const sh = async (script: string, input?: string): Promise<string> => this.namespaces.run(script, { namespace: name, input })
 
     await this.addNetwork(network)
     await this.addNamespace(name)
     await sh('sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1')
     await this.join(name, 'wan', place.network, place.address, place.latency)
     await this.join(name, 'lan', network, gateway, 0)
-    await this.ground.run(`ip -n ${network.name} link set br0 up`)
+    await this.namespaces.run(`ip -n ${network.name} link set br0 up`)
 
     return {
       ...network,
@@ -334,7 +334,7 @@ export class Lab {
    */
   private async addNamespace (name: string): Promise<void> {
     this.names.add(name)
-    await this.ground.run(`ip netns add ${name}; ip -n ${name} link set lo up; ip netns exec ${name} sysctl -q -w net.ipv6.conf.default.dad_transmits=0 net.ipv6.conf.all.accept_dad=0 net.ipv4.tcp_congestion_control=reno`)
+    await this.namespaces.run(`ip netns add ${name}; ip -n ${name} link set lo up; ip netns exec ${name} sysctl -q -w net.ipv6.conf.default.dad_transmits=0 net.ipv6.conf.all.accept_dad=0 net.ipv4.tcp_congestion_control=reno`)
   }
 
   /**
@@ -344,7 +344,7 @@ export class Lab {
    */
   private async addNetwork ({ name }: Network): Promise<void> {
     await this.addNamespace(name)
-    await this.ground.run(`ip -n ${name} link add br0 address ${BRIDGE} type bridge; ip -n ${name} link set br0 up`)
+    await this.namespaces.run(`ip -n ${name} link add br0 address ${BRIDGE} type bridge; ip -n ${name} link set br0 up`)
   }
 
   private async join (name: string, device: string, network: Network, address: string, latency: number): Promise<void> {
@@ -352,10 +352,10 @@ export class Lab {
     const port = `p${this.joined}`
 
     if (latency === 0) {
-      await this.ground.run(`ip link add ${port} netns ${network.name} type veth peer name ${device} netns ${name}`)
+      await this.namespaces.run(`ip link add ${port} netns ${network.name} type veth peer name ${device} netns ${name}`)
     } else {
       const line = `line${this.joined}`
-      await this.ground.run([
+      await this.namespaces.run([
         `ip netns add ${line}`,
         // it must not speak itself
         `ip netns exec ${line} sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1`,
@@ -367,7 +367,7 @@ export class Lab {
       await this.start(`line of ${name}`, line, 'python3', [LINE, 'near', 'far', String(latency)]).waitFor('ready')
     }
 
-    await this.ground.run([
+    await this.namespaces.run([
       // a line takes frames as they are: checksums must be real, and packets whole
       `ip netns exec ${name} ethtool -K ${device} tx off tso off gso off gro off >/dev/null`,
       `ip -n ${network.name} link set ${port} master br0 up`,
@@ -377,7 +377,7 @@ export class Lab {
   }
 
   private async addAddress (name: string, device: string, network: Network, address: string): Promise<void> {
-    await this.ground.run(`ip addr add ${address}/${prefixOf(network, address)} dev ${device} ${isIPv6(address) ? 'nodad' : ''}`, { namespace: name })
+    await this.namespaces.run(`ip addr add ${address}/${prefixOf(network, address)} dev ${device} ${isIPv6(address) ? 'nodad' : ''}`, { namespace: name })
 
     if (address !== network.gateway) {
       await this.addRoute(name, network, address)
@@ -388,7 +388,7 @@ export class Lab {
     const gateway = network.gateway ?? (isIPv6(address) ? CORE : undefined)
 
     if (gateway != null) {
-      await this.ground.run(`ip ${isIPv6(address) ? '-6 ' : ''}route replace default via ${gateway}`, { namespace: name })
+      await this.namespaces.run(`ip ${isIPv6(address) ? '-6 ' : ''}route replace default via ${gateway}`, { namespace: name })
     }
   }
 }

@@ -38,7 +38,7 @@ describe('a public address that changes', function () {
   }
 
   async function setUp (init: Partial<HomeInit>): Promise<Home> {
-    const home = await setUpHome(await create(), { servers: [KEEPING, KEEPING], program: 'peer', ...init })
+    const home = await setUpHome(await create(), { servers: [KEEPING, KEEPING], program: 'node', ...init })
     expect(lastMapping(home.program)).to.include({ state: 'mapped' })
 
     return home
@@ -55,7 +55,7 @@ describe('a public address that changes', function () {
    */
   async function meetNeighbour (lab: Awaited<ReturnType<typeof create>>, { router, laptop, program }: Home): Promise<Program> {
     const host = await lab.host('neighbour', { address: '192.168.1.3', network: router })
-    const neighbour = host.run('peer', { listen: ['/ip4/0.0.0.0/tcp/4001'] })
+    const neighbour = host.run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'] })
     await neighbour.waitFor('started')
     const started = program.events.find(({ event }) => event === 'started')
     neighbour.send('dial', { address: `/ip4/${laptop.address}/tcp/4001/p2p/${started?.id}` })
@@ -74,7 +74,7 @@ describe('a public address that changes', function () {
   for (const { title, latency, happens } of CHANGES) {
     it(`${title}, ${2 * latency} ms round trip: the new address is announced and the old one is not, in one update`, async () => {
       const lab = await create()
-      const home = await setUpHome(lab, { servers: [KEEPING, KEEPING], program: 'peer', latency })
+      const home = await setUpHome(lab, { servers: [KEEPING, KEEPING], program: 'node', latency })
       const { program, router, external: old } = home
       const neighbour = await meetNeighbour(lab, home)
       expect(isAnnounced((await program.ask('addresses')).addresses, old)).to.equal(true)
@@ -104,9 +104,9 @@ describe('a public address that changes', function () {
 
   it('all servers are gone while one outgoing connection lives: the address stays, then goes with it, and comes back with the servers', async () => {
     const lab = await create()
-    const home = await setUpHome(lab, { servers: [KEEPING, KEEPING], program: 'peer' })
+    const home = await setUpHome(lab, { servers: [KEEPING, KEEPING], program: 'node' })
     const { program, servers, stranger, external } = home
-    const outside = (await lab.host('outside', { address: '11.0.0.9' })).run('peer', { listen: ['/ip4/0.0.0.0/tcp/4001'] })
+    const outside = (await lab.host('outside', { address: '11.0.0.9' })).run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'] })
     const { id } = await outside.waitFor('started')
     program.send('dial', { address: `/ip4/11.0.0.9/tcp/4001/p2p/${id}` })
     await program.waitFor('dialled')
@@ -140,7 +140,7 @@ describe('a public address that changes', function () {
     expect(await reaches(home, again)).to.equal(true)
   })
 
-  for (const program of ['peer', 'mapping'] as const) {
+  for (const program of ['node', 'mapping'] as const) {
     it(`the home gets another local address, ${program}: a new mapping without a restart`, async () => {
       const home = await setUp({ program })
       await home.laptop.renumber('192.168.1.7')

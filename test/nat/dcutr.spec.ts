@@ -44,7 +44,7 @@ describe('DCUtR service', function () {
         const homes = await setUp(lab, { a: OURS, b: OURS, latency: 0 })
         const stranger = await lab.host('stranger', { address: '11.0.0.20' })
         const partner = stranger.run('hostile-partner', { relay: homes.relayAddress, misbehaviour })
-        const ours = homes.a.laptop.run('relay-peer', { ...homes.options, ...OURS.options, reserve: homes.relayAddress })
+        const ours = homes.a.laptop.run('node', { ...homes.options, ...OURS.options, reserve: homes.relayAddress })
         const [{ id: partnerId }, { id }] = await Promise.all([partner.waitFor('started'), ours.waitFor('started')])
         await ours.happened(({ event }) => event === 'reserved')
         await countSYNs(homes.a.laptop)

@@ -86,7 +86,7 @@ describe('a mapping that never drops', function () {
     count: most
   }, {
     title: `${many} renewals, a node of libp2p, three servers that hang up after 2 s`,
-    program: 'peer',
+    program: 'node',
     servers: hangingUp(3),
     count: many
   }, {

@@ -129,7 +129,7 @@ describe('hole punching', function () {
     const { a, b, bId } = await meet(homes, {})
     await a.happened(isConnected(bId, false), ALL_ATTEMPTS)
 
-    const c = laptop.run('relay-peer', { ...homes.options, reserve: homes.relayAddress })
+    const c = laptop.run('node', { ...homes.options, reserve: homes.relayAddress })
     const { id: cId } = await c.waitFor('started')
     await c.happened(({ event }) => event === 'reserved')
     a.send('dial', { address: `${homes.relayAddress}/p2p-circuit/p2p/${cId}` })
@@ -187,14 +187,14 @@ describe('hole punching', function () {
     // each in a network of its own: AutoNAT counts one vote a network
     const servers = ['11.0.0.9', '11.0.0.10']
     const verifiers = await Promise.all(servers.map(async (address, i) => {
-      const program = (await lab.host(`verifier${i}`, { address })).run('relay-peer', { listen: ['/ip4/0.0.0.0/tcp/4001'], autonat: true, stunServers: ['stun:11.0.0.1'], minReconnectInterval: 100 })
+      const program = (await lab.host(`verifier${i}`, { address })).run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'], autonat: true, stunServers: ['stun:11.0.0.1'], minReconnectInterval: 100 })
       return { address, program, id: (await program.waitFor('started')).id }
     }))
 
     for (const [i, filtering] of (['endpoint-independent', 'address-and-port-dependent'] as const).entries()) {
       const router = await lab.router(`router${i}`, { address: `11.${i + 1}.0.1`, filtering })
       const laptop = await lab.host(`laptop${i}`, { address: '192.168.1.2', network: router })
-      const program = laptop.run('relay-peer', { listen: ['/ip4/0.0.0.0/tcp/4001'], autonat: true, autoConfirmAddress: false, stunServers: STUN_SERVERS.map(host => `stun:${host}`) })
+      const program = laptop.run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'], autonat: true, autoConfirmAddress: false, stunServers: STUN_SERVERS.map(host => `stun:${host}`) })
       await program.waitFor('started')
 
       for (const { address, id } of verifiers) {

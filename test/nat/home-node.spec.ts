@@ -38,11 +38,11 @@ describe('a home node behind a full cone NAT', function () {
 
     const servers = [stun1, stun2].map(host => host.run('stun-server', { host: host.address }))
     await Promise.all(servers.map(async server => server.waitFor('listening')))
-    const peer = outside.run('peer', { listen: ['/ip4/0.0.0.0/tcp/4001'] })
+    const peer = outside.run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'] })
     const { id: peerId } = await peer.waitFor('started')
 
     // the home node gets its public address
-    const home = laptop.run('peer', { listen: ['/ip4/0.0.0.0/tcp/4001'], stunServers: ['stun:11.0.0.1', 'stun:11.0.0.2'] })
+    const home = laptop.run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'], stunServers: ['stun:11.0.0.1', 'stun:11.0.0.2'] })
     const { id: homeId, addresses } = await home.waitFor('started')
     const external: string = addresses.find((address: string) => address.startsWith('/ip4/11.1.0.1/tcp/'))
     expect(external).to.not.equal(undefined, `announced only ${addresses.join(' ')}`)
@@ -71,9 +71,9 @@ describe('a home node behind a full cone NAT', function () {
     // which is due to the mapping: without the node it is closed after a reboot
     await home.stop()
     await router.reboot()
-    peer.send('dial', { address: external })
+    peer.send('dial', { address: external, timeout: 5_000 })
     const failed = await peer.waitFor('dialled').catch(err => err)
-    expect(failed).to.have.property('name', 'LabError')
+    expect(failed).to.have.property('name', 'ProgramError')
     expect(failed.message).to.include('failed')
   }
 

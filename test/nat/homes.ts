@@ -1,5 +1,5 @@
 import type { Firewall, Host, Lab, NATOptions, Network, Program, ProgramEvent, Router } from '../nat-lab/index.ts'
-import type { RelayPeerInit } from '../nat-lab/programs/relay-peer.ts'
+import type { NodeOptions } from '../nat-lab/programs/node.ts'
 
 export const STUN_SERVERS = ['11.0.0.1', '11.0.0.2']
 const STUN_SERVERS_6 = ['2a00::1', '2a00::2']
@@ -21,7 +21,7 @@ export interface Side {
    * With `firewall` there is no NAT, and IPv6
    */
   nat: NATOptions & { carrier?: boolean, firewall?: boolean }
-  options?: Partial<RelayPeerInit>
+  options?: Partial<NodeOptions>
 }
 
 /**
@@ -43,7 +43,7 @@ export interface Homes {
   /**
    * Of the nodes at both
    */
-  options: RelayPeerInit
+  options: NodeOptions
 }
 
 export interface Home {
@@ -62,7 +62,7 @@ export async function setUp (lab: Lab, { a, b, latency }: Pair): Promise<Homes> 
   }
 
   const relayAddress = v6 ? `/ip6/${RELAY_6}/tcp/4001` : `/ip4/${RELAY}/tcp/4001`
-  const relay = (await lab.host('relay', { address: v6 ? RELAY_6 : RELAY })).run('relay-peer', { listen: [relayAddress], stock: true, relay: true })
+  const relay = (await lab.host('relay', { address: v6 ? RELAY_6 : RELAY })).run('node', { listen: [relayAddress], stock: true, relay: true })
   const { id: relayId } = await relay.waitFor('started')
 
   return {
@@ -107,8 +107,8 @@ export async function meet (homes: Homes, sides: { a?: Side, b?: Side }): Promis
   await Promise.all([...homes.a.routers, ...homes.b.routers].map(async router => router.reboot()))
 
   const { options } = homes
-  const b = homes.b.laptop.run('relay-peer', { ...options, reserve: homes.relayAddress, ...sides.b?.options })
-  const a = homes.a.laptop.run('relay-peer', { ...options, ...sides.a?.options })
+  const b = homes.b.laptop.run('node', { ...options, reserve: homes.relayAddress, ...sides.b?.options })
+  const a = homes.a.laptop.run('node', { ...options, ...sides.a?.options })
   const [{ id: aId }, { id: bId }] = await Promise.all([a.waitFor('started'), b.waitFor('started')])
   a.send('dial', { address: homes.relayAddress })
   await Promise.all([b.happened(({ event }) => event === 'reserved'), a.happened(({ event, peer }) => event === 'identified' && peer === homes.relayId)])

@@ -38,7 +38,7 @@ describe('the matrix of NATs', function () {
 
       const outside = await lab.host(`outside${version}`, { address: OUTSIDE[version] })
       strangers[version] = outside.run('dialler', { timeout: 1_000 })
-      peers[version] = outside.run('peer', { listen: [version === 4 ? '/ip4/0.0.0.0/tcp/4001' : '/ip6/::/tcp/4001'] })
+      peers[version] = outside.run('node', { listen: [version === 4 ? '/ip4/0.0.0.0/tcp/4001' : '/ip6/::/tcp/4001'] })
       await peers[version].waitFor('started')
     }
   })
@@ -72,7 +72,7 @@ describe('the matrix of NATs', function () {
     const isDirect = kind.home == null
     const address = homeAddress(kind, network)
     const laptop: Host = await lab.host(`home${cells}`, { address, network })
-    const home = laptop.run('peer', {
+    const home = laptop.run('node', {
       listen: [version === 4 ? '/ip4/0.0.0.0/tcp/4001' : '/ip6/::/tcp/4001'],
       stunServers: SERVERS[version].map(host => `stun:${version === 6 ? `[${host}]` : host}`)
     })

@@ -16,13 +16,13 @@ describe('what peers see', function () {
   async function setUp (init: Partial<HomeInit>): Promise<{ home: Home, dial(i: number): Promise<void> }> {
     const lab: Lab = await create()
     // nothing is renewed meanwhile
-    const home = await setUpHome(lab, { servers: [{}], program: 'peer', timeout: 60, ...init })
+    const home = await setUpHome(lab, { servers: [{}], program: 'node', timeout: 60, ...init })
 
     return {
       home,
       dial: async i => {
         const address = `11.0.${i}.1`
-        const peer = (await lab.host(`peer${i}`, { address })).run('peer', { listen: ['/ip4/0.0.0.0/tcp/4001'] })
+        const peer = (await lab.host(`peer${i}`, { address })).run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'] })
         const { id } = await peer.waitFor('started')
         await home.program.ask('dial', { address: `/ip4/${address}/tcp/4001/p2p/${id}` }, 'dialled')
       }

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Program } from '../child/program.ts'
 import { Lab } from '../nat-lab/index.ts'
-import { Program } from '../nat-lab/program.ts'
 
 const PROGRAMS = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'nat-lab', 'programs')
 
@@ -51,9 +51,9 @@ export async function laboratory (): Promise<Stage> {
 
     return {
       stunServers: stunHosts.map(host => ({ uri: `stun:${host.address}`, program: host.run('stun-server', { host: host.address }) })),
-      alice: options => home1.run('peer', { ...options, listen: ['/ip4/0.0.0.0/tcp/4001'] }),
-      bob: () => home2.run('peer', { listen: ['/ip4/0.0.0.0/tcp/4001'] }),
-      carol: () => internet.run('peer', { listen: ['/ip4/0.0.0.0/tcp/4001'] }),
+      alice: options => home1.run('node', { ...options, listen: ['/ip4/0.0.0.0/tcp/4001'] }),
+      bob: () => home2.run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'] }),
+      carol: () => internet.run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'] }),
       aliceAddress: home1.address,
       bobAddress: home2.address,
       carolAddress: internet.address,
@@ -87,9 +87,9 @@ export async function loopback (): Promise<Stage> {
 
   return {
     stunServers,
-    alice: options => run('peer', { ...options, listen: ['/ip4/127.0.0.1/tcp/0'], allowPrivateMapping: true }),
-    bob: () => run('peer', { listen: ['/ip4/127.0.0.1/tcp/0'] }),
-    carol: () => run('peer', { listen: ['/ip4/127.0.0.1/tcp/0'] }),
+    alice: options => run('node', { ...options, listen: ['/ip4/127.0.0.1/tcp/0'], allowPrivateMapping: true }),
+    bob: () => run('node', { listen: ['/ip4/127.0.0.1/tcp/0'] }),
+    carol: () => run('node', { listen: ['/ip4/127.0.0.1/tcp/0'] }),
     aliceAddress: '127.0.0.1',
     bobAddress: '127.0.0.1',
     carolAddress: '127.0.0.1',

@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 
 use crate::{
     echo,
-    events::{failed, say},
+    events::{emit, failed},
     peer::{Behaviour, BehaviourEvent, peer_of},
 };
 
-/// Obeys commands. Most of them have to wait for a connection.
+/// Runs commands, most of which wait for a connection
 pub struct Commands {
     streams: Control,
     dials: HashMap<ConnectionId, (PeerId, Value)>,
@@ -38,15 +38,15 @@ impl Commands {
         }
     }
 
-    pub fn obey(&mut self, swarm: &mut Swarm<Behaviour>, command: Value) {
+    pub fn handle(&mut self, swarm: &mut Swarm<Behaviour>, command: Value) {
         let name = text(&command, "command").to_owned();
 
-        if let Err(error) = self.carry_out(swarm, &name, command) {
+        if let Err(error) = self.run(swarm, &name, command) {
             failed(&name, &error.to_string());
         }
     }
 
-    fn carry_out(
+    fn run(
         &mut self,
         swarm: &mut Swarm<Behaviour>,
         name: &str,
@@ -72,7 +72,7 @@ impl Commands {
                 let peer: PeerId = text(&command, "peer").parse()?;
                 match swarm.disconnect_peer_id(peer) {
                     Ok(()) => self.hang_ups.push(peer),
-                    Err(()) => say("hung-up", json!({ "peer": peer.to_string() })),
+                    Err(()) => emit("hung-up", json!({ "peer": peer.to_string() })),
                 }
             }
             "reserve" => {
@@ -88,7 +88,7 @@ impl Commands {
                     .listeners()
                     .chain(swarm.external_addresses())
                     .collect();
-                say("addresses", json!({ "addresses": addresses }));
+                emit("addresses", json!({ "addresses": addresses }));
             }
             _ => return Err(format!("no command {name}").into()),
         }
@@ -110,7 +110,7 @@ impl Commands {
             } => {
                 if let Some(i) = self.hang_ups.iter().position(|waiting| waiting == peer_id) {
                     self.hang_ups.swap_remove(i);
-                    say("hung-up", json!({ "peer": peer_id.to_string() }));
+                    emit("hung-up", json!({ "peer": peer_id.to_string() }));
                 }
             }
             SwarmEvent::OutgoingConnectionError {
@@ -129,7 +129,7 @@ impl Commands {
             })) => {
                 if let Some(i) = self.pings.iter().position(|waiting| waiting == peer) {
                     self.pings.swap_remove(i);
-                    say("pong", json!({ "roundTrip": time.as_secs_f64() * 1_000.0 }));
+                    emit("pong", json!({ "roundTrip": time.as_secs_f64() * 1_000.0 }));
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::RelayClient(
@@ -140,7 +140,7 @@ impl Commands {
                 },
             )) => {
                 if let Some(address) = self.reservations.remove(relay_peer_id) {
-                    say("reserved", json!({ "address": address }));
+                    emit("reserved", json!({ "address": address }));
                 }
             }
             _ => {}
@@ -154,7 +154,7 @@ impl Commands {
                 let bytes = command["bytes"].as_u64().unwrap_or_default();
                 tokio::spawn(echo::run(self.streams.clone(), peer, bytes as usize));
             }
-            _ => say("dialled", json!({ "peer": peer.to_string() })),
+            _ => emit("dialled", json!({ "peer": peer.to_string() })),
         }
     }
 }

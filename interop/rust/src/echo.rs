@@ -7,9 +7,9 @@ use rand::Rng;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::events::{failed, say};
+use crate::events::{emit, failed};
 
-/// The one of the other languages' peers
+/// The same in the peers of all languages
 pub const PROTOCOL: StreamProtocol = StreamProtocol::new("/nat-lab/echo/1.0.0");
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ pub async fn serve(mut incoming: IncomingStreams) {
     }
 }
 
-/// Send random bytes to the echo of a peer, and compare
+/// Sends random bytes to the echo protocol of a peer, and compares
 pub async fn run(mut streams: Control, peer: PeerId, length: usize) {
     let result = tokio::time::timeout(TIMEOUT, async {
         let stream = streams
@@ -46,7 +46,7 @@ pub async fn run(mut streams: Control, peer: PeerId, length: usize) {
     .unwrap_or(Err(io::ErrorKind::TimedOut.into()));
 
     match result {
-        Ok((received, equal)) => say(
+        Ok((received, equal)) => emit(
             "echoed",
             json!({ "peer": peer.to_string(), "bytes": received, "equal": equal }),
         ),

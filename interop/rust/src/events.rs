@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 
 use crate::peer::{Behaviour, BehaviourEvent, is_relayed};
 
-pub fn say(event: &str, mut detail: Value) {
+pub fn emit(event: &str, mut detail: Value) {
     detail["event"] = json!(event);
     println!("{detail}");
 }
 
 pub fn failed(command: &str, message: &str) {
-    say("failed", json!({ "command": command, "message": message }));
+    emit("failed", json!({ "command": command, "message": message }));
 }
 
-/// Says what happens to a swarm
+/// Reports the events of a swarm
 pub struct Events {
     awaited_listeners: usize,
     just_started: bool,
@@ -56,7 +56,7 @@ impl Events {
                 if endpoint.is_relayed() {
                     self.relayed.insert(*connection_id, *peer_id);
                 }
-                say(
+                emit(
                     "connected",
                     json!({ "peer": peer_id.to_string(), "direction": direction(endpoint), "remote": endpoint.get_remote_address(), "relayed": endpoint.is_relayed() }),
                 );
@@ -68,28 +68,28 @@ impl Events {
                 ..
             } => {
                 self.relayed.remove(connection_id);
-                say(
+                emit(
                     "disconnected",
                     json!({ "peer": peer_id.to_string(), "remote": endpoint.get_remote_address() }),
                 );
             }
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
-                say(
+                emit(
                     "dial-error",
                     json!({ "peer": peer_id.map(|id| id.to_string()), "message": error.to_string() }),
                 );
             }
             SwarmEvent::IncomingConnectionError { error, .. } => {
-                say("accept-error", json!({ "message": error.to_string() }));
+                emit("accept-error", json!({ "message": error.to_string() }));
             }
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
                 connection_id,
                 peer_id,
                 info,
             })) => {
-                // the first answer on a connection is of identify, the rest was pushed
+                // the first answer on a connection is from identify, later ones from identify-push
                 let pushed = !self.identified.insert(*connection_id);
-                say(
+                emit(
                     "identified",
                     json!({ "peer": peer_id.to_string(), "addresses": info.listen_addrs, "observed": info.observed_addr, "agent": info.agent_version, "pushed": pushed }),
                 );
@@ -99,13 +99,13 @@ impl Events {
                     self.close_relayed(swarm, &event.remote_peer_id);
                 }
 
-                say(
+                emit(
                     "punch",
                     json!({ "peer": event.remote_peer_id.to_string(), "success": event.result.is_ok(), "message": event.result.as_ref().err().map(|error| error.to_string()) }),
                 );
             }
             SwarmEvent::Behaviour(BehaviourEvent::Autonat(event)) => {
-                say(
+                emit(
                     "autonat",
                     json!({ "address": event.tested_addr, "reachable": event.result.is_ok() }),
                 );
@@ -114,7 +114,7 @@ impl Events {
         }
     }
 
-    /// A relayed connection is limited, and has done its work after a punch
+    /// A relayed connection is closed once a punch has succeeded
     fn close_relayed(&self, swarm: &mut Swarm<Behaviour>, peer: &PeerId) {
         for (connection, _) in self.relayed.iter().filter(|(_, other)| *other == peer) {
             swarm.close_connection(*connection);
@@ -127,7 +127,7 @@ impl Events {
         }
 
         if self.relay {
-            // a relay is on the public side, its reservations name its addresses
+            // a relay has a public address, which its reservations contain
             swarm.add_external_address(address.clone());
         }
 
@@ -140,7 +140,7 @@ impl Events {
                     .listeners()
                     .map(|address| format!("{address}/p2p/{id}"))
                     .collect();
-                say(
+                emit(
                     "started",
                     json!({ "id": id.to_string(), "addresses": addresses }),
                 );

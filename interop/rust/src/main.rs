@@ -1,6 +1,6 @@
 //! A rust-libp2p peer for the interoperability tests. Its options and its first
 //! commands are flags, more commands are lines of JSON on the standard input. It
-//! prints one line of JSON an event, and ends when the standard input does.
+//! prints a line of JSON for each event, and ends with its standard input.
 
 mod commands;
 mod echo;
@@ -38,12 +38,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 commands.on_event(&event);
 
                 if events.just_started() {
-                    first.by_ref().for_each(|command| commands.obey(&mut swarm, command));
+                    first.by_ref().for_each(|command| commands.handle(&mut swarm, command));
                 }
             }
             line = input.next_line() => match line? {
                 Some(line) => match serde_json::from_str(&line) {
-                    Ok(command) => commands.obey(&mut swarm, command),
+                    Ok(command) => commands.handle(&mut swarm, command),
                     Err(error) => events::failed(&line, &error.to_string()),
                 },
                 None => return Ok(()),

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 #[derive(Default)]
 pub struct Options {
     pub listen: Vec<String>,
-    /// What to encrypt by: `tls` or `noise`
+    /// How connections are encrypted: `tls` or `noise`
     pub security: String,
     pub relay: bool,
     pub autonat_server: bool,
     pub punch: bool,
-    /// What to do once started
+    /// Commands to run after the start
     pub commands: Vec<Value>,
 }
 

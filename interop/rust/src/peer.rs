@@ -12,7 +12,7 @@ use libp2p::{
 
 use crate::options::Options;
 
-/// As long as any test
+/// Longer than any test
 const IDLE_TIMEOUT: Duration = Duration::from_secs(3_600);
 
 #[derive(NetworkBehaviour)]
@@ -39,7 +39,7 @@ pub fn build(options: &Options) -> Result<Swarm<Behaviour>, Box<dyn Error>> {
                     identify::Config::new("/ipfs/0.1.0".into(), key.public())
                         .with_push_listen_addr_updates(true),
                 ),
-                // so that nobody waits long for a round trip
+                // several pings in a short test
                 ping: ping::Behaviour::new(
                     ping::Config::new().with_interval(Duration::from_secs(1)),
                 ),
@@ -81,7 +81,7 @@ fn transport(key: &Keypair, security: &str) -> Result<Encrypted, Box<dyn Error +
     })
 }
 
-/// The peer's id from an address that ends in it
+/// The peer id at the end of an address
 pub fn peer_of(address: &Multiaddr) -> Option<PeerId> {
     match address.iter().last() {
         Some(libp2p::multiaddr::Protocol::P2p(id)) => Some(id),

@@ -3,7 +3,7 @@
  */
 import net from 'node:net'
 import { resetSocket } from '../../../src/net/reset-socket.ts'
-import { obey, readInit, say } from './talk.ts'
+import { emit, handleCommands, readOptions } from '../../child/commands.ts'
 
 export interface DiallerInit {
   /**
@@ -26,7 +26,7 @@ export interface DiallerInit {
  */
 const PROGRESS = 10
 
-const { every = 50, timeout = 3_000 } = readInit<DiallerInit>()
+const { every = 50, timeout = 3_000 } = readOptions<DiallerInit>()
 const tally = { dials: 0, reached: 0, lost: 0 }
 const underWay = new Set<Promise<void>>()
 let timer: NodeJS.Timeout | undefined
@@ -61,17 +61,17 @@ async function count (host: string, port: number): Promise<void> {
     tally.reached++
   } else {
     tally.lost++
-    say('lost', { failure, host, port, started })
+    emit('lost', { failure, host, port, started })
   }
 
   if (tally.dials % PROGRESS === 0) {
-    say('progress', tally)
+    emit('progress', tally)
   }
 }
 
-obey({
+handleCommands({
   // dial once
-  probe: async ({ host, port }) => { say('probe', { failure: await dial(host, port) }) },
+  probe: async ({ host, port }) => { emit('probe', { failure: await dial(host, port) }) },
   // dial again and again, from now on this address
   aim: ({ host, port }) => {
     clearInterval(timer)
@@ -80,14 +80,14 @@ obey({
       const dialling = count(host, port).finally(() => { underWay.delete(dialling) })
       underWay.add(dialling)
     }, every)
-    say('aim')
+    emit('aim')
   },
   // stop, and say how it went
   cease: async () => {
     clearInterval(timer)
     await Promise.all(underWay)
-    say('cease', tally)
+    emit('cease', tally)
   }
 }, () => { clearInterval(timer) })
 
-say('ready')
+emit('ready')

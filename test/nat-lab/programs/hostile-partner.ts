@@ -12,7 +12,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { DCUTR_PROTOCOL } from '../../../src/dcutr/hole-puncher.ts'
 import { CONNECT, HolePunch, SYNC } from '../../../src/dcutr/message.ts'
-import { obey, readInit, say } from './talk.ts'
+import { emit, handleCommands, readOptions } from '../../child/commands.ts'
 import type { Connection, Stream } from '@libp2p/interface'
 
 /**
@@ -31,7 +31,7 @@ export interface HostilePartnerInit {
   misbehaviour: Misbehaviour
 }
 
-const { relay, misbehaviour } = readInit<HostilePartnerInit>()
+const { relay, misbehaviour } = readOptions<HostilePartnerInit>()
 
 const ADDRESSES: Partial<Record<Misbehaviour, string[]>> = {
   // some hundred are what 4 KiB hold
@@ -72,28 +72,28 @@ async function misbehave (stream: Stream, isAsking: boolean): Promise<void> {
 }
 
 await node.handle(DCUTR_PROTOCOL, async stream => {
-  say('asked')
+  emit('asked')
   await misbehave(stream, false).catch(() => {})
 }, { runOnLimitedConnection: true, maxInboundStreams: 8 })
 
 node.addEventListener('connection:open', ({ detail: connection }: CustomEvent<Connection>) => {
-  say('connected', { peer: connection.remotePeer.toString(), remote: connection.remoteAddr.toString() })
+  emit('connected', { peer: connection.remotePeer.toString(), remote: connection.remoteAddr.toString() })
 
   if (connection.direction === 'inbound' && connection.remoteAddr.toString().includes('p2p-circuit')) {
     connection.newStream(DCUTR_PROTOCOL, { runOnLimitedConnection: true })
       .then(async stream => {
-        say('asking')
+        emit('asking')
         await misbehave(stream, true)
       })
-      .catch(err => { say('refused', { message: err.message }) })
+      .catch(err => { emit('refused', { message: err.message }) })
   }
 })
 
-say('started', { id: node.peerId.toString() })
+emit('started', { id: node.peerId.toString() })
 
-obey({
+handleCommands({
   dial: async ({ address }) => {
     await node.dial(multiaddr(address), { signal: AbortSignal.timeout(20_000) })
-    say('dialled')
+    emit('dialled')
   }
 }, async () => node.stop())

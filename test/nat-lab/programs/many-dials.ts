@@ -4,10 +4,10 @@
 import { defaultLogger } from '@libp2p/logger'
 import { multiaddr } from '@multiformats/multiaddr'
 import { tcpSTUN } from '../../../src/index.ts'
-import { obey, readInit, say } from './talk.ts'
+import { emit, handleCommands, readOptions } from '../../child/commands.ts'
 import type { TCPSTUNInit } from '../../../src/index.ts'
 
-const { host, count, ...options } = readInit<TCPSTUNInit & { host: string, count: number }>()
+const { host, count, ...options } = readOptions<TCPSTUNInit & { host: string, count: number }>()
 const upgrader: any = {}
 const transport = tcpSTUN({ stunServers: [], mappingTimeout: 0, ...options })({ logger: defaultLogger() })
 const listener = transport.createListener({ upgrader })
@@ -17,5 +17,5 @@ const dials = await Promise.allSettled(Array.from({ length: count }, async (_, i
   return transport.dial(multiaddr(`/ip4/${host}/tcp/${i + 1}`), { upgrader, signal: AbortSignal.timeout(1_000) })
 }))
 
-say('given-up', { failed: dials.filter(({ status }) => status === 'rejected').length })
-obey({}, async () => listener.close())
+emit('given-up', { failed: dials.filter(({ status }) => status === 'rejected').length })
+handleCommands({}, async () => listener.close())

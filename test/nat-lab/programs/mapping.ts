@@ -8,9 +8,9 @@ import { defaultLogger } from '@libp2p/logger'
 import { multiaddr } from '@multiformats/multiaddr'
 import { pEvent } from 'p-event'
 import { PublicMapping } from '../../../src/mapping/index.ts'
-import { sayRenewals } from './counting-metrics.ts'
+import { emit, handleCommands, readOptions } from '../../child/commands.ts'
 import { describeMapping } from './describe-mapping.ts'
-import { obey, readInit, say } from './talk.ts'
+import { renewalMetrics } from './renewal-metrics.ts'
 import type { PublicMappingInit } from '../../../src/mapping/index.ts'
 
 export interface MappingProgramInit extends Omit<PublicMappingInit, 'listener'> {
@@ -29,7 +29,7 @@ export interface MappingProgramInit extends Omit<PublicMappingInit, 'listener'> 
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
 
-const { host = '0.0.0.0', port = 4001, ...init } = readInit<MappingProgramInit>()
+const { host = '0.0.0.0', port = 4001, ...init } = readOptions<MappingProgramInit>()
 const sockets = new Set<net.Socket>()
 
 interface Listening {
@@ -50,7 +50,7 @@ async function listen (port: number): Promise<Listening> {
   server.listen({ host, port, reusePort: true })
   await pEvent(server, 'listening')
 
-  const mapping = new PublicMapping({ logger: defaultLogger(), metrics: sayRenewals() }, {
+  const mapping = new PublicMapping({ logger: defaultLogger(), metrics: renewalMetrics() }, {
     ...init,
     listener: multiaddr(`/${net.isIPv6(host) ? 'ip6' : 'ip4'}/${host}/tcp/${(server.address() as net.AddressInfo).port}`)
   })
@@ -70,14 +70,14 @@ const listening = await listen(port)
 const { mapping } = listening
 
 for (const name of ['mapped', 'changed', 'lost'] as const) {
-  mapping.addEventListener(name, () => { say(name) })
+  mapping.addEventListener(name, () => { emit(name) })
 }
 
-mapping.addEventListener('status', ({ detail }) => { say('mapping', describeMapping(detail)) })
+mapping.addEventListener('status', ({ detail }) => { emit('mapping', describeMapping(detail)) })
 await mapping.start()
-say('started')
+emit('started')
 
-obey({
+handleCommands({
   // how long it takes from the start to the address, on a port of its own each time
   measure: async ({ runs }) => {
     const times: number[] = []
@@ -90,7 +90,7 @@ obey({
       await close()
     }
 
-    say('measure', { times })
+    emit('measure', { times })
   },
   // what the process has open and in memory
   resources: () => {
@@ -102,6 +102,6 @@ obey({
       counts[name] = (counts[name] ?? 0) + 1
     }
 
-    say('resources', { counts, heap: process.memoryUsage().heapUsed })
+    emit('resources', { counts, heap: process.memoryUsage().heapUsed })
   }
 }, async () => listening.close())

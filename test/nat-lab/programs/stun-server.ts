@@ -3,8 +3,8 @@
  * up after each reply or some time after it accepted a connection, or lies.
  */
 import { createSTUNServer } from '../../../src/server/index.ts'
+import { emit, handleCommands, readOptions } from '../../child/commands.ts'
 import { answer, fakeServer, mapped } from '../../fixtures/stun-servers.ts'
-import { obey, readInit, say } from './talk.ts'
 import type { Endpoint } from '../../../src/address/endpoint.ts'
 
 export interface STUNServerInit {
@@ -26,17 +26,17 @@ export interface STUNServerInit {
   lie?: Endpoint | null
 }
 
-const { host, port = 3478, hangUp, ...init } = readInit<STUNServerInit>()
+const { host, port = 3478, hangUp, ...init } = readOptions<STUNServerInit>()
 let ended = 0
 let lie = init.lie
 
 if (hangUp == null && lie === undefined) {
   const server = createSTUNServer({ listen: [{ host, port }] })
 
-  server.addEventListener('binding', ({ detail }) => { say('binding', detail) })
+  server.addEventListener('binding', ({ detail }) => { emit('binding', detail) })
   await server.listen()
-  say('listening', { addresses: server.addresses })
-  obey({ counters: () => { say('counters', server.counters) } }, async () => server.close())
+  emit('listening', { addresses: server.addresses })
+  handleCommands({ counters: () => { emit('counters', server.counters) } }, async () => server.close())
 } else {
   const server = await fakeServer(socket => {
     const { remoteAddress, remotePort } = socket
@@ -60,7 +60,7 @@ if (hangUp == null && lie === undefined) {
     }
 
     answer(socket, () => {
-      say('binding', { client })
+      emit('binding', { client })
 
       if (hangUp === 'after-reply') {
         setImmediate(end)
@@ -70,12 +70,12 @@ if (hangUp == null && lie === undefined) {
     })
   }, host, port)
 
-  say('listening', { addresses: [{ host, port }] })
-  obey({
-    counters: () => { say('counters', { connectionsAccepted: server.accepted, ended }) },
+  emit('listening', { addresses: [{ host, port }] })
+  handleCommands({
+    counters: () => { emit('counters', { connectionsAccepted: server.accepted, ended }) },
     lie: args => {
       lie = args.lie
-      say('lie')
+      emit('lie')
     }
   }, async () => server.close())
 }

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { markdownTable } from 'markdown-table'
-import { LabError } from '../ground.ts'
+import { LabError } from '../namespaces.ts'
 
 const DOCS = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../../../docs')
 

@@ -1,6 +1,6 @@
 /**
- * A js-libp2p node behind a relay, or the relay, on our transport, which says
- * and obeys what the peers in `interop/go` and `interop/rust` do
+ * A js-libp2p node, a relay if need be, that reports the events and runs the
+ * commands of the peers in `interop/go` and `interop/rust`
  */
 import { autoNATv2 } from '@libp2p/autonat-v2'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
@@ -16,17 +16,19 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { dcutr } from '../../../src/dcutr/index.ts'
 import { tcpSTUN } from '../../../src/index.ts'
+import { emit, handleCommands, readOptions } from '../../child/commands.ts'
+import { describeMapping } from './describe-mapping.ts'
 import { echo, serveEcho } from './echo.ts'
-import { obey, readInit, say } from './talk.ts'
+import { renewalMetrics } from './renewal-metrics.ts'
 import type { DCUtR } from '../../../src/dcutr/index.ts'
-import type { TCPSTUNInit } from '../../../src/index.ts'
-import type { Connection } from '@libp2p/interface'
+import type { TCPSTUNComponents, TCPSTUNInit } from '../../../src/index.ts'
+import type { Connection, Transport } from '@libp2p/interface'
 
-export interface RelayPeerInit extends TCPSTUNInit {
+export interface NodeOptions extends TCPSTUNInit {
   listen: string[]
 
   /**
-   * What to encrypt by
+   * How connections are encrypted
    *
    * @default 'noise'
    */
@@ -38,12 +40,12 @@ export interface RelayPeerInit extends TCPSTUNInit {
   relay?: boolean
 
   /**
-   * Take a slot at this relay
+   * Reserve a slot at this relay
    */
   reserve?: string
 
   /**
-   * Verify the own addresses by AutoNAT v2, and those of others
+   * Verify the node's own addresses by AutoNAT v2, and those of others
    */
   autonat?: boolean
 
@@ -61,6 +63,8 @@ export interface RelayPeerInit extends TCPSTUNInit {
 
   /**
    * Use `@libp2p/tcp` in place of our transport
+   *
+   * @default whether there are no `stunServers`
    */
   stock?: boolean
 }
@@ -70,16 +74,16 @@ export interface RelayPeerInit extends TCPSTUNInit {
  */
 const TIMEOUT = 30_000
 
-const { listen, security = 'noise', relay, reserve, autonat, punch, dcutr: service = 'stock', stock, ...init } = readInit<RelayPeerInit>()
-const transport = stock === true
-  ? tcp()
-  : tcpSTUN({ ...init, onMappingChange: ({ state, ...status }) => { say('mapping', { state, external: 'external' in status ? status.external.toString() : undefined }) } })
+const { listen, security = 'noise', relay, reserve, autonat, punch, dcutr: service = 'stock', stock, ...init } = readOptions<NodeOptions>()
 
 const node = await createLibp2p({
-  // only after somebody listens: a relay is dialled while it starts
+  // only once the handlers below are added: a relay is dialled during the start
   start: false,
   addresses: { listen: [...listen, ...(reserve == null ? [] : [`${reserve}/p2p-circuit`])] },
-  transports: [transport, circuitRelayTransport()],
+  transports: [
+    (stock ?? init.stunServers == null) ? tcp() : createTransport,
+    ...(punch === true || reserve != null ? [circuitRelayTransport()] : [])
+  ],
   connectionEncrypters: [security === 'tls' ? tls() : noise()],
   streamMuxers: [yamux()],
   services: {
@@ -93,6 +97,17 @@ const node = await createLibp2p({
   }
 })
 
+/**
+ * Our transport, with metrics of its renewals. Components of libp2p throw for what
+ * is missing, so they cannot be copied.
+ */
+function createTransport (components: TCPSTUNComponents): Transport {
+  const metrics = renewalMetrics()
+  const withMetrics = new Proxy(components, { get: (target, name) => name === 'metrics' ? metrics : Reflect.get(target, name) })
+
+  return tcpSTUN({ ...init, onMappingChange: status => { emit('mapping', describeMapping(status)) } })(withMetrics)
+}
+
 function addresses (): string[] {
   return node.getMultiaddrs().map(String)
 }
@@ -100,7 +115,7 @@ function addresses (): string[] {
 await serveEcho(node)
 
 node.addEventListener('connection:open', ({ detail }) => {
-  say('connected', {
+  emit('connected', {
     time: Date.now(),
     direction: detail.direction,
     peer: detail.remotePeer.toString(),
@@ -111,10 +126,10 @@ node.addEventListener('connection:open', ({ detail }) => {
   })
 })
 node.addEventListener('connection:close', ({ detail }) => {
-  say('disconnected', { peer: detail.remotePeer.toString(), remote: detail.remoteAddr.toString() })
+  emit('disconnected', { peer: detail.remotePeer.toString(), remote: detail.remoteAddr.toString() })
 })
 node.addEventListener('peer:identify', ({ detail }) => {
-  say('identified', {
+  emit('identified', {
     peer: detail.peerId.toString(),
     addresses: detail.listenAddrs.map(String),
     observed: detail.observedAddr?.toString(),
@@ -122,42 +137,42 @@ node.addEventListener('peer:identify', ({ detail }) => {
   })
 })
 node.addEventListener('self:peer:update', () => {
-  say('addresses', { addresses: addresses() })
-  sayReserved()
+  emit('addresses', { addresses: addresses() })
+  emitReserved()
 })
 
 let reserved = false
 
-function sayReserved (): void {
+function emitReserved (): void {
   const relayed = addresses().find(address => address.includes('/p2p-circuit'))
 
   if (relayed != null && !reserved) {
     reserved = true
-    say('reserved', { address: relayed })
+    emit('reserved', { address: relayed })
   }
 }
 
 if (punch === true && service === 'ours') {
   const { dcutr: puncher } = node.services as unknown as { dcutr: DCUtR }
 
-  puncher.addEventListener('hole-punch:start', ({ detail }) => { say('hole-punch:start', { peer: detail.peer.toString(), role: detail.role }) })
-  puncher.addEventListener('hole-punch:success', ({ detail }) => { say('hole-punch:success', { peer: detail.peer.toString(), method: detail.method, duration: detail.duration }) })
-  puncher.addEventListener('hole-punch:failure', ({ detail }) => { say('hole-punch:failure', { peer: detail.peer.toString(), name: detail.error.name, message: detail.error.message }) })
+  puncher.addEventListener('hole-punch:start', ({ detail }) => { emit('hole-punch:start', { peer: detail.peer.toString(), role: detail.role }) })
+  puncher.addEventListener('hole-punch:success', ({ detail }) => { emit('hole-punch:success', { peer: detail.peer.toString(), method: detail.method, duration: detail.duration }) })
+  puncher.addEventListener('hole-punch:failure', ({ detail }) => { emit('hole-punch:failure', { peer: detail.peer.toString(), name: detail.error.name, message: detail.error.message }) })
 }
 
 await node.start()
-say('started', { id: node.peerId.toString(), addresses: addresses() })
-sayReserved()
+emit('started', { id: node.peerId.toString(), addresses: addresses() })
+emitReserved()
 
 /**
- * An address that is only /p2p/... means a connection that is there, a direct
- * one rather than a relayed one
+ * An address that is only /p2p/... names an existing connection, preferably a
+ * direct one
  */
-async function connect (address: string): Promise<Connection> {
+async function connect (address: string, timeout = TIMEOUT): Promise<Connection> {
   const [component] = multiaddr(address).getComponents()
 
   if (component.name !== 'p2p') {
-    return node.dial(multiaddr(address), { signal: AbortSignal.timeout(TIMEOUT) })
+    return node.dial(multiaddr(address), { signal: AbortSignal.timeout(timeout) })
   }
 
   const connections = node.getConnections(peerIdFromString(component.value ?? ''))
@@ -170,19 +185,19 @@ async function connect (address: string): Promise<Connection> {
   return connection
 }
 
-obey({
-  dial: async ({ address }) => {
-    const connection = await connect(address)
-    say('dialled', { peer: connection.remotePeer.toString() })
+handleCommands({
+  dial: async ({ address, timeout }) => {
+    const connection = await connect(address, timeout)
+    emit('dialled', { peer: connection.remotePeer.toString(), remote: connection.remoteAddr.toString() })
   },
   hangUp: async ({ peer }) => {
     await node.hangUp(peerIdFromString(peer))
-    say('hung-up', { peer })
+    emit('hung-up', { peer })
   },
-  echo: async ({ address, bytes }) => { say('echoed', await echo(await connect(address), bytes, AbortSignal.timeout(TIMEOUT))) },
+  echo: async ({ address, bytes }) => { emit('echoed', await echo(await connect(address), bytes, AbortSignal.timeout(TIMEOUT))) },
   ping: async ({ address }) => {
     const connection = await connect(address)
-    say('pong', { roundTrip: await node.services.ping.ping(connection.remotePeer, { signal: AbortSignal.timeout(TIMEOUT) }) })
+    emit('pong', { roundTrip: await node.services.ping.ping(connection.remotePeer, { signal: AbortSignal.timeout(TIMEOUT) }) })
   },
-  addresses: () => { say('addresses', { addresses: addresses() }) }
+  addresses: () => { emit('addresses', { addresses: addresses() }) }
 }, async () => node.stop())

@@ -12,12 +12,13 @@ export class LabError extends Error {
 }
 
 /**
- * The namespaces that everything of one laboratory is in. They belong to one
- * process whose standard input is a pipe from here: however this process ends,
- * that one does too, and the kernel removes the networks with the last process
- * that is in them. So laboratories leave nothing behind and do not see each other.
+ * The Linux namespaces that contain one laboratory. They belong to one process
+ * that ends with its standard input, a pipe from this process. However this
+ * process ends, that one ends too, and the kernel removes the networks with the
+ * last process in them. Laboratories leave nothing behind, and cannot see each
+ * other.
  */
-export class Ground {
+export class Namespaces {
   private readonly holder: ChildProcessWithoutNullStreams
   private readonly enter: string[]
 
@@ -27,13 +28,13 @@ export class Ground {
   }
 
   /**
-   * @throws {LabError} this machine can not have a laboratory, with what is missing
+   * @throws {LabError} this machine cannot run a laboratory, with what is missing
    */
-  static async create (): Promise<Ground> {
+  static async create (): Promise<Namespaces> {
     const support = labSupport()
 
     if (!support.supported) {
-      throw new LabError(`No laboratory on this machine, it needs ${support.missing}`)
+      throw new LabError(`This machine cannot run a laboratory. It needs ${support.missing}`)
     }
 
     // a private /run/netns: names of namespaces are files
@@ -45,16 +46,16 @@ export class Ground {
       await pEvent(holder.stdout, 'data', { timeout: 10_000, rejectionEvents: ['close', 'error'] })
     } catch (err: any) {
       holder.kill()
-      throw new LabError(`The laboratory's namespaces could not be made: ${stderr.join('').trim() || String(err?.message ?? 'unshare ended')}`)
+      throw new LabError(`Could not create the laboratory's namespaces: ${stderr.join('').trim() || String(err?.message ?? 'unshare ended')}`)
     }
 
-    return new Ground(holder, ['--target', String(holder.pid), ...(support.privileges === 'root' ? [] : ['--user', '--preserve-credentials']), '--net', '--mount', '--'])
+    return new Namespaces(holder, ['--target', String(holder.pid), ...(support.privileges === 'root' ? [] : ['--user', '--preserve-credentials']), '--net', '--mount', '--'])
   }
 
   /**
-   * Run a shell script in a namespace, or in the ground's own
+   * Run a shell script in a named network namespace, or in the outer one
    *
-   * @throws {LabError} with the first command that failed and what it said
+   * @throws {LabError} with the first command that failed, and its error output
    */
   async run (script: string, options: { namespace?: string, input?: string } = {}): Promise<string> {
     const child = this.spawn('sh', ['-ec', script], options)
@@ -74,7 +75,7 @@ export class Ground {
   }
 
   /**
-   * Start a program in a namespace
+   * Start a program in a network namespace
    */
   spawn (command: string, args: string[], { namespace, cwd }: { namespace?: string, cwd?: string } = {}): ChildProcessWithoutNullStreams {
     const inside = namespace == null ? [] : ['ip', 'netns', 'exec', namespace]

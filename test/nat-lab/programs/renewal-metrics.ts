@@ -1,22 +1,22 @@
-import { say } from './talk.ts'
+import { emit } from '../../child/commands.ts'
 import type { Metrics } from '@libp2p/interface'
 
 /**
- * Says what the metrics count of renewals, as it happens
+ * Metrics that report each renewal as an event, with the counts by cause
  */
-export function sayRenewals (): Metrics {
+export function renewalMetrics (): Metrics {
   const counts: Record<string, number> = {}
-  const nothing = { increment: () => {}, update: () => {} }
+  const ignored = { increment: () => {}, update: () => {} }
 
   return {
-    registerMetricGroup: () => nothing,
+    registerMetricGroup: () => ignored,
     registerCounterGroup: (name: string) => name !== 'libp2p_tcp_stun_renewals_total'
-      ? nothing
+      ? ignored
       : {
           increment: (causes: Record<string, unknown>) => {
             for (const cause of Object.keys(causes)) {
               counts[cause] = (counts[cause] ?? 0) + 1
-              say('renewal', { cause, ...counts })
+              emit('renewal', { cause, ...counts })
             }
           }
         }

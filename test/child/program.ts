@@ -1,8 +1,15 @@
 import { createInterface } from 'node:readline'
 import { TypedEventEmitter } from 'main-event'
 import { pEvent } from 'p-event'
-import { LabError } from './ground.ts'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+
+/**
+ * A program ended, failed, or was silent for too long
+ */
+export class ProgramError extends Error {
+  static name = 'ProgramError'
+  name = 'ProgramError'
+}
 
 /**
  * A line of JSON that a program printed
@@ -28,8 +35,9 @@ interface ProgramEvents {
 const EVENT_TIMEOUT = 30_000
 
 /**
- * A process in a host. It prints events and reads commands, a line of JSON
- * each, and ends when its standard input does. Other lines are events `line`.
+ * A child process. It prints events and reads commands, a line of JSON each, and
+ * ends when its standard input does: see `commands.ts`. Lines that are no JSON
+ * become events `line`.
  */
 export class Program extends TypedEventEmitter<ProgramEvents> {
   /**
@@ -62,9 +70,9 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
   }
 
   /**
-   * The next event of this name that was not waited for yet
+   * The next event of this name. Each call goes on where the one before stopped.
    *
-   * @throws {LabError} it did not come in time, or the program ended
+   * @throws {ProgramError} it did not come in time, or the program ended
    */
   async waitFor (name: string, filter: (event: ProgramEvent) => boolean = () => true, timeout = EVENT_TIMEOUT): Promise<ProgramEvent> {
     const deadline = Date.now() + timeout
@@ -78,20 +86,20 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
         }
 
         if (event.event === 'exit' || event.event === 'failed') {
-          throw new LabError(`${this.name} ended before ${name}: ${JSON.stringify(event)}`)
+          throw new ProgramError(`${this.name} ended before ${name}: ${JSON.stringify(event)}`)
         }
       }
 
       await pEvent(this, 'event', { timeout: Math.max(1, deadline - Date.now()) }).catch(() => {
-        throw new LabError(`${this.name} did not say ${name} within ${timeout} ms. It said ${JSON.stringify(this.events.slice(-5))} ${this.stderr.join('').slice(-2_000)}`)
+        throw new ProgramError(`${this.name} did not report ${name} within ${timeout} ms. It reported ${JSON.stringify(this.events.slice(-5))} ${this.stderr.join('').slice(-2_000)}`)
       })
     }
   }
 
   /**
-   * An event that fits, whether it was already or is to come
+   * The first event that matches, of those that came and those to come
    *
-   * @throws {LabError} it did not come in time
+   * @throws {ProgramError} it did not come in time
    */
   async happened (filter: (event: ProgramEvent) => boolean, timeout = EVENT_TIMEOUT): Promise<ProgramEvent> {
     const before = this.events.find(filter)
@@ -105,7 +113,7 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
 
       return detail
     } catch {
-      throw new LabError(`${this.name} did not say what was waited for within ${timeout} ms. It said ${JSON.stringify(this.events.slice(-5))}`)
+      throw new ProgramError(`${this.name} did not report the expected event within ${timeout} ms. It reported ${JSON.stringify(this.events.slice(-5))}`)
     }
   }
 
@@ -119,11 +127,11 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
   /**
    * Send a command, and wait for the event that answers it
    */
-  async ask (command: string, args: object = {}, answer = command): Promise<ProgramEvent> {
+  async ask (command: string, args: object = {}, answer = command, timeout?: number): Promise<ProgramEvent> {
     this.seen = this.events.length
     this.send(command, args)
 
-    return this.waitFor(answer)
+    return this.waitFor(answer, undefined, timeout)
   }
 
   /**
@@ -145,7 +153,7 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
     this.child.stdin.end()
     await exited.catch(() => {
       this.child.kill('SIGKILL')
-      throw new LabError(`${this.name} did not end by itself`)
+      throw new ProgramError(`${this.name} did not end when its input ended`)
     })
   }
 }
