@@ -37,8 +37,7 @@ export function handleCommands (commands: Record<string, (args: any) => unknown>
 
   input.once('close', () => {
     Promise.resolve(cleanUp()).catch(err => {
-      process.stderr.write(`${err.stack}\n`)
-      process.exitCode = 1
+      process.stderr.write(`${err.stack}\n`, () => { process.exit(1) })
     })
   })
 }

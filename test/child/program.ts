@@ -153,7 +153,7 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
     this.child.stdin.end()
     await exited.catch(() => {
       this.child.kill('SIGKILL')
-      throw new ProgramError(`${this.name} did not end when its input ended`)
+      throw new ProgramError(`${this.name} did not end when its input ended. ${this.stderr.join('').slice(-2_000)}`)
     })
   }
 }

@@ -6,7 +6,7 @@ import type { Metrics } from '@libp2p/interface'
  */
 export function renewalMetrics (): Metrics {
   const counts: Record<string, number> = {}
-  const ignored = { increment: () => {}, update: () => {} }
+  const ignored = { increment: () => {}, update: () => {}, reset: () => {} }
 
   return {
     registerMetricGroup: () => ignored,
