@@ -28,7 +28,8 @@ const UV_TCP_IPV6ONLY = 1
 const UV_TCP_REUSEPORT = 2
 
 export const bindHandle: Bind = ({ host, port, ipv6Only, reusePort }) => {
-  const handle = createHandle(host, port, (reusePort ? UV_TCP_REUSEPORT : 0) | (ipv6Only === true ? UV_TCP_IPV6ONLY : 0))
+  const flags = (reusePort ? UV_TCP_REUSEPORT : 0) | (ipv6Only === true ? UV_TCP_IPV6ONLY : 0)
+  const handle = createHandle(host, port, flags)
 
   if (typeof handle === 'number') {
     throw systemError(handle, host, port)

@@ -148,7 +148,11 @@ function ownSockets (servers: Iterable<Server>): Map<Server, ListeningSocket> {
 
 function report (log: Logger, { address, port }: AddressInfo, isShared: boolean): void {
   if (isShared) {
-    log.error('another program listens on port %d too and takes inbound connections of %s:%d: stop it or choose another port, `ss -ltnp sport = :%d` shows it', port, address, port, port)
+    log.error(
+      'another program listens on port %d too and takes inbound connections of %s:%d: ' +
+      'stop it or choose another port, `ss -ltnp sport = :%d` shows it',
+      port, address, port, port
+    )
   } else {
     log('no other program listens on port %d any more', port)
   }

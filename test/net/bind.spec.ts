@@ -45,14 +45,16 @@ for (const { name, bind, isSupported } of [
     }
 
     it('fails with EADDRNOTAVAIL at an address of another machine', () => {
-      expect(() => bind({ host: '192.0.2.1', port: 0, reusePort: true })).to.throw().with.property('code', 'EADDRNOTAVAIL')
+      expect(() => bind({ host: '192.0.2.1', port: 0, reusePort: true }))
+        .to.throw().with.property('code', 'EADDRNOTAVAIL')
     })
 
     it('fails with EADDRINUSE without sharing while a socket listens', () => {
       const bound = bind({ host: '127.0.0.1', port: 0, reusePort: true })
       bound.listen(closeLater(net.createServer()))
 
-      expect(() => bind({ host: '127.0.0.1', port: bound.port, reusePort: false })).to.throw().with.property('code', 'EADDRINUSE')
+      expect(() => bind({ host: '127.0.0.1', port: bound.port, reusePort: false }))
+        .to.throw().with.property('code', 'EADDRINUSE')
     })
   })
 }

@@ -71,7 +71,8 @@ describe('bound socket', () => {
 
       // and connect to another server while listening
       const second = pEvent<'connection', net.Socket>(other.server, 'connection', EVENT)
-      await pEvent(sockets.add(bindSocket({ host, port, ipv6Only }).connect({ host: loopback, port: other.port })), 'connect', EVENT)
+      const outbound = bindSocket({ host, port, ipv6Only }).connect({ host: loopback, port: other.port })
+      await pEvent(sockets.add(outbound), 'connect', EVENT)
       expect(await second).to.have.property('remotePort', port)
 
       // the listener still accepts
@@ -83,7 +84,8 @@ describe('bound socket', () => {
 
   it('passes the options on to the socket', async () => {
     const remote = await listen('127.0.0.1')
-    const socket = sockets.add(bindSocket({ host: '127.0.0.1', port: 0 }).connect({ host: 'localhost', family: 4, port: remote.port, allowHalfOpen: true, noDelay: true }))
+    const options = { host: 'localhost', family: 4, port: remote.port, allowHalfOpen: true, noDelay: true }
+    const socket = sockets.add(bindSocket({ host: '127.0.0.1', port: 0 }).connect(options))
     await pEvent(socket, 'connect', EVENT)
 
     expect(socket).to.have.property('allowHalfOpen', true)
@@ -105,7 +107,9 @@ describe('bound socket', () => {
       { listener: { host: '::ffff:127.0.0.1' }, ours: { host: '0.0.0.0' } }
     ]) {
       for (const reusePort of [false, true]) {
-        it(`finds a listener at ${describeAddress(listener)} ${reusePort ? 'with' : 'without'} sharing for ${describeAddress(ours)}`, async () => {
+        const other = `${describeAddress(listener)} ${reusePort ? 'with' : 'without'} sharing`
+
+        it(`finds a listener at ${other} for ${describeAddress(ours)}`, async () => {
           const { port } = await listen(listener.host, { ...listener, reusePort })
 
           expect(() => { assertPortFree({ ...ours, port }) }).to.throw().with.property('code', 'EADDRINUSE')
@@ -132,7 +136,8 @@ describe('bound socket', () => {
       const socket = sockets.add(net.connect({ host: '127.0.0.1', port: remote.port }))
       await pEvent(socket, 'connect', EVENT)
 
-      expect(() => { assertPortFree({ host: '0.0.0.0', port: socket.localPort ?? 0 }) }).to.throw().with.property('code', 'EADDRINUSE')
+      const port = socket.localPort ?? 0
+      expect(() => { assertPortFree({ host: '0.0.0.0', port }) }).to.throw().with.property('code', 'EADDRINUSE')
     })
 
     it('allows connections from the port, a socket that does not listen yet, and port 0', async () => {
@@ -155,7 +160,9 @@ describe('bound socket', () => {
     const remote = await listen('127.0.0.1')
     const bound = bindSocket({ host: '127.0.0.1', port: 0 })
     const { port } = bound
-    const again = (): net.Socket => sockets.add(bindSocket({ host: '127.0.0.1', port }).connect({ host: '127.0.0.1', port: remote.port }))
+    const again = (): net.Socket => {
+      return sockets.add(bindSocket({ host: '127.0.0.1', port }).connect({ host: '127.0.0.1', port: remote.port }))
+    }
 
     const first = sockets.add(bound.connect({ host: '127.0.0.1', port: remote.port }))
     await pEvent(first, 'connect', EVENT)
@@ -179,6 +186,7 @@ describe('bound socket', () => {
     controller.abort()
     assertPortFree({ host: '127.0.0.1', port: aborted.port })
 
-    expect(() => bindSocket({ host: '127.0.0.1', port: 0, signal: controller.signal })).to.throw().with.property('name', 'AbortError')
+    expect(() => bindSocket({ host: '127.0.0.1', port: 0, signal: controller.signal }))
+      .to.throw().with.property('name', 'AbortError')
   })
 })

@@ -17,6 +17,21 @@ const PROGRAM = fileURLToPath(new URL('./programs/sharing-listener.js', import.m
 const SECOND = 1_000
 const MINUTE = 60_000
 
+interface Held {
+  watch: ForeignListeners
+  clock: HeldClock
+
+  /**
+   * How many looks there have been
+   */
+  looks(): number
+
+  /**
+   * Let this many ms pass, and wait until the look in that time is over
+   */
+  pass(ms: number): Promise<void>
+}
+
 describe('foreign listeners', () => {
   const { closeLater } = closesAfterEach()
 
@@ -29,7 +44,7 @@ describe('foreign listeners', () => {
   /**
    * A watch whose looks only happen when the test moves the clock on
    */
-  function createWatch (list = listListeningSockets): { watch: ForeignListeners, looks(): number, clock: HeldClock, pass(ms: number): Promise<void> } {
+  function createWatch (list = listListeningSockets): Held {
     const clock = new HeldClock()
     let looks = 0
     const watch = new ForeignListeners({
@@ -84,7 +99,10 @@ describe('foreign listeners', () => {
     const program = await startProgram(port)
     expect(errors).to.be.empty()
     await pass(MINUTE)
-    expect(errors).to.deep.equal([`another program listens on port ${port} too and takes inbound connections of 127.0.0.1:${port}: stop it or choose another port, \`ss -ltnp sport = :${port}\` shows it`])
+    expect(errors).to.deep.equal([
+      `another program listens on port ${port} too and takes inbound connections of 127.0.0.1:${port}: ` +
+      `stop it or choose another port, \`ss -ltnp sport = :${port}\` shows it`
+    ])
     await pass(MINUTE)
     await pass(MINUTE)
     expect(errors).to.have.lengthOf(1)

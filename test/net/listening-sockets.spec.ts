@@ -19,26 +19,54 @@ const CONNECTIONS = 40
  */
 const TAIL = '00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000000000000000 100 0 0 10 0'
 
+/**
+ * A server that listens on a shared port, and the sockets that it accepts
+ */
+interface SharedServer {
+  server: net.Server
+  accepted: net.Socket[]
+}
+
 describe('listening sockets', () => {
   const { closeLater } = closesAfterEach()
 
-  for (const { what, row, family, order, address } of [
-    { what: 'an IPv4 address', row: '0100007F:0FA1 00000000:0000', family: 4, order: 'LE', address: '127.0.0.1' },
-    { what: 'an IPv4 address of a big-endian machine', row: '7F000001:0FA1 00000000:0000', family: 4, order: 'BE', address: '127.0.0.1' },
-    { what: 'the unspecified IPv4 address', row: '00000000:0FA1 00000000:0000', family: 4, order: 'LE', address: '0.0.0.0' },
-    { what: 'an IPv6 address', row: 'B80D0120000000000000000001000000:0FA1 00000000000000000000000000000000:0000', family: 6, order: 'LE', address: '2001:db8::1' },
-    { what: 'an IPv6 address of a big-endian machine', row: '20010DB8000000000000000000000001:0FA1 00000000000000000000000000000000:0000', family: 6, order: 'BE', address: '2001:db8::1' },
-    { what: 'an IPv4-mapped address', row: '0000000000000000FFFF00000100007F:0FA1 00000000000000000000000000000000:0000', family: 6, order: 'LE', address: '::ffff:127.0.0.1' }
+  for (const { what, local, family, order, address } of [
+    { what: 'an IPv4 address', local: '0100007F', family: 4, order: 'LE', address: '127.0.0.1' },
+    { what: 'a big-endian IPv4 address', local: '7F000001', family: 4, order: 'BE', address: '127.0.0.1' },
+    { what: 'the unspecified IPv4 address', local: '00000000', family: 4, order: 'LE', address: '0.0.0.0' },
+    {
+      what: 'an IPv6 address',
+      local: 'B80D0120000000000000000001000000',
+      family: 6,
+      order: 'LE',
+      address: '2001:db8::1'
+    },
+    {
+      what: 'a big-endian IPv6 address',
+      local: '20010DB8000000000000000000000001',
+      family: 6,
+      order: 'BE',
+      address: '2001:db8::1'
+    },
+    {
+      what: 'an IPv4-mapped address',
+      local: '0000000000000000FFFF00000100007F',
+      family: 6,
+      order: 'LE',
+      address: '::ffff:127.0.0.1'
+    }
   ] as const) {
     it(`reads ${what} from a row of the kernel's table`, () => {
-      const expected = { ...toListeningSocket(address, 4001, 4711), family }
+      const row = `   0: ${local}:0FA1 ${'0'.repeat(local.length)}:0000 0A ${TAIL}`
 
-      expect(parseRow(`   0: ${row} 0A ${TAIL}`, family, order)).to.deep.equal(expected)
+      expect(parseRow(row, family, order)).to.deep.equal({ ...toListeningSocket(address, 4001, 4711), family })
     })
   }
 
   it('reads neither the heading nor a connection', () => {
-    expect(parseRow('  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode', 4)).to.be.undefined()
+    const heading = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode'
+
+    expect(parseRow(heading, 4)).to.be.undefined()
     expect(parseRow(`   1: 0100007F:0FA1 0100007F:BC74 01 ${TAIL}`, 4)).to.be.undefined()
   })
 
@@ -49,10 +77,7 @@ describe('listening sockets', () => {
       }
     })
 
-    /**
-     * A server that listens on a shared port, and the sockets that it accepts
-     */
-    async function share (host: string, port: number, ipv6Only = false): Promise<{ server: net.Server, accepted: net.Socket[] }> {
+    async function share (host: string, port: number, ipv6Only = false): Promise<SharedServer> {
       const accepted: net.Socket[] = []
       const server = closeLater(net.createServer(socket => {
         accepted.push(socket)
@@ -114,7 +139,8 @@ describe('listening sockets', () => {
           connect(port, to)
         }
 
-        await waitUntil('all connections are accepted', () => first.accepted.length + second.accepted.length === CONNECTIONS)
+        const sockets = [first.accepted, second.accepted]
+        await waitUntil('all connections are accepted', () => sockets.flat().length === CONNECTIONS)
 
         expect(takesFrom(await find(first.server), await find(second.server))).to.equal(second.accepted.length > 0)
       })

@@ -21,7 +21,8 @@ async function run (command: string, args: string[]): Promise<ListenerStatus> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout.on('data', chunk => { output += chunk })
-  await pEvent(child, 'close', { timeout: 60_000 })
+  const code = await pEvent<'close', number | null>(child, 'close', { timeout: 60_000 })
+  expect(code).to.equal(0)
 
   return JSON.parse(output)
 }

@@ -5,7 +5,7 @@ import { resetSocket } from '../../src/net/reset-socket.ts'
 
 const EVENT = { timeout: 10_000 }
 
-describe('reset of a socket', () => {
+describe('socket reset', () => {
   let server: net.Server
   let client: net.Socket
   let accepted: net.Socket
@@ -29,7 +29,7 @@ describe('reset of a socket', () => {
     await pEvent(server, 'close', EVENT)
   })
 
-  it('is seen by the other side', async () => {
+  it('reaches the other side', async () => {
     client.resume()
     resetSocket(accepted)
     await pEvent(accepted, 'close', EVENT)
@@ -37,7 +37,7 @@ describe('reset of a socket', () => {
     expect(await ended).to.equal('ECONNRESET')
   })
 
-  it('closes one that is being shut down', async () => {
+  it('closes a socket that is being shut down', async () => {
     client.resume()
     accepted.end()
     resetSocket(accepted)

@@ -46,7 +46,11 @@ function codeOf (call: () => unknown): string {
 const server = await mapsTo('11.0.0.1', 4001)
 const statuses: MappingStatus[] = []
 const errors: string[] = []
-const transport = tcpSTUN({ stunServers: [server.uri], mappingTimeout: 5_000, onMappingChange: status => { statuses.push(status) } })
+const transport = tcpSTUN({
+  stunServers: [server.uri],
+  mappingTimeout: 5_000,
+  onMappingChange: status => { statuses.push(status) }
+})
 const listener = transport(components()).createListener({ upgrader: plainUpgrader() })
 
 if (mode === 'exhausted') {
