@@ -13,6 +13,7 @@ import { EarlyHolePunch } from './punch/early-hole-punch.ts'
 import { LingeringDials } from './punch/lingering-dials.ts'
 import type { TCPSTUNComponents } from './components.ts'
 import type { TCPCreateListenerOptions, TCPDialEvents, TCPDialOptions, TCPSTUNInit } from './index.ts'
+import type { ListenerInit } from './listen/listener.ts'
 import type { Connection, Listener, Startable, Transport } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -21,6 +22,7 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
   private readonly init: TCPSTUNInit
   private readonly ports = new ListeningPorts()
   private readonly connections = new ConnectionTable()
+  private readonly logs: ListenerInit['logs']
   private readonly dialer: Dialer
   private readonly earlyHolePunch?: EarlyHolePunch
 
@@ -34,6 +36,10 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
 
     this.components = components
     this.init = init
+    this.logs = {
+      listener: components.logger.forComponent('libp2p:tcp-stun:listener'),
+      connection: components.logger.forComponent('libp2p:tcp-stun:listener:connection')
+    }
     this.dialer = new Dialer(components, { ports, connections, sourcePorts, lingering, upgrade, metrics, socketOptions: init.dialOpts })
     ports.addEventListener('delete', ({ detail }) => { lingering.close(detail) })
 
@@ -73,9 +79,9 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
   }
 
   createListener (options: TCPCreateListenerOptions): Listener {
-    const { init, ports, connections } = this
+    const { init, ports, connections, logs } = this
 
-    return new TCPSTUNListener(this.components, { init, options, ports, connections })
+    return new TCPSTUNListener(this.components, { init, options, ports, connections, logs })
   }
 
   /**

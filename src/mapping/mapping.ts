@@ -6,7 +6,6 @@ import { raceSignal } from 'race-signal'
 import { toMultiaddr } from '../address/endpoint.ts'
 import { portSharing } from '../net/port-sharing.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { sharedLogger } from '../runtime/loggers.ts'
 import { MappingController } from './controller.ts'
 import { PortSharingUnsupportedError } from './errors.ts'
 import { toExternalAddress } from './external-address.ts'
@@ -99,7 +98,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     this.options = validateMappingOptions(init)
     const { host, port } = getNetConfig(init.listener)
     this.local = { host, port: port ?? 0 }
-    this.log = components.logger == null ? undefined : sharedLogger(components.logger, 'libp2p:tcp-stun:mapping')
+    this.log = components.logger?.forComponent('libp2p:tcp-stun:mapping')
     this.clock = init.clock ?? systemClock
     this.metrics = new MappingMetrics(components.metrics, init.listener.toString())
     this.failures = new Failures(this.clock, this.log)

@@ -1,6 +1,7 @@
 import net from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
+import { TypedEventEmitter } from 'main-event'
 import { pEvent } from 'p-event'
 import { tcpSTUN } from '../../src/index.ts'
 import { bindSocket } from '../../src/net/bound-socket.ts'
@@ -210,6 +211,141 @@ describe('dialer', () => {
     const peer = await remote('127.0.0.2')
     await dial(transport, upgrader, `${peer.address}/p2p/${PEER}`)
     expect(upgrader.outbound[1]).to.have.property('direction', 'inbound')
+  })
+
+  it('does not wait long for the peer of another punch to speak first', async () => {
+    const server = await remote()
+    const relayed: any = { remoteAddr: multiaddr(`/ip4/11.0.0.9/tcp/4001/p2p/${PEER}/p2p-circuit/p2p/${PEER}`), streams: [{ protocol: '/libp2p/dcutr', direction: 'outbound' }], remotePeer: PEER }
+    const { transport, upgrader } = await listen({}, undefined, { connectionManager: { getConnections: () => [relayed] } as any })
+    const start = performance.now()
+    await dial(transport, upgrader, server.address)
+
+    // it was 1 s, which is the wait for an initiator at most
+    expect(performance.now() - start).to.be.below(600)
+    expect(upgrader.outbound[0]).to.have.property('direction', 'outbound')
+  })
+
+  it('takes the role that its options give', async () => {
+    const { transport, upgrader } = await listen()
+
+    for (const [initiator, direction] of [[true, 'outbound'], [false, 'inbound']] as const) {
+      const server = await remote()
+      const connection: any = await transport.dial(multiaddr(server.address), { upgrader, initiator, signal: AbortSignal.timeout(5_000) } as any)
+      closing.push({ close: () => connection.abort(new Error('done')) })
+      expect(upgrader.outbound.at(-1)).to.have.property('direction', direction)
+    }
+  })
+
+  for (const name of ['dns4', 'dns']) {
+    it(`dials /${name} from the port of the listener where the name has one IP version`, async () => {
+      const server = await remote()
+      const { transport, upgrader, port } = await listen()
+      await dial(transport, upgrader, `/${name}/localhost/tcp/${server.port}`)
+      await server.accept()
+
+      expect(server.ports).to.have.lengthOf(1)
+
+      if (name === 'dns4') {
+        expect(server.ports).to.deep.equal([port])
+      }
+    })
+  }
+
+  it('fails with the error of the system for a name that does not exist', async () => {
+    const { transport, upgrader } = await listen()
+
+    await expect(dial(transport, upgrader, '/dns4/does-not-exist.invalid/tcp/4001')).to.eventually.be.rejected().with.property('code', 'ENOTFOUND')
+  })
+
+  describe('of a peer that dials us at the same time', () => {
+    const HEADER = '\x13/multistream/1.0.0\n'
+
+    /**
+     * Upgrades like libp2p as far as the handshake: proposes, and fails on what an
+     * initiator sends
+     */
+    function proposingUpgrader (): PlainUpgrader {
+      const upgrader: PlainUpgrader = plainUpgrader({
+        upgradeOutbound: async (maConn: any) => {
+          upgrader.outbound.push(maConn)
+          maConn.send(Buffer.from(`${HEADER}\x07/noise\n`))
+          let received = Buffer.alloc(0)
+
+          for await (const data of maConn) {
+            received = Buffer.concat([received, data.subarray()])
+
+            if (received.byteLength > 100) {
+              return maConn
+            } else if (received.byteLength > 30) {
+              throw new Error('the handshake failed')
+            }
+          }
+
+          throw new Error('the connection ended')
+        }
+      })
+
+      return upgrader
+    }
+
+    function speak (message: number): (socket: net.Socket) => void {
+      return socket => { socket.write(Buffer.concat([Buffer.from(`${HEADER}\x07/noise\n`), Buffer.from([0, message]), Buffer.alloc(message)])) }
+    }
+
+    it('dials once more, from a fresh port', async () => {
+      const ports: number[] = []
+      const server = await fakeServer(socket => {
+        ports.push(socket.remotePort ?? 0)
+        // an initiator's first message, then a responder's
+        speak(ports.length === 1 ? 32 : 200)(socket)
+      })
+      closing.push(server)
+      const { transport, port } = await listen()
+      const upgrader = proposingUpgrader()
+      await dial(transport, upgrader, `/ip4/127.0.0.1/tcp/${server.port}`)
+
+      expect(ports).to.have.lengthOf(2)
+      expect(ports[0]).to.equal(port)
+      expect(ports[1]).to.not.equal(port)
+    })
+
+    it('gives up when that fails too', async () => {
+      const server = await fakeServer(speak(32))
+      closing.push(server)
+      const { transport } = await listen()
+
+      await expect(dial(transport, proposingUpgrader(), `/ip4/127.0.0.1/tcp/${server.port}`)).to.eventually.be.rejectedWith('the handshake failed')
+      expect(server.accepted).to.equal(2)
+    })
+
+    it('does not dial again where a responder has failed', async () => {
+      const server = await fakeServer(speak(33))
+      closing.push(server)
+      const { transport } = await listen()
+
+      await expect(dial(transport, proposingUpgrader(), `/ip4/127.0.0.1/tcp/${server.port}`)).to.eventually.be.rejectedWith('the handshake failed')
+      expect(server.accepted).to.equal(1)
+    })
+
+    it('takes the connection that the peer makes meanwhile', async () => {
+      const server = await fakeServer(speak(32))
+      closing.push(server)
+      const theirs: any = { remoteAddr: multiaddr('/ip4/127.0.0.1/tcp/1'), remotePeer: PEER, status: 'open' }
+      let failed = false
+      const upgrader = proposingUpgrader()
+      const { transport } = await listen({}, undefined, {
+        events: new TypedEventEmitter<any>(),
+        connectionManager: { getConnections: () => failed ? [theirs] : [] }
+      })
+      const upgrade = upgrader.upgradeOutbound.bind(upgrader)
+      upgrader.upgradeOutbound = async (maConn: any, options: any) => upgrade(maConn, options).catch(err => {
+        failed = true
+        throw err
+      })
+
+      expect(await transport.dial(multiaddr(`/ip4/127.0.0.1/tcp/${server.port}/p2p/${PEER}`), { upgrader, signal: AbortSignal.timeout(5_000) })).to.equal(theirs)
+      expect(server.accepted).to.equal(1)
+    })
   })
 
   it('reports its progress', async () => {
