@@ -51,6 +51,14 @@ export function sawNew (): boolean {
   return found
 }
 
+/**
+ * Begin anew, as if nothing had been seen
+ */
+export function forget (): void {
+  seen.fill(0)
+  hits.fill(0)
+}
+
 function plugin ({ types: t }: { types: typeof BabelTypes }): PluginObj {
   const count = (): BabelTypes.UpdateExpression => t.updateExpression('++', t.memberExpression(t.identifier('__hits'), t.numericLiteral(places++), true))
   const block = (statement: BabelTypes.Statement | null | undefined): BabelTypes.BlockStatement => t.blockStatement([
@@ -91,7 +99,7 @@ registerHooks({
   load: (url, context, nextLoad) => {
     const loaded = nextLoad(url, context)
 
-    if (!/\/dist\/src\/(?:stun|server)\//.test(url) || loaded.source == null) {
+    if (!/\/dist\/src\/(?:address|stun|server)\//.test(url) || loaded.source == null) {
       return loaded
     }
 

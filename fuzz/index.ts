@@ -1,21 +1,24 @@
 /* eslint-disable no-console */
 /**
- * Fuzz the codec, the decoder, the server's side of a connection and the PROXY
- * header, led by the coverage of their branches:
+ * Fuzz the codec, the decoder, the server's side of a connection, the PROXY header
+ * and IP addresses, led by the coverage of their branches:
  *
- *   npm run fuzz -- [--seconds 60] [--inputs 10000000] [--seed 1]
+ *   npm run fuzz -- [--seconds 60] [--inputs 10000000] [--seed 1] [--save]
  *
- * Ends with 1 at the first input that makes one throw, hang, differ or grow.
+ * Begins with the inputs of fuzz/corpus.txt. With --save it writes those that reach
+ * all that it has reached, as few and as short as possible, there. Ends with 1 at the
+ * first input that makes a target throw, hang, differ or grow.
  */
 import { parseArgs } from 'node:util'
-import { coverage, sawNew } from './coverage.ts'
+import { loadCorpus, saveCorpus } from './corpus.ts'
+import { coverage, forget, sawNew } from './coverage.ts'
 import { Chance, mutate } from './mutate.ts'
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, inputs: { type: 'string', default: 'Infinity' }, seed: { type: 'string' } } })
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, inputs: { type: 'string', default: 'Infinity' }, seed: { type: 'string' }, save: { type: 'boolean', default: false } } })
 const seed = Number(values.seed ?? Date.now() % 2 ** 31)
 const inputs = Number(values.inputs)
 // a count is not cut short by the time
-const deadline = values.inputs === 'Infinity' ? Date.now() + Number(values.seconds) * 1_000 : Infinity
+const deadline = values.inputs === 'Infinity' ? performance.now() + Number(values.seconds) * 1_000 : Infinity
 
 /**
  * One input, in ms: far above what any takes, also on a busy machine
@@ -29,10 +32,10 @@ const MAX_GROWTH = 64 * 1024 * 1024
 const WARM_AFTER = 100_000
 
 // after coverage.ts, which counts in what is loaded from now on
-const { fuzzCodec, fuzzDecoder, fuzzProxy, fuzzServer, seeds } = await import('./targets.ts')
-const targets = Object.entries({ codec: fuzzCodec, decoder: fuzzDecoder, server: fuzzServer, proxy: fuzzProxy })
+const { fuzzAddress, fuzzCodec, fuzzDecoder, fuzzProxy, fuzzServer, seeds } = await import('./targets.ts')
+const targets = Object.entries({ codec: fuzzCodec, decoder: fuzzDecoder, server: fuzzServer, proxy: fuzzProxy, address: fuzzAddress })
 const chance = new Chance(seed)
-const corpus = seeds()
+const corpus: Uint8Array[] = []
 let warm = Infinity
 let done = 0
 let slowest = 0
@@ -79,11 +82,11 @@ function run (bytes: Uint8Array): void {
   done++
 }
 
-for (const bytes of [...corpus]) {
+for (const bytes of [...seeds(), ...loadCorpus()]) {
   run(bytes)
 }
 
-while (done < inputs && Date.now() < deadline) {
+while (done < inputs && performance.now() < deadline) {
   for (let i = 0; i < 1_000 && done < inputs; i++) {
     run(mutate(corpus, chance))
   }
@@ -104,6 +107,21 @@ report()
 
 if (memory() - warm > MAX_GROWTH) {
   fail('memory', new Uint8Array(0), `it grew from ${warm} to ${memory()} bytes`)
+}
+
+if (values.save) {
+  saveCorpus(shortest())
+}
+
+/**
+ * The shortest inputs that reach together what the whole corpus reaches
+ */
+function shortest (): Uint8Array[] {
+  const all = corpus.splice(0).sort((a, b) => a.byteLength - b.byteLength)
+  forget()
+  all.forEach(run)
+
+  return corpus
 }
 
 function memory (): number {

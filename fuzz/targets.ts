@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { isIP } from 'node:net'
 import { Duplex } from 'node:stream'
+import { subnetOf, unmapIPv4 } from '../src/address/ip.ts'
+import { addressScope } from '../src/address/scope.ts'
 import { ClientSession } from '../src/server/client-session.ts'
 import { Connection } from '../src/server/connection.ts'
 import { DEFAULT_LIMITS } from '../src/server/limits.ts'
@@ -14,6 +17,7 @@ import type { ResetReason } from '../src/server/client-session.ts'
 import type { Attribute } from '../src/stun/attributes.ts'
 import type { Socket } from 'node:net'
 
+const PREFIX = { ipv4: 24, ipv6: 48 }
 const KEY = new Uint8Array(16)
 const CLIENT = { host: '11.0.0.1', port: 4_001 }
 const LIMITS = { ...DEFAULT_LIMITS, maxRequestsPerSecond: 1e9 }
@@ -32,6 +36,7 @@ export function seeds (): Uint8Array[] {
     message([{ type: 'XOR-MAPPED-ADDRESS', address: { host: '2a00::1', port: 1 } }, { type: 'MAPPED-ADDRESS', address: CLIENT }]),
     message([{ type: 'ERROR-CODE', code: 420, reason: 'x' }, { type: 'UNKNOWN-ATTRIBUTES', codes: [1, 2] }]),
     message([{ type: 'PASSWORD-ALGORITHMS', value: KEY }, { type: 'MESSAGE-INTEGRITY-SHA256', value: KEY }]),
+    ...['1.2.3.4', '::ffff:10.0.0.1', '2001:db8::1', 'fe80::1%eth0', '64:ff9b::a00:1', '2002:a00:1::1', '2001:0:4136:e378:8000:63bf:f5ff:fffe'].map(text => Buffer.from(text)),
     Buffer.from('PROXY TCP4 11.0.0.1 12.0.0.2 1 2\r\n'),
     Buffer.from('0d0a0d0a000d0a515549540a2111000c0b0000010c00000204d20d96', 'hex')
   ]
@@ -153,6 +158,26 @@ function serve (bytes: Uint8Array, step: number): { answers: string[], outcomes:
 }
 
 const RESPONDER = new Responder({ server: { host: '12.0.0.2', port: 3_478 }, other: { host: '12.0.0.3', port: 3_479 }, software: 'fuzz' })
+
+/**
+ * A text is an address for us when it is one for Node, and its scope and subnet do
+ * not depend on how it was written
+ */
+export function fuzzAddress (bytes: Uint8Array): void {
+  const host = Buffer.from(bytes.subarray(0, 48)).toString('latin1')
+  const scope = addressScope(host)
+  assert.equal(scope == null, isIP(host) === 0)
+  const unmapped = unmapIPv4(host)
+  assert.equal(unmapIPv4(unmapped), unmapped)
+  assert.equal(addressScope(unmapped), scope)
+
+  if (scope != null) {
+    const [whole] = subnetOf(host, { ipv4: 32, ipv6: 128 }).split('/')
+    assert.equal(addressScope(whole), scope)
+    assert.equal(subnetOf(whole, PREFIX), subnetOf(host, PREFIX))
+    assert.equal(subnetOf(subnetOf(host, PREFIX).split('/')[0], PREFIX), subnetOf(host, PREFIX))
+  }
+}
 
 export function fuzzProxy (bytes: Uint8Array): void {
   const header = refusable(() => parseProxyHeader(bytes))

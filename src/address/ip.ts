@@ -136,7 +136,7 @@ export function toBytes (host: string): Uint8Array | undefined {
 
   const [address] = host.split('%')
 
-  return writeIPv6(address, bytes, 0) ? bytes : undefined
+  return isIPv6(host) && writeIPv6(address, bytes, 0) ? bytes : undefined
 }
 
 /**

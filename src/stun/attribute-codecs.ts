@@ -18,9 +18,8 @@ export interface AttributeCodec<A> {
 
   /**
    * Write the value, every byte of it: the memory may not be empty. Returns where
-   * the value ends.
+   * the value ends. `header` is where the message begins.
    *
-   * @param header - where the message begins
    * @throws {InvalidParametersError} the attribute holds what cannot be sent
    */
   write(attribute: A, out: Buffer, offset: number, header: number): number
@@ -93,7 +92,7 @@ export function xorAddress<T extends string> (type: T, code: number): AttributeC
 }
 
 /**
- * @param max - the longest value, in bytes
+ * A text of up to `max` bytes
  */
 export function text<T extends string> (type: T, code: number, max: number): AttributeCodec<TextAttribute<T>> {
   return {
@@ -109,7 +108,7 @@ export function text<T extends string> (type: T, code: number, max: number): Att
 }
 
 /**
- * @param isLength - whether a value may have this many bytes
+ * Bytes whose number is limited by `isLength`
  */
 export function bytes<T extends string> (type: T, code: number, isLength: (length: number) => boolean): AttributeCodec<BytesAttribute<T>> {
   return {
