@@ -37,7 +37,7 @@ import { TCPSTUN } from './transport.ts'
 import type { TCPSTUNComponents } from './components.ts'
 import type { MappingOptions } from './mapping/options.ts'
 import type { MappingStatus } from './mapping/status.ts'
-import type { STUNClientInit } from './stun/client.ts'
+import type { STUNClientInit } from './stun/client-init.ts'
 import type { CreateListenerOptions, DialTransportOptions, OutboundConnectionUpgradeEvents, Transport } from '@libp2p/interface'
 import type { ProgressEvent } from 'progress-events'
 

@@ -8,7 +8,8 @@ import type { Clock } from '../runtime/clock.ts'
 import type { DNS } from '../runtime/dns.ts'
 import type { Random } from '../runtime/random.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
-import type { STUNClient, STUNClientInit } from '../stun/client.ts'
+import type { STUNClientInit } from '../stun/client-init.ts'
+import type { STUNClient } from '../stun/client.ts'
 
 /**
  * What all connections of a mapping have in common
@@ -192,7 +193,7 @@ export class HeldConnection {
     }
 
     const { signal } = state.controller
-    const { binding: client, result, endpoints } = await openClient(server.uri, {
+    const { client, result, endpoints } = await openClient(server.uri, {
       local: host.local,
       dns: host.dns,
       random: host.random,

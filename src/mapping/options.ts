@@ -3,7 +3,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { DNS } from '../runtime/dns.ts'
 import type { Network } from '../runtime/network.ts'
 import type { Random } from '../runtime/random.ts'
-import type { STUNClientInit } from '../stun/client.ts'
+import type { STUNClientInit } from '../stun/client-init.ts'
 import type { ComponentLogger, Metrics } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 

@@ -1,71 +1,24 @@
-import net from 'node:net'
-import tls from 'node:tls'
 import { AbortError, InvalidParametersError, NotStartedError } from '@libp2p/interface'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { formatEndpoint } from '../address/endpoint.ts'
-import { bindSocket } from '../net/bound-socket.ts'
-import { resetSocket } from '../net/reset-socket.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { readResult } from './binding-result.ts'
+import { DEFAULT_TIMEOUT } from './client-init.ts'
+import { authorizationError, localEndpoint, openSocket, resetClientSocket } from './client-socket.ts'
 import { MessageDecoder } from './decoder.ts'
 import { STUNConnectionError, STUNProtocolError, STUNTimeoutError } from './errors.ts'
 import { checkFingerprint } from './fingerprint.ts'
 import { METHOD_BINDING, createTransactionId, decodeMessage, encodeMessage, getAttribute } from './message.ts'
+import { MAX_ABANDONED, Transactions } from './transactions.ts'
 import type { BindingResult } from './binding-result.ts'
+import type { STUNClientInit } from './client-init.ts'
+import type { ClientSocket } from './client-socket.ts'
 import type { STUNMessage } from './message.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { AbortOptions } from '@libp2p/interface'
-
-/**
- * How long to wait for a connection or an answer, in ms. RFC 8489 section
- * 6.2.2 waits 39.5 s; a mapping that has to be replaced can not: 5 s leave room
- * for two retransmissions by TCP.
- */
-const DEFAULT_TIMEOUT = 5_000
-
-/**
- * A server may still answer this many requests that nobody waits for any more
- */
-const MAX_ABANDONED = 16
-
-export interface STUNClientInit {
-  /**
-   * The server's address
-   */
-  server: Endpoint
-
-  /**
-   * The local address and port to connect from, which others of this process
-   * may share. Without it the system chooses.
-   */
-  local?: Endpoint
-
-  /**
-   * Speak TLS (`stuns:`). `servername` is the name in the server's certificate.
-   */
-  tls?: { servername?: string } & tls.SecureContextOptions
-
-  /**
-   * How long to wait for the connection, and for each answer, in ms
-   *
-   * @default 5_000
-   */
-  timeout?: number
-
-  /**
-   * Have the system send a TCP keep-alive probe when the connection was silent
-   * for so many ms, of which it takes whole seconds: it counts for a NAT as
-   * well as a request does, and costs less. The connection ends when ten probes
-   * in a row, a second apart, are not acknowledged.
-   *
-   * @default none is sent
-   */
-  keepAlive?: number
-
-  clock?: Clock
-}
+import type net from 'node:net'
 
 export interface STUNClientEvents {
   /**
@@ -75,46 +28,34 @@ export interface STUNClientEvents {
 }
 
 /**
- * A request that is not answered yet. Of one that was given up the answer may
- * still come.
+ * A caller that waits for an answer
  */
-interface Transaction {
-  key: string
+interface Request {
   sent: number
-  abandoned?: boolean
   resolve(result: BindingResult): void
   reject(err: Error): void
-}
-
-/**
- * `socket` is what is read and written, `raw` the TCP connection below its TLS,
- * or the same
- */
-interface Connection {
-  socket: net.Socket
-  raw: net.Socket
 }
 
 type State =
   { name: 'idle' } |
   { name: 'connecting', end(reason: Error): void } |
-  { name: 'open', connection: Connection } |
+  { name: 'open', connection: ClientSocket } |
   { name: 'closed', reason: Error }
 
 /**
- * One client connection to a STUN server over TCP or TLS. It is kept until one
- * of both sides ends it; every request on it asks for the mapped address again
- * and keeps the NAT's mapping alive.
+ * A client of one STUN server over TCP or TLS (RFC 8489, section 6.2.2). It has one
+ * connection, which it keeps until one of both sides ends it. Every request asks
+ * for the mapped address again and refreshes the mapping of the NAT.
  *
  * @example
  *
  * ```TypeScript
  * import { STUNClient } from 'libp2p-tcp-stun/stun'
  *
- * const binding = new STUNClient({ server: { host: '192.0.2.1', port: 3478 } })
- * await binding.connect()
- * const { mapped } = await binding.request()
- * binding.close()
+ * const client = new STUNClient({ server: { host: '192.0.2.1', port: 3478 } })
+ * await client.connect()
+ * const { mapped } = await client.request()
+ * client.close()
  * ```
  */
 export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
@@ -123,8 +64,7 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
   private readonly timeout: number
   private readonly clock: Clock
   private readonly decoder = new MessageDecoder()
-  /** A few at most: not a Map, which has as many bytes as ten of them when it is empty */
-  private transactions: Transaction[] = []
+  private readonly transactions = new Transactions<Request>()
   private state: State = { name: 'idle' }
 
   constructor (init: STUNClientInit) {
@@ -137,16 +77,17 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
   }
 
   /**
-   * Why the connection ended, nothing while it lives
+   * Why the connection ended, `undefined` while it lives
    */
   get endReason (): Error | undefined {
     return this.state.name === 'closed' ? this.state.reason : undefined
   }
 
   /**
-   * Connect to the server
+   * Connect to the server. A client connects once.
    *
-   * @throws {STUNConnectionError} the connection failed, the system's error is its `cause`
+   * @throws {STUNConnectionError} the connection failed; the system's error is its `cause`
+   * @throws {InvalidParametersError} `connect` was called before
    * @throws {STUNTimeoutError} the server did not answer in time
    * @throws {AbortError} the signal was aborted
    */
@@ -162,19 +103,22 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
     const timer = this.clock.setTimeout(() => {
       reject(new STUNTimeoutError(`${this} did not accept a connection within ${this.timeout} ms`))
     }, this.timeout)
-    let connection: Connection | undefined
+    let connection: ClientSocket | undefined
 
     try {
-      connection = this.open()
+      connection = openSocket(this.init)
       const { socket } = connection
       this.endWith(socket)
       socket.once(this.init.tls == null ? 'connect' : 'secureConnect', resolve)
 
       await raceSignal(promise, options.signal)
-      this.checkCertificate(socket)
+      this.checkCertificate(connection)
       this.opened(connection)
     } catch (err: any) {
-      reset(connection)
+      if (connection != null) {
+        resetClientSocket(connection)
+      }
+
       const reason = err?.syscall != null || typeof err?.code === 'string' ? new STUNConnectionError(`Could not connect to ${this}: ${describe(err)}`, { cause: err }) : err
       this.closed(reason instanceof Error ? reason : new AbortError())
       throw reason
@@ -188,8 +132,9 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
    *
    * @throws {STUNTimeoutError} the server did not answer in time
    * @throws {STUNErrorResponseError} the server answered with an error
-   * @throws {STUNProtocolError} the server answered something else than RFC 8489 allows, the connection is closed
+   * @throws {STUNProtocolError} the server sent what RFC 8489 does not allow; the connection is closed
    * @throws {STUNConnectionError} the connection ended
+   * @throws {NotStartedError} `connect` has not succeeded yet
    * @throws {AbortError} the signal was aborted
    */
   async request (options: AbortOptions = {}): Promise<BindingResult> {
@@ -208,9 +153,7 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
     const timer = this.clock.setTimeout(() => {
       reject(new STUNTimeoutError(`${this} did not answer within ${this.timeout} ms`))
     }, this.timeout)
-
-    const transaction: Transaction = { key: toKey(transactionId), sent: this.clock.now(), resolve, reject }
-    this.transactions.push(transaction)
+    const transaction = this.transactions.add(transactionId, { sent: this.clock.now(), resolve, reject })
 
     try {
       this.state.connection.socket.write(encodeMessage({
@@ -223,7 +166,10 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
       return await raceSignal(promise, options.signal)
     } finally {
       timer.clear()
-      this.abandon(transaction)
+
+      if (this.transactions.abandon(transaction)) {
+        this.end(new STUNTimeoutError(`${this} did not answer the last ${MAX_ABANDONED} requests that were given up`))
+      }
     }
   }
 
@@ -249,41 +195,9 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
     return `${this.init.tls == null ? 'STUN' : 'STUNS'} server ${formatEndpoint(this.server)}`
   }
 
-  private open (): Connection {
-    const { server, local, tls: secure, keepAlive } = this.init
-    const options = { host: server.host, port: server.port, noDelay: true }
-
-    // what is wrong with a certificate of ours shows before anything is sent
-    const secureContext = secure == null ? undefined : tls.createSecureContext(secure)
-    const raw = local == null
-      ? net.connect(options)
-      : bindSocket({ ...local, ipv6Only: net.isIPv6(local.host) }).connect(options)
-
-    if (keepAlive != null && keepAlive >= 1_000) {
-      raw.setKeepAlive(true, keepAlive)
-    }
-
-    if (secure == null) {
-      return { socket: raw, raw }
-    }
-
-    const socket = tls.connect({
-      secureContext,
-      socket: raw,
-      host: server.host,
-      // RFC 6066 has no addresses in the server name indication
-      servername: secure.servername == null || net.isIP(secure.servername) !== 0 ? '' : secure.servername,
-      // Node would close the connection, which leaves the port in TIME_WAIT:
-      // checkCertificate resets it
-      rejectUnauthorized: false
-    })
-
-    return { socket, raw }
-  }
-
   /**
-   * Apart from `connect`, whose variables these functions would keep for as long as
-   * the socket lives
+   * Not within `connect`: these functions would keep its variables for as long as the
+   * socket lives
    */
   private endWith (socket: net.Socket): void {
     socket.on('error', err => {
@@ -294,14 +208,15 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
     socket.on('close', () => { this.end(new STUNConnectionError(`${this} closed the connection`)) })
   }
 
-  private checkCertificate (socket: net.Socket): void {
-    if (socket instanceof tls.TLSSocket && !socket.authorized) {
-      const cause = socket.authorizationError
-      throw new STUNConnectionError(`The certificate of ${this} is not trusted: ${cause?.message ?? String(cause)}`, { cause })
+  private checkCertificate (connection: ClientSocket): void {
+    const cause = authorizationError(connection)
+
+    if (cause != null) {
+      throw new STUNConnectionError(`The certificate of ${this} is not trusted: ${cause.message}`, { cause })
     }
   }
 
-  private opened (connection: Connection): void {
+  private opened (connection: ClientSocket): void {
     const { socket } = connection
     this.state = { name: 'open', connection }
     socket.on('data', chunk => { this.onData(chunk) })
@@ -312,71 +227,50 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
     }
   }
 
-  /**
-   * Nobody waits for its answer any more, but if it is not there it may still come
-   */
-  private abandon (transaction: Transaction): void {
-    transaction.abandoned = true
-    const abandoned = this.transactions.filter(({ abandoned }) => abandoned === true).length
-
-    if (abandoned > MAX_ABANDONED) {
-      this.end(new STUNTimeoutError(`${this} did not answer the last ${MAX_ABANDONED} requests that were given up`))
-    }
-  }
-
   private onData (chunk: Uint8Array): void {
     try {
       for (const bytes of this.decoder.decode(chunk)) {
-        this.onMessage(decodeMessage(bytes), bytes)
+        this.onMessage(bytes)
+
+        if (this.state.name !== 'open') {
+          return
+        }
       }
     } catch (err: any) {
       this.end(new STUNProtocolError(`${this} does not speak STUN: ${err.message}`, { cause: err }))
     }
   }
 
-  private onMessage (message: STUNMessage, bytes: Uint8Array): void {
-    if (message.class === 'indication') {
-      return
+  /**
+   * @throws {STUNProtocolError} it is not a message
+   */
+  private onMessage (bytes: Uint8Array): void {
+    const message = decodeMessage(bytes)
+    const received = this.transactions.receive(message)
+
+    if (received.type === 'violation') {
+      this.end(new STUNProtocolError(`${this} ${received.why}`))
+    } else if (received.type === 'answer') {
+      this.onAnswer(received.request, message, bytes)
     }
+  }
 
-    const key = toKey(message.transactionId)
-
-    const transaction = this.transactions.find(transaction => transaction.key === key)
-
-    if (transaction?.abandoned === true) {
-      this.finish(transaction)
-      return
-    }
-
-    if (message.class === 'request' || message.method !== METHOD_BINDING || transaction == null) {
-      throw new STUNProtocolError('it sent a message that is no answer to a request of ours (transaction id, class or method is wrong)')
-    }
-
-    if (getAttribute(message, 'FINGERPRINT') != null && !checkFingerprint(bytes)) {
-      throw new STUNProtocolError('the FINGERPRINT of its answer is wrong')
-    }
-
-    this.finish(transaction)
+  private onAnswer ({ sent, resolve, reject }: Request, message: STUNMessage, bytes: Uint8Array): void {
+    const local = this.state.name === 'open' ? localEndpoint(this.state.connection) : undefined
 
     try {
-      transaction.resolve(readResult(message, this.toString(), this.localEndpoint(), this.clock.now() - transaction.sent))
+      if (getAttribute(message, 'FINGERPRINT') != null && !checkFingerprint(bytes)) {
+        throw new STUNProtocolError(`${this} sent an answer whose FINGERPRINT is wrong`)
+      }
+
+      resolve(readResult(message, this.toString(), local, this.clock.now() - sent))
     } catch (err: any) {
-      transaction.reject(err)
+      reject(err)
 
       if (err instanceof STUNProtocolError) {
         this.end(err)
       }
     }
-  }
-
-  private finish (transaction: Transaction): void {
-    this.transactions = this.transactions.filter(other => other !== transaction)
-  }
-
-  private localEndpoint (): Endpoint | undefined {
-    const raw = this.state.name === 'open' ? this.state.connection.raw : undefined
-
-    return raw?.localAddress == null || raw.localPort == null ? undefined : { host: raw.localAddress, port: raw.localPort }
   }
 
   private end (reason: Error): void {
@@ -386,7 +280,7 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
     }
 
     if (this.state.name === 'open') {
-      reset(this.state.connection)
+      resetClientSocket(this.state.connection)
     }
 
     this.closed(reason)
@@ -399,33 +293,12 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
 
     this.state = { name: 'closed', reason }
 
-    for (const transaction of this.transactions) {
-      transaction.reject(reason)
+    for (const { reject } of this.transactions.clear()) {
+      reject(reason)
     }
 
-    this.transactions = []
     this.safeDispatchEvent('close', { detail: reason })
   }
-}
-
-function reset (connection?: Connection): void {
-  if (connection != null) {
-    const { socket, raw } = connection
-    // the error of a connection that is given up interests nobody
-    socket.on('error', () => {})
-
-    if (socket === raw) {
-      resetSocket(raw)
-    } else {
-      // Node crashes when the connection below a TLS session is reset
-      socket.destroy()
-      raw.destroy()
-    }
-  }
-}
-
-function toKey (transactionId: Uint8Array): string {
-  return Buffer.from(transactionId.buffer, transactionId.byteOffset, transactionId.byteLength).toString('latin1')
 }
 
 /**

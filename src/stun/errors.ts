@@ -17,6 +17,13 @@ export class STUNProtocolError extends Error {
 }
 
 /**
+ * What the codes mean that a client without credentials can do nothing about
+ */
+const EXPLANATIONS: Record<number, string> = {
+  401: 'it is a TURN server that also wants credentials for STUN, which this client does not have. Use another server'
+}
+
+/**
  * The server answered with an error response (RFC 8489, section 14.8)
  */
 export class STUNErrorResponseError extends Error {
@@ -24,12 +31,12 @@ export class STUNErrorResponseError extends Error {
   name = 'STUNErrorResponseError'
 
   /**
-   * The error code, 300 to 699
+   * The error code, 300 to 699. 401: the server demands credentials.
    */
   readonly code: number
 
   /**
-   * The reason phrase the server gave, may be empty
+   * The reason phrase of the server, possibly empty
    */
   readonly reason: string
 
@@ -44,8 +51,9 @@ export class STUNErrorResponseError extends Error {
   readonly alternateDomain?: string
 
   constructor (code: number, reason: string, detail: ErrorResponseDetail = {}) {
-    // it goes into logs: no line breaks or escapes of a stranger's
-    super(`${detail.server ?? 'STUN server'} answered ${code} ${reason.replace(/\p{C}/gu, ' ').slice(0, 128)}`)
+    // it goes into logs: no line breaks or escape sequences of a stranger
+    const text = `${detail.server ?? 'STUN server'} answered ${code} ${reason.replace(/\p{C}/gu, ' ').slice(0, 128)}`
+    super(code in EXPLANATIONS ? `${text}: ${EXPLANATIONS[code]}` : text)
     this.code = code
     this.reason = reason
     this.alternateServer = detail.alternateServer
@@ -60,8 +68,8 @@ interface ErrorResponseDetail {
 }
 
 /**
- * Servers refer to each other by ALTERNATE-SERVER without end, or to where a
- * client must not follow (RFC 8489, section 10)
+ * Servers refer to each other without end by ALTERNATE-SERVER, or to an address that
+ * a client must not follow (RFC 8489, section 10)
  */
 export class STUNAlternateServerError extends Error {
   static name = 'STUNAlternateServerError'

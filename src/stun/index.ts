@@ -10,10 +10,10 @@
  * import { STUNClient, parseSTUNURI, resolveServer } from 'libp2p-tcp-stun/stun'
  *
  * const [server] = await resolveServer(parseSTUNURI('stun:stun.example.org'), { family: 4 })
- * const binding = new STUNClient({ server })
- * await binding.connect()
- * console.info((await binding.request()).mapped)
- * binding.close()
+ * const client = new STUNClient({ server })
+ * await client.connect()
+ * console.info((await client.request()).mapped)
+ * client.close()
  * ```
  */
 
@@ -30,7 +30,8 @@ export * from './uri.ts'
 export { systemDNS } from '../runtime/dns.ts'
 export type { AddressAttribute, BytesAttribute, TextAttribute } from './attribute-codecs.ts'
 export type { Attribute, AttributeType, UnknownAttribute } from './attributes.ts'
-export type { STUNClientEvents, STUNClientInit } from './client.ts'
+export type { STUNClientEvents } from './client.ts'
+export type { STUNClientInit } from './client-init.ts'
 export type { BindingResult } from './binding-result.ts'
 export type { Endpoint } from '../address/endpoint.ts'
 export type { OpenClientInit, OpenedClient } from './open-client.ts'

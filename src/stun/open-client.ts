@@ -5,7 +5,7 @@ import { STUNAlternateServerError, STUNConnectionError, STUNErrorResponseError }
 import { refuseReferral } from './referral.ts'
 import { resolveServer } from './resolve.ts'
 import type { BindingResult } from './binding-result.ts'
-import type { STUNClientInit } from './client.ts'
+import type { STUNClientInit } from './client-init.ts'
 import type { STUNURI } from './uri.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { DNS } from '../runtime/dns.ts'
@@ -13,7 +13,7 @@ import type { Random } from '../runtime/random.ts'
 import type { AbortOptions } from '@libp2p/interface'
 
 /**
- * From one server to another, and no further: more hops than this are a loop
+ * More referrals than this in a row count as a loop
  */
 const MAX_ALTERNATES = 3
 
@@ -29,8 +29,8 @@ export interface OpenClientInit extends AbortOptions, Pick<STUNClientInit, 'time
   tls?: STUNClientInit['tls']
 
   /**
-   * Called before each endpoint is connected to. False leaves it: it has a
-   * connection from the local port, and a second one is impossible.
+   * Called before each endpoint is connected to. `false` skips it, because it has a
+   * connection from the local port already, and TCP cannot have a second one.
    */
   claim?(endpoint: Endpoint): boolean
 
@@ -39,11 +39,11 @@ export interface OpenClientInit extends AbortOptions, Pick<STUNClientInit, 'time
 }
 
 export interface OpenedClient {
-  binding: STUNClient
+  client: STUNClient
   result: BindingResult
 
   /**
-   * All endpoints that the server's name has, also those that were not tried
+   * All endpoints of the server's name, tried or not
    */
   endpoints: Endpoint[]
 }
@@ -52,7 +52,7 @@ export interface OpenedClient {
  * Resolve a server, connect to it from the local port and ask it once. Its
  * addresses are tried in turn, and an ALTERNATE-SERVER is followed.
  *
- * @throws what `resolveServer`, `Binding.connect` and `Binding.request` throw
+ * @throws what `resolveServer`, `STUNClient.connect` and `STUNClient.request` throw
  * @throws {STUNAlternateServerError} servers refer to each other in a loop, or to a private address
  * @throws {STUNConnectionError} every endpoint of the server has a connection from the local port already
  */
@@ -75,22 +75,22 @@ export async function openClient (uri: STUNURI, init: OpenClientInit): Promise<O
     }
   }
 
-  throw failure ?? new STUNConnectionError(`${uri.uri} is a server that is asked already, at ${endpoints.map(formatEndpoint).join(' and ')}`)
+  throw failure ?? new STUNConnectionError(`${uri.uri} is connected already, at ${endpoints.map(formatEndpoint).join(' and ')}`)
 }
 
-async function follow (server: Endpoint, tls: STUNClientInit['tls'], init: OpenClientInit): Promise<Pick<OpenedClient, 'binding' | 'result'>> {
+async function follow (server: Endpoint, tls: STUNClientInit['tls'], init: OpenClientInit): Promise<Pick<OpenedClient, 'client' | 'result'>> {
   const { local, timeout, keepAlive, clock, signal } = init
   const visited = [server]
 
   while (true) {
-    const binding = new STUNClient({ server, local, tls, timeout, keepAlive, clock })
+    const client = new STUNClient({ server, local, tls, timeout, keepAlive, clock })
 
     try {
-      await binding.connect({ signal })
+      await client.connect({ signal })
 
-      return { binding, result: await binding.request({ signal }) }
+      return { client, result: await client.request({ signal }) }
     } catch (err: any) {
-      binding.close()
+      client.close()
 
       if (!(err instanceof STUNErrorResponseError) || err.code !== 300 || err.alternateServer == null) {
         throw err
@@ -99,7 +99,7 @@ async function follow (server: Endpoint, tls: STUNClientInit['tls'], init: OpenC
       server = checkAlternate(err.alternateServer, visited)
 
       if (init.claim?.(server) === false) {
-        throw new STUNAlternateServerError(`ALTERNATE-SERVER is a server that is asked already: ${[...visited, server].map(formatEndpoint).join(' -> ')}`)
+        throw new STUNAlternateServerError(`ALTERNATE-SERVER names a server that is connected already: ${[...visited, server].map(formatEndpoint).join(' -> ')}`)
       }
 
       tls = tls == null ? undefined : { ...tls, servername: err.alternateDomain ?? tls.servername }
@@ -112,7 +112,7 @@ function checkAlternate (alternate: Endpoint, visited: Endpoint[]): Endpoint {
   const way = [...visited, alternate].map(formatEndpoint)
 
   if (new Set(way).size < way.length || visited.length > MAX_ALTERNATES) {
-    throw new STUNAlternateServerError(`STUN servers refer to each other by ALTERNATE-SERVER without end: ${way.join(' -> ')}`)
+    throw new STUNAlternateServerError(`STUN servers refer to each other without end by ALTERNATE-SERVER: ${way.join(' -> ')}`)
   }
 
   const refused = refuseReferral(alternate, visited[0])

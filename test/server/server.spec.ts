@@ -272,10 +272,10 @@ describe('STUN server', () => {
     const [, { port, transport }] = server.addresses
     expect(transport).to.equal('tls')
 
-    const { binding, result } = await openClient(parseSTUNURI(`stuns:localhost:${port}`), { local: { host: HOST, port: 0 }, tls: { ca: certificate.cert } })
+    const { client, result } = await openClient(parseSTUNURI(`stuns:localhost:${port}`), { local: { host: HOST, port: 0 }, tls: { ca: certificate.cert } })
     expect(result.mapped).to.deep.equal(result.local)
-    expect((await binding.request()).mapped).to.deep.equal(result.local)
-    binding.close()
+    expect((await client.request()).mapped).to.deep.equal(result.local)
+    client.close()
 
     // plain STUN on the port for TLS
     const plain = await connect(server.addresses[1])

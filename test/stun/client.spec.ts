@@ -4,7 +4,8 @@ import { pEvent } from 'p-event'
 import { bindSocket } from '../../src/net/bound-socket.ts'
 import { createSTUNServer } from '../../src/server/index.ts'
 import { STUNClient } from '../../src/stun/client.ts'
-import { STUNConnectionError, STUNErrorResponseError, STUNTimeoutError } from '../../src/stun/errors.ts'
+import { STUNConnectionError, STUNErrorResponseError, STUNProtocolError, STUNTimeoutError } from '../../src/stun/errors.ts'
+import { createTransactionId, encodeMessage } from '../../src/stun/message.ts'
 import { openClient } from '../../src/stun/open-client.ts'
 import { parseSTUNURI } from '../../src/stun/uri.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
@@ -13,9 +14,10 @@ import { HeldClock } from '../fixtures/held-clock.ts'
 import { HOSTILE, failure, fakeServer, mapped, mapsTo, stunServer, success } from '../fixtures/stun-servers.ts'
 import { waitUntil } from '../fixtures/wait-until.ts'
 import type { STUNServer } from '../../src/server/index.ts'
+import type { STUNMessage } from '../../src/stun/message.ts'
 import type { FakeServer } from '../fixtures/stun-servers.ts'
 
-describe('Binding', () => {
+describe('STUN client', () => {
   const { closing, closeLater } = closesAfterEach()
 
   async function realServer (host = '127.0.0.1'): Promise<{ server: STUNServer, host: string, port: number }> {
@@ -35,9 +37,9 @@ describe('Binding', () => {
       bound.listen(listener)
       await listening
 
-      const binding = closeLater(new STUNClient({ server, local: { host, port: bound.port } }))
-      await binding.connect()
-      const result = await binding.request()
+      const client = closeLater(new STUNClient({ server, local: { host, port: bound.port } }))
+      await client.connect()
+      const result = await client.request()
 
       expect(result.mapped).to.deep.equal({ host, port: bound.port })
       expect(result.local).to.deep.equal({ host, port: bound.port })
@@ -49,9 +51,9 @@ describe('Binding', () => {
 
   it('asks again on the same connection, also many times at once', async () => {
     const { server, ...endpoint } = await realServer()
-    const binding = closeLater(new STUNClient({ server: endpoint }))
-    await binding.connect()
-    const results = await Promise.all(Array.from({ length: 20 }, async () => binding.request()))
+    const client = closeLater(new STUNClient({ server: endpoint }))
+    await client.connect()
+    const results = await Promise.all(Array.from({ length: 20 }, async () => client.request()))
 
     expect(new Set(results.map(({ mapped }) => mapped.port)).size).to.equal(1)
     expect(server.counters).to.include({ accepted: 1, bindings: 20 })
@@ -59,13 +61,13 @@ describe('Binding', () => {
 
   it('understands a server of RFC 3489, and notices an ALG', async () => {
     const old = closeLater(await stunServer(() => [{ type: 'MAPPED-ADDRESS', address: { host: '11.0.0.1', port: 1 } }]))
-    const { binding, result } = await openClient(parseSTUNURI(old.uri), { local: { host: '127.0.0.1', port: 0 } })
-    closing.push(binding)
+    const { client, result } = await openClient(parseSTUNURI(old.uri), { local: { host: '127.0.0.1', port: 0 } })
+    closing.push(client)
     expect(result).to.have.deep.property('mapped', { host: '11.0.0.1', port: 1 })
 
     const alg = closeLater(await stunServer(() => [...mapped('11.0.0.1', 2), { type: 'MAPPED-ADDRESS', address: { host: '192.168.1.2', port: 3 } }]))
     const rewritten = await openClient(parseSTUNURI(alg.uri), { local: { host: '127.0.0.1', port: 0 } })
-    closing.push(rewritten.binding)
+    closing.push(rewritten.client)
     expect(rewritten.result).to.have.deep.property('mapped', { host: '11.0.0.1', port: 2 })
     expect(rewritten.result).to.have.deep.property('rewritten', { host: '192.168.1.2', port: 3 })
   })
@@ -76,8 +78,8 @@ describe('Binding', () => {
       success(request, mapped('11.0.0.1', 4001)).forEach(byte => { socket.write(Uint8Array.of(byte)) })
       return undefined
     }))
-    const { binding, result } = await openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } })
-    closing.push(binding)
+    const { client, result } = await openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } })
+    closing.push(client)
 
     expect(result.mapped.host).to.equal('11.0.0.1')
   })
@@ -85,11 +87,11 @@ describe('Binding', () => {
   it('follows ALTERNATE-SERVER', async () => {
     const target = closeLater(await mapsTo('11.0.0.1', 4001))
     const server = closeLater(await stunServer(request => failure(request, 300, 'Try Alternate', [{ type: 'ALTERNATE-SERVER', address: target }])))
-    const { binding, result } = await openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } })
-    closing.push(binding)
+    const { client, result } = await openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } })
+    closing.push(client)
 
     expect(result.mapped.host).to.equal('11.0.0.1')
-    expect(binding.server).to.have.property('port', target.port)
+    expect(client.server).to.have.property('port', target.port)
     expect(server.sockets).to.be.empty()
   })
 
@@ -108,14 +110,14 @@ describe('Binding', () => {
   it('tries the next address of a name', async () => {
     const server = closeLater(await mapsTo('11.0.0.1', 4001))
     const dns = zoneDNS({ a: { 'stun.example': ['127.0.0.9', '127.0.0.1'] } })
-    const { binding } = await openClient(parseSTUNURI(`stun:stun.example:${server.port}`), { local: { host: '127.0.0.1', port: 0 }, dns })
-    closing.push(binding)
+    const { client } = await openClient(parseSTUNURI(`stun:stun.example:${server.port}`), { local: { host: '127.0.0.1', port: 0 }, dns })
+    closing.push(client)
 
-    expect(binding.server.host).to.equal('127.0.0.1')
+    expect(client.server.host).to.equal('127.0.0.1')
   })
 
   for (const [title, { error, create }] of Object.entries(HOSTILE)) {
-    // what a mapped address may be is not the Binding's business
+    // the client does not judge mapped addresses
     if (error === 'InvalidMappedAddressError') {
       continue
     }
@@ -150,9 +152,9 @@ describe('Binding', () => {
   it('waits no longer than its timeout, on the clock it is given', async () => {
     const clock = new HeldClock()
     const server = closeLater(await fakeServer(() => {}))
-    const binding = closeLater(new STUNClient({ server, clock, timeout: 39_500 }))
-    await binding.connect()
-    const request = binding.request()
+    const client = closeLater(new STUNClient({ server, clock, timeout: 39_500 }))
+    await client.connect()
+    const request = client.request()
     clock.advance(39_499)
     expect(clock.pending).to.equal(1)
     clock.advance(1)
@@ -167,14 +169,14 @@ describe('Binding', () => {
       late.push(() => { socket.write(success(request, mapped('11.0.0.1', 4001))) })
       return undefined
     }))
-    const binding = closeLater(new STUNClient({ server }))
-    await binding.connect()
+    const client = closeLater(new STUNClient({ server }))
+    await client.connect()
     const controller = new AbortController()
-    const first = binding.request({ signal: controller.signal })
+    const first = client.request({ signal: controller.signal })
     controller.abort()
     await expect(first).to.eventually.be.rejected().with.property('name', 'AbortError')
 
-    const second = binding.request()
+    const second = client.request()
 
     await waitUntil('both requests have come', () => late.length === 2)
 
@@ -184,14 +186,14 @@ describe('Binding', () => {
 
   it('says when the server hangs up, and fails what waits', async () => {
     const server = closeLater(await fakeServer(socket => { socket.once('data', () => { socket.resetAndDestroy() }) }))
-    const binding = new STUNClient({ server })
-    await binding.connect()
-    const closed = pEvent(binding, 'close', { timeout: 5_000 })
+    const client = new STUNClient({ server })
+    await client.connect()
+    const closed = pEvent(client, 'close', { timeout: 5_000 })
 
-    await expect(binding.request()).to.eventually.be.rejectedWith(STUNConnectionError)
+    await expect(client.request()).to.eventually.be.rejectedWith(STUNConnectionError)
     await closed
-    expect(binding.endReason).to.be.an.instanceOf(STUNConnectionError)
-    await expect(binding.request()).to.eventually.be.rejectedWith(STUNConnectionError)
+    expect(client.endReason).to.be.an.instanceOf(STUNConnectionError)
+    await expect(client.request()).to.eventually.be.rejectedWith(STUNConnectionError)
   })
 
   it('refuses an answer that it does not understand, but not one of RFC 3489', async () => {
@@ -199,18 +201,18 @@ describe('Binding', () => {
     await expect(openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } })).to.eventually.be.rejected().with.property('name', 'STUNProtocolError')
 
     const old = closeLater(await stunServer(() => [...mapped('11.0.0.1', 1), { type: 'UNKNOWN', code: 0x0005, value: new Uint8Array(8) }]))
-    closing.push((await openClient(parseSTUNURI(old.uri), { local: { host: '127.0.0.1', port: 0 } })).binding)
+    closing.push((await openClient(parseSTUNURI(old.uri), { local: { host: '127.0.0.1', port: 0 } })).client)
   })
 
   it('stays closed when it is closed while it connects', async () => {
     const server = closeLater(await fakeServer(() => {}))
 
     for (const tls of [undefined, {}]) {
-      const binding = new STUNClient({ server, tls, clock: new HeldClock() })
-      const connecting = binding.connect()
-      binding.close()
+      const client = new STUNClient({ server, tls, clock: new HeldClock() })
+      const connecting = client.connect()
+      client.close()
       await expect(connecting).to.eventually.be.rejectedWith(STUNConnectionError)
-      expect(binding.endReason).to.be.an.instanceOf(STUNConnectionError)
+      expect(client.endReason).to.be.an.instanceOf(STUNConnectionError)
     }
   })
 
@@ -220,26 +222,75 @@ describe('Binding', () => {
     expect(server.accepted).to.equal(0)
 
     const controller = new AbortController()
-    const binding = new STUNClient({ server })
-    const connecting = binding.connect({ signal: controller.signal })
+    const client = new STUNClient({ server })
+    const connecting = client.connect({ signal: controller.signal })
     controller.abort('enough')
     expect(await connecting.catch(reason => reason)).to.equal('enough')
-    expect(binding.endReason).to.have.property('name', 'AbortError')
+    expect(client.endReason).to.have.property('name', 'AbortError')
   })
 
   it('gives up a server that leaves many requests open', async () => {
     const server = closeLater(await fakeServer(() => {}))
-    const binding = new STUNClient({ server })
-    await binding.connect()
+    const client = new STUNClient({ server })
+    await client.connect()
 
     for (let i = 0; i < 17; i++) {
       const controller = new AbortController()
-      const request = binding.request({ signal: controller.signal })
+      const request = client.request({ signal: controller.signal })
       controller.abort()
       await expect(request).to.eventually.be.rejected()
     }
 
-    expect(binding.endReason).to.be.an.instanceOf(STUNTimeoutError)
+    expect(client.endReason).to.be.an.instanceOf(STUNTimeoutError)
+  })
+
+  for (const [title, flood] of [
+    ['indications', (request: STUNMessage) => encodeMessage({ ...request, class: 'indication', attributes: [] })],
+    ['its answer', (request: STUNMessage) => success(request, mapped('11.0.0.1', 4001))],
+    ['answers to nothing', (request: STUNMessage) => success({ ...request, transactionId: createTransactionId() }, mapped('11.0.0.1', 4001))]
+  ] as const) {
+    it(`ends the connection to a server that repeats ${title} without end after its answer`, async () => {
+      const server = closeLater(await stunServer((request, socket) => {
+        const more = Buffer.concat(Array.from({ length: 1_000 }, () => flood(request)))
+        const send = (): void => {
+          while (!socket.destroyed && socket.write(more)) {
+            // until the client's window is full
+          }
+        }
+        socket.write(success(request, mapped('11.0.0.1', 4001)))
+        socket.on('drain', send)
+        send()
+
+        return undefined
+      }))
+      const client = closeLater(new STUNClient({ server }))
+      await client.connect()
+      const closed = pEvent<'close', CustomEvent<Error>>(client, 'close', { timeout: 5_000 })
+      const { mapped: { port } } = await client.request()
+      expect(port).to.equal(4001)
+      const { detail } = await closed
+      expect(detail).to.be.an.instanceOf(STUNProtocolError)
+      expect(detail.message).to.match(/^STUN server 127\.0\.0\.1:\d+ sent /)
+      await waitUntil('the server sees the end', () => server.sockets.size === 0)
+    })
+  }
+
+  it('takes a few indications between two answers', async () => {
+    const server = closeLater(await stunServer((request, socket) => {
+      for (let i = 0; i < 16; i++) {
+        socket.write(encodeMessage({ ...request, class: 'indication', attributes: [] }))
+      }
+
+      return mapped('11.0.0.1', 4001)
+    }))
+    const client = closeLater(new STUNClient({ server }))
+    await client.connect()
+
+    for (let i = 0; i < 5; i++) {
+      await client.request()
+    }
+
+    expect(client.endReason).to.equal(undefined)
   })
 
   it('can be aborted while it connects and while it asks, and leaves nothing', async () => {
@@ -251,13 +302,13 @@ describe('Binding', () => {
 
     await expect(new STUNClient({ server }).connect({ signal: AbortSignal.abort() })).to.eventually.be.rejected().with.property('name', 'AbortError')
 
-    const binding = new STUNClient({ server })
-    await binding.connect()
+    const client = new STUNClient({ server })
+    await client.connect()
     const asking = new AbortController()
-    const second = binding.request({ signal: asking.signal })
+    const second = client.request({ signal: asking.signal })
     asking.abort()
     await expect(second).to.eventually.be.rejected().with.property('name', 'AbortError')
-    binding.close()
-    await expect(binding.request()).to.eventually.be.rejectedWith(STUNConnectionError)
+    client.close()
+    await expect(client.request()).to.eventually.be.rejectedWith(STUNConnectionError)
   })
 })

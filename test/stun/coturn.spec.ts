@@ -37,12 +37,12 @@ describe('coturn', function () {
     certificate?.remove()
   })
 
-  async function start (host: string, maxAllocateTimeout?: number): Promise<Coturn & { certificate: Certificate }> {
+  async function start (host: string, maxAllocateTimeout?: number, secureStun?: boolean): Promise<Coturn & { certificate: Certificate }> {
     if (certificate == null) {
       throw new Error('No certificate')
     }
 
-    const coturn = await startCoturn({ host, maxAllocateTimeout, certificate })
+    const coturn = await startCoturn({ host, maxAllocateTimeout, secureStun, certificate })
     running.push(coturn)
 
     return { ...coturn, certificate }
@@ -52,12 +52,19 @@ describe('coturn', function () {
     const { port, tlsPort, certificate } = await start(HOST)
 
     for (const uri of [`stun:${HOST}:${port}`, `stuns:${HOST}:${tlsPort}`, `stuns:localhost:${tlsPort}`]) {
-      const { binding, result } = await openClient(parseSTUNURI(uri), { local: { host: HOST, port: 0 }, tls: { ca: certificate.cert } })
-      binding.close()
+      const { client, result } = await openClient(parseSTUNURI(uri), { local: { host: HOST, port: 0 }, tls: { ca: certificate.cert } })
+      client.close()
 
       expect(result.mapped).to.deep.equal(result.local)
       expect(result.software).to.include('Coturn')
     }
+  })
+
+  it('says that a server which demands credentials is of no use', async () => {
+    const { port } = await start(HOST, undefined, true)
+
+    await expect(openClient(parseSTUNURI(`stun:${HOST}:${port}`), { local: { host: HOST, port: 0 } })).to.eventually.be.rejectedWith(`STUN server ${HOST}:${port} answered 401 Unauthorized: it is a TURN server that also wants credentials`)
+      .with.property('code', 401)
   })
 
   it('is not trusted without its certificate', async () => {

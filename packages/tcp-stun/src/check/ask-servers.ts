@@ -71,7 +71,7 @@ export async function askServers (uris: STUNURI[], enough: number, init: AskServ
       let mapped: Endpoint | undefined
 
       try {
-        const { binding: client, result } = await openClient(uri, {
+        const { client, result } = await openClient(uri, {
           local: init.local,
           timeout: ANSWER_TIMEOUT,
           // as the transport does, so that --hold sees what a mapping would

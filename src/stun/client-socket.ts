@@ -1,0 +1,84 @@
+import net from 'node:net'
+import tls from 'node:tls'
+import { bindSocket } from '../net/bound-socket.ts'
+import { resetSocket } from '../net/reset-socket.ts'
+import type { STUNClientInit } from './client-init.ts'
+import type { Endpoint } from '../address/endpoint.ts'
+
+/**
+ * `socket` is read and written; `raw` is the TCP connection below its TLS, or the
+ * same one
+ */
+export interface ClientSocket {
+  socket: net.Socket
+  raw: net.Socket
+}
+
+/**
+ * Begin to connect to the server, from the local port if one is given
+ *
+ * @throws the system's error: the local port cannot be bound, or a certificate of ours is wrong
+ */
+export function openSocket ({ server, local, tls: secure, keepAlive }: STUNClientInit): ClientSocket {
+  const options = { host: server.host, port: server.port, noDelay: true }
+
+  // throws before anything is sent
+  const secureContext = secure == null ? undefined : tls.createSecureContext(secure)
+  const raw = local == null
+    ? net.connect(options)
+    : bindSocket({ ...local, ipv6Only: net.isIPv6(local.host) }).connect(options)
+
+  if (keepAlive != null && keepAlive >= 1_000) {
+    raw.setKeepAlive(true, keepAlive)
+  }
+
+  if (secure == null) {
+    return { socket: raw, raw }
+  }
+
+  const socket = tls.connect({
+    secureContext,
+    socket: raw,
+    host: server.host,
+    // RFC 6066 has no addresses in the server name indication
+    servername: secure.servername == null || net.isIP(secure.servername) !== 0 ? '' : secure.servername,
+    // Node would close the connection, which leaves the port in TIME_WAIT. The
+    // client checks `authorizationError` and resets it.
+    rejectUnauthorized: false
+  })
+
+  return { socket, raw }
+}
+
+/**
+ * Why the certificate of the server is not trusted, `undefined` when it is or when
+ * there is none
+ */
+export function authorizationError ({ socket }: ClientSocket): Error | undefined {
+  return socket instanceof tls.TLSSocket && !socket.authorized
+    ? socket.authorizationError ?? new Error('no reason is known')
+    : undefined
+}
+
+/**
+ * The local endpoint while the connection lives
+ */
+export function localEndpoint ({ raw }: ClientSocket): Endpoint | undefined {
+  return raw.localAddress == null || raw.localPort == null ? undefined : { host: raw.localAddress, port: raw.localPort }
+}
+
+/**
+ * End the connection at once
+ */
+export function resetClientSocket ({ socket, raw }: ClientSocket): void {
+  // nobody waits for the errors of a connection that is given up
+  socket.on('error', () => {})
+
+  if (socket === raw) {
+    resetSocket(raw)
+  } else {
+    // Node crashes when the connection below a TLS session is reset
+    socket.destroy()
+    raw.destroy()
+  }
+}
