@@ -20,7 +20,7 @@ export class STUNProtocolError extends Error {
  * What the codes mean that a client without credentials can do nothing about
  */
 const EXPLANATIONS: Record<number, string> = {
-  401: 'it is a TURN server that also wants credentials for STUN, which this client does not have. Use another server'
+  401: 'it only serves users with a name and a password, use another server'
 }
 
 /**

@@ -279,7 +279,7 @@ describe('public mapping', () => {
     const status = await until(mapping, ({ failures }) => failures.length > 0)
 
     expect(external(status)).to.equal('/ip4/11.0.0.1/tcp/4001')
-    expect(status.failures[0].error.message).to.include('asked already')
+    expect(status.failures[0].error.message).to.include('connected already')
     expect(a.accepted).to.equal(1)
   })
 

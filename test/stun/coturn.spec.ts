@@ -63,7 +63,7 @@ describe('coturn', function () {
   it('says that a server which demands credentials is of no use', async () => {
     const { port } = await start(HOST, undefined, true)
 
-    await expect(openClient(parseSTUNURI(`stun:${HOST}:${port}`), { local: { host: HOST, port: 0 } })).to.eventually.be.rejectedWith(`STUN server ${HOST}:${port} answered 401 Unauthorized: it is a TURN server that also wants credentials`)
+    await expect(openClient(parseSTUNURI(`stun:${HOST}:${port}`), { local: { host: HOST, port: 0 } })).to.eventually.be.rejectedWith(`STUN server ${HOST}:${port} answered 401 Unauthorized: it only serves users with a name and a password, use another server`)
       .with.property('code', 401)
   })
 

@@ -178,7 +178,7 @@ describe('the line of a failed query', () => {
   it('explains what 401 means', () => {
     const { text } = failureLine({ server: 'stuns:stun.example.org', error: new STUNErrorResponseError(401, 'Unauthorized') })
 
-    expect(text).to.equal('stuns:stun.example.org: STUN server answered 401 Unauthorized. It only serves users with a name and a password.')
+    expect(text).to.equal('stuns:stun.example.org: STUN server answered 401 Unauthorized: it only serves users with a name and a password, use another server')
   })
 
   it('names all servers that could not be resolved, and the cause once', () => {

@@ -212,7 +212,7 @@ describe('tcp-stun', () => {
     const { code, stdout } = await run('check', '--server', server.uri)
 
     expect(code).to.equal(3)
-    expect(stdout.replace(/\s+/g, ' ')).to.include('401 Unauthorized. It only serves users with a name and a password.')
+    expect(stdout.replace(/\s+/g, ' ')).to.include('401 Unauthorized: it only serves users with a name and a password')
     expect(stdout).to.include('The STUN servers refused to answer')
     expect(stdout).to.not.include('firewall')
   })

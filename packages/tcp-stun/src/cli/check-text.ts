@@ -1,5 +1,5 @@
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
-import { DEFAULT_PORT, STUNErrorResponseError, parseSTUNURI } from 'libp2p-tcp-stun/stun'
+import { DEFAULT_PORT, parseSTUNURI } from 'libp2p-tcp-stun/stun'
 import type { DialBackResult } from '../check/dial-back.ts'
 import type { CarrierNAT, FailedQuery, Findings } from '../check/findings.ts'
 import type { HoldResult } from '../check/hold.ts'
@@ -63,9 +63,8 @@ export function addressLine (addresses: Findings['addresses']): Line {
  */
 export function failureLine ({ server, error }: FailedQuery): Line {
   const text = error.message.includes(server) ? error.message : `${server}: ${error.message}`
-  const needsCredentials = error instanceof STUNErrorResponseError && error.code === 401
 
-  return { label: 'Failed', text: needsCredentials ? `${text}. It only serves users with a name and a password.` : text, tone: 'bad' }
+  return { label: 'Failed', text, tone: 'bad' }
 }
 
 /**
