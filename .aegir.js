@@ -19,6 +19,9 @@ export default {
   test: {
     timeout: 60_000
   },
+  documentCheck: {
+    inputFiles: ['README.md', 'docs/*.md', 'packages/*/README.md']
+  },
   dependencyCheck: {
     // not shipped
     productionIgnorePatterns: ['/bench', '/dist', '/fuzz', '/packages', '/test', '.aegir.js'],

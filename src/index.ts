@@ -1,6 +1,4 @@
 /**
- * @packageDocumentation
- *
  * A [libp2p transport](https://libp2p.io/docs/transports-overview/) that makes a
  * node behind a NAT dialable over plain TCP. It learns the public address of its
  * listening port from STUN servers (RFC 8489 over TCP), announces it to peers,
@@ -30,6 +28,8 @@
  *
  * console.info(node.getMultiaddrs())
  * ```
+ *
+ * @module libp2p-tcp-stun
  */
 
 import { validateOptions } from './options.ts'

@@ -1,6 +1,4 @@
 /**
- * @packageDocumentation
- *
  * Direct Connection Upgrade through Relay (DCUtR): turns a relayed connection into a
  * direct one by punching a hole through the NATs of both peers. It takes the place of
  * `@libp2p/dcutr`, with the same protocol on the wire, and works over TCP from
@@ -28,6 +26,8 @@
  *   console.info('direct connection with', detail.peer.toString(), 'after', detail.duration, 'ms')
  * })
  * ```
+ *
+ * @module libp2p-tcp-stun/dcutr
  */
 
 import { DCUtR } from './service.ts'
@@ -135,4 +135,4 @@ export function dcutr (init: DCUtRInit = {}): (components: DCUtRComponents) => D
 }
 
 export type { DCUtR }
-export type { DCUtRComponents } from './components.ts'
+export type { DCUtRComponents, DirectDialer } from './components.ts'

@@ -1,6 +1,4 @@
 /**
- * @packageDocumentation
- *
  * Holds the external address of one local TCP port, for any Node program.
  *
  * @example
@@ -21,6 +19,8 @@
  * mapping.addEventListener('mapped', ({ detail }) => { console.info('dialable at', detail) })
  * await mapping.start()
  * ```
+ *
+ * @module libp2p-tcp-stun/mapping
  */
 
 export { findConsensus } from './consensus.ts'
@@ -31,6 +31,7 @@ export { DEFAULT_KEEP_ALIVE_INTERVAL } from './options.ts'
 export { otherEndpoints } from './other-endpoints.ts'
 export { PublicMapping } from './mapping.ts'
 export type { Consensus, Observation } from './consensus.ts'
+export type { ExternalAddressOptions } from './external-address.ts'
 export type { PublicMappingEvents } from './mapping.ts'
 export type { MappingOptions, PublicMappingComponents, PublicMappingInit } from './options.ts'
 export type { AcquiringStatus, DirectStatus, EndpointDependentStatus, LostStatus, MappedStatus, MappingStatus, ServerFailure, UnsupportedStatus } from './status.ts'

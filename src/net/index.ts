@@ -1,6 +1,4 @@
 /**
- * @packageDocumentation
- *
  * Sockets that share a local TCP port, and the forms and kinds of addresses.
  *
  * @example
@@ -14,6 +12,8 @@
  * const server = net.createServer()
  * bindSocket({ host: '0.0.0.0', port: 4001 }).listen(server)
  * ```
+ *
+ * @module libp2p-tcp-stun/net
  */
 
 export { formatEndpoint, isSameEndpoint, toMultiaddr } from '../address/endpoint.ts'
@@ -25,7 +25,7 @@ export { portSharing } from './port-sharing.ts'
 export { resetSocket } from './reset-socket.ts'
 export type { Endpoint } from '../address/endpoint.ts'
 export type { SubnetPrefix } from '../address/ip.ts'
-export type { NetConfig } from '../address/net-config.ts'
+export type { IPEndpoint, NetConfig, TCPConfig, UnixConfig } from '../address/net-config.ts'
 export type { AddressScope } from '../address/scope.ts'
 export type { BindAddress, ConnectOptions, ServerOptions } from './bind.ts'
 export type { BindOptions, BoundSocket } from './bound-socket.ts'

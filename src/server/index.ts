@@ -1,6 +1,4 @@
 /**
- * @packageDocumentation
- *
  * A STUN server over TCP and TLS (RFC 8489) that keeps each connection until
  * the client closes it, as section 6.2.2 says.
  *
@@ -12,6 +10,8 @@
  * const server = createSTUNServer({ listen: [{ host: '0.0.0.0', port: 3478 }] })
  * await server.listen()
  * ```
+ *
+ * @module libp2p-tcp-stun/server
  */
 
 import { TCPSTUNServer } from './stun-server.ts'
@@ -34,5 +34,6 @@ export { networkMatcher } from './proxy-protocol.ts'
 export type { BindingEvent, DrainOptions, ListenOptions, RefuseEvent, ResetEvent, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState, STUNServerTLSInit, STUNTransport } from './options.ts'
 export type { STUNServerCounters } from './counters.ts'
 export type { RefusalReason } from './admission.ts'
+export type { ErrorCode } from './response.ts'
 export type { ResetReason } from './client-session.ts'
 export type { Limits } from './limits.ts'

@@ -21,6 +21,9 @@ const BARE_REQUEST = Uint8Array.of(0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xa4, 0x4
 
 const NO_ID = new Uint8Array(12)
 
+/**
+ * The error codes that the server answers with (RFC 8489, section 14.8)
+ */
 export type ErrorCode = 300 | 400 | 420
 
 /**

@@ -61,7 +61,10 @@ export class STUNErrorResponseError extends Error {
   }
 }
 
-interface ErrorResponseDetail {
+/**
+ * What an error response says besides its code
+ */
+export interface ErrorResponseDetail {
   server?: string
   alternateServer?: Endpoint
   alternateDomain?: string

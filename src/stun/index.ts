@@ -1,6 +1,4 @@
 /**
- * @packageDocumentation
- *
  * STUN over TCP and TLS (RFC 8489): messages, framing, and one client
  * connection.
  *
@@ -15,6 +13,8 @@
  * console.info((await client.request()).mapped)
  * client.close()
  * ```
+ *
+ * @module libp2p-tcp-stun/stun
  */
 
 export { ATTRIBUTE_CODES, attributeCode, isComprehensionRequired } from './attributes.ts'

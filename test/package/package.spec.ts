@@ -18,7 +18,7 @@ async function packedFiles (folder: string): Promise<string[]> {
 
 describe('the packages', () => {
   for (const { name, folder, entries } of [
-    { name: 'libp2p-tcp-stun', folder: ROOT, entries: ['index', 'mapping/index', 'net/index', 'server/index', 'stun/index', 'transport.browser'] },
+    { name: 'libp2p-tcp-stun', folder: ROOT, entries: ['index', 'dcutr/index', 'mapping/index', 'net/index', 'server/index', 'stun/index', 'transport.browser'] },
     { name: 'tcp-stun', folder: `${ROOT}packages/tcp-stun`, entries: ['index', 'cli/index'] }
   ]) {
     describe(name, () => {
@@ -32,7 +32,7 @@ describe('the packages', () => {
         expect(files).to.include.members(['package.json', 'README.md', 'LICENSE-APACHE', 'LICENSE-MIT'])
 
         for (const entry of entries) {
-          expect(files).to.include.members([`src/${entry}.ts`, `dist/src/${entry}.js`, `dist/src/${entry}.d.ts`, `dist/src/${entry}.js.map`])
+          expect(files).to.include.members([`src/${entry}.ts`, `dist/src/${entry}.js`, `dist/src/${entry}.d.ts`, `dist/src/${entry}.d.ts.map`])
         }
       })
 

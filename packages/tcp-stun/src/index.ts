@@ -1,6 +1,4 @@
 /**
- * @packageDocumentation
- *
  * The parts of the `tcp-stun` command, for programs: check a NAT, run the helper
  * of a private network, run a STUN server in production.
  *
@@ -15,6 +13,8 @@
  *
  * console.info(verdict.kind)
  * ```
+ *
+ * @module tcp-stun
  */
 
 export { check } from './check/check.ts'
