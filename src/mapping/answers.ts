@@ -14,11 +14,6 @@ export interface StoredAnswer extends Answer {
   local: Endpoint
 
   /**
-   * From the request to the answer, in ms
-   */
-  roundTrip: number
-
-  /**
    * When the connection ended, by the monotonic clock in ms
    */
   endedAt?: number

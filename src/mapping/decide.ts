@@ -207,8 +207,8 @@ function onAgreed ({ external, supporters, memory: { incumbent } }: Ballot<Store
   return { ...decision, outcome: { state: 'mapped', external, behaviour: isConfirmed ? 'endpoint-independent' : 'unknown', local, servers: supporters.map(({ server }) => server) } }
 }
 
-function onContested ({ again, more }: Ballot<StoredAnswer> & { verdict: 'contested' }, voted: Undecided, answers: StoredAnswer[]): Decision {
-  return { ...voted, outcome: { state: 'unchanged' }, ask: again, mayRenew: false, wanted: withOpinions(voted.wanted, answers, more) }
+function onContested ({ again, more, until }: Ballot<StoredAnswer> & { verdict: 'contested' }, voted: Undecided, answers: StoredAnswer[]): Decision {
+  return { ...voted, next: earliest(voted.next, until), outcome: { state: 'unchanged' }, ask: again, mayRenew: false, wanted: withOpinions(voted.wanted, answers, more) }
 }
 
 function onUndecided ({ answers, more }: Ballot<StoredAnswer> & { verdict: 'undecided' }, voted: Undecided, fresh: StoredAnswer[]): Decision {

@@ -3,6 +3,12 @@ import type { Observation } from './consensus.ts'
 import type { Verdict } from './voting.ts'
 
 /**
+ * A server that is asked again answers within three round trips, or within this many
+ * ms where those are shorter: time for TCP to send a lost segment again
+ */
+const VERIFY_MIN = 250
+
+/**
  * What a server answered on one connection
  */
 export interface Answer extends Observation {
@@ -15,6 +21,11 @@ export interface Answer extends Observation {
    * The local IP address of the connection
    */
   localHost: string
+
+  /**
+   * From the request to the answer, in ms
+   */
+  roundTrip: number
 
   /**
    * Whether the connection lives
@@ -110,11 +121,26 @@ export function refresh (answers: Answer[], before: VotingMemory, now: number): 
   }
   const { incumbent } = before
 
-  if (incumbent == null || incumbent.unsupportedSince != null || answers.some(answer => supports(answer, incumbent))) {
+  if (incumbent == null || incumbent.unsupportedSince != null || answers.some(answer => supports(answer, incumbent) && !isOverdue(answer, before, now))) {
     return memory
   }
 
   return { ...memory, incumbent: { ...incumbent, unsupportedSince: now } }
+}
+
+/**
+ * Whether a server was asked again, since its answer was contradicted, and is silent.
+ * Its connection may be dead.
+ */
+export function isOverdue (answer: Answer, { contestedSince = -Infinity }: VotingMemory, now: number): boolean {
+  return answer.isHeld && answer.time < contestedSince && now >= dueAfter(answer, contestedSince)
+}
+
+/**
+ * When the answer to a request of this time is due
+ */
+export function dueAfter ({ roundTrip }: Answer, since: number): number {
+  return since + Math.max(VERIFY_MIN, 3 * roundTrip)
 }
 
 /**

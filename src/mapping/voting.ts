@@ -1,5 +1,5 @@
 import { countHosts, countVotes, findConsensus, groupByExternal } from './consensus.ts'
-import { refresh, remember } from './voting-memory.ts'
+import { dueAfter, isOverdue, refresh, remember } from './voting-memory.ts'
 import type { Answer, Incumbent, VotingMemory } from './voting-memory.ts'
 
 /**
@@ -25,13 +25,14 @@ export interface VotingContext {
  * - `none`: no answer counts
  * - `agreed`: one address. `supporters` may have ended connections. What the
  * `dissenters` report does not count.
- * - `contested`: ask those that were asked `again`, and `more` other servers
+ * - `contested`: ask those that were asked `again`, and `more` other servers. `until`
+ * then the first ones have to answer.
  * - `undecided`: the servers differ, or one voice alone is not enough
  */
 export type Verdict<T extends Answer = Answer> =
   { verdict: 'none', dissenters: T[] } |
   { verdict: 'agreed', external: string, supporters: T[], dissenters: T[] } |
-  { verdict: 'contested', since?: number, again: T[], more: number, dissenters: T[] } |
+  { verdict: 'contested', since?: number, until?: number, again: T[], more: number, dissenters: T[] } |
   { verdict: 'undecided', answers: T[], more: number, dissenters: T[] }
 
 export type Ballot<T extends Answer = Answer> = Verdict<T> & { memory: VotingMemory }
@@ -50,7 +51,7 @@ export type Ballot<T extends Answer = Answer> = Verdict<T> & { memory: VotingMem
 export function vote<T extends Answer> (answers: T[], before: VotingMemory, context: VotingContext): Ballot<T> {
   const memory = refresh(answers, before, context.now)
   const { incumbent } = memory
-  const candidates = answers.filter(({ localHost }) => localHost === memory.localHost).filter(answer => counts(answer, incumbent))
+  const candidates = answers.filter(answer => answer.localHost === memory.localHost && counts(answer, memory) && !isOverdue(answer, memory, context.now))
   const { voters, dissenters } = withVote(candidates, memory, context)
   const verdict = incumbent != null && incumbent.unsupportedSince == null
     ? challenge(incumbent, voters, memory, context)
@@ -61,17 +62,18 @@ export function vote<T extends Answer> (answers: T[], before: VotingMemory, cont
 }
 
 /**
- * The answer of a connection that has ended may be for a mapping that is gone. It
+ * The answer of a connection that has ended may be for a mapping that is gone, as
+ * that of a connection which has been silent since the incumbent was agreed. It
  * counts when nothing is known that is newer.
  */
-function counts ({ isHeld, external, time }: Answer, incumbent?: Incumbent): boolean {
-  if (isHeld || incumbent == null) {
+function counts ({ isHeld, external, time }: Answer, { incumbent }: VotingMemory): boolean {
+  if (incumbent == null) {
     return true
   }
 
   return incumbent.unsupportedSince == null
     ? external === incumbent.external || time > incumbent.since
-    : time > incumbent.unsupportedSince
+    : isHeld || time > incumbent.unsupportedSince
 }
 
 /**
@@ -114,7 +116,7 @@ function challenge<T extends Answer> (incumbent: Incumbent, voters: T[], memory:
   const again = askAgain(supporters, since)
 
   if (again.length > 0) {
-    return { verdict: 'contested', since, again, more: 0, dissenters: [] }
+    return { verdict: 'contested', since, until: earliestDue(again, since), again, more: 0, dissenters: [] }
   }
 
   const differing = new Set(dissenters.map(({ origin }) => origin))
@@ -153,10 +155,11 @@ function elect<T extends Answer> (voters: T[], memory: VotingMemory, context: Vo
       : { verdict: 'undecided', answers: voters, more, dissenters: [] }
   }
 
-  const again = askAgain(voters, memory.incumbent?.unsupportedSince ?? 0)
+  const since = memory.incumbent?.unsupportedSince ?? 0
+  const again = askAgain(voters, since)
 
   if (again.length > 0) {
-    return { verdict: 'contested', again, more, dissenters: [] }
+    return { verdict: 'contested', since, until: earliestDue(again, since), again, more, dissenters: [] }
   }
 
   const votes = countVotes(leaders)
@@ -194,6 +197,10 @@ function isEnough (supporters: Answer[], { isUnsettled }: VotingMemory, { isSeen
 
 function askAgain<T extends Answer> (answers: T[], since: number): T[] {
   return answers.filter(({ isHeld, time }) => isHeld && time < since)
+}
+
+function earliestDue (answers: Answer[], since: number): number {
+  return Math.min(...answers.map(answer => dueAfter(answer, since)))
 }
 
 function moreOpinions (voters: Answer[], { askable }: VotingContext): number {

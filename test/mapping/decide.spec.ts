@@ -269,6 +269,15 @@ describe('decide', () => {
       expect(trace.rejected).to.be.empty()
     })
 
+    it('is believed when the server that supports the old one is silent, and stays when that server answers later', () => {
+      const trace = new Trace().says('a', X).says('b', X).ends('a').says('a', Y)
+      expect(trace.decision?.next).to.equal(1_040 + 250)
+      expect(trace.passes(249).announced).to.deep.equal([X])
+      expect(trace.passes(1).announced).to.deep.equal([X, Y])
+      expect(trace.passes(1_000).announced).to.deep.equal([X, Y])
+      expect(trace.ends('b').says('b', Y).announced).to.deep.equal([X, Y])
+    })
+
     it('of one server that nobody confirmed is none: its connection supports it, another server does not', () => {
       const trace = new Trace().says('a', X).says('b', Y).says('a', X)
       expect(trace.announced).to.deep.equal([X, '-'])

@@ -151,7 +151,7 @@ describe('a mapping that never drops', function () {
     const home = await setUp({ servers: [{ lie: null }, KEEPING, KEEPING], options: { stunConnections: 3 } })
     await dialWhile('One of three servers begins to lie', home, async ({ servers: [{ program }] }) => {
       await program.ask('lie', { lie: LIE })
-      await home.program.waitFor('mapping', ({ failures }) => failures.some(({ name }: any) => name === 'DisagreeingServerError'))
+      await home.program.waitFor('mapping', ({ failures }) => failures.some(({ name }: any) => name === 'ContradictoryServerError'))
       await intervals(home, 10)
     })
   })
