@@ -61,8 +61,9 @@ export class NetworkWatch<T extends Route> {
   private readonly init: NetworkWatchInit<T>
   private looked: Times
   private timer?: Timer
-  /** The remote host of each move that was reported, by its two addresses */
-  private readonly reported = new Map<string, Set<string>>()
+  /** The remote hosts of each move that was reported, and in which check, by its two addresses */
+  private readonly reported = new Map<string, Map<string, number>>()
+  private checks = 0
   private readonly disbelieved = new Set<string>()
 
   constructor (init: NetworkWatchInit<T>) {
@@ -95,6 +96,7 @@ export class NetworkWatch<T extends Route> {
     // date goes on. When it was only the date that was set, asking does no harm.
     const passed = Math.max(times.now - this.looked.now, times.date - this.looked.date)
     this.looked = times
+    this.checks++
 
     if (passed > SLEPT * interval) {
       onWake(passed)
@@ -136,15 +138,15 @@ export class NetworkWatch<T extends Route> {
     }
 
     const move = `${from} ${to}`
-    const remotes = this.reported.get(move) ?? new Set()
+    const remotes = this.reported.get(move) ?? new Map<string, number>()
     this.reported.set(move, remotes)
 
-    // the connection was made anew and leaves from the old address
-    if (remotes.has(remote)) {
+    // the connection was made anew since an earlier check and leaves from the old address
+    if ((remotes.get(remote) ?? this.checks) < this.checks) {
       this.disbelieved.add(move)
     }
 
-    remotes.add(remote)
+    remotes.set(remote, this.checks)
 
     return !this.disbelieved.has(move)
   }

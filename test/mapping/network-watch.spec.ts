@@ -56,7 +56,7 @@ describe('network watch', () => {
     const PROBED = '10.0.0.7'
     const clock = new HeldClock()
     const seen: string[] = []
-    let routes = ['11.0.0.1', '11.0.0.2'].map(host => ({ remote: { host, port: 3478 }, local: { host: LOCAL, port: 4001 } }))
+    let routes = [3478, 3479].map(port => ({ remote: { host: '11.0.0.1', port }, local: { host: LOCAL, port: 4001 } }))
     let address = PROBED
     const controller = new AbortController()
     new NetworkWatch({
@@ -64,7 +64,7 @@ describe('network watch', () => {
       interval: 1_000,
       network: { localAddress: async () => address },
       routes: () => routes,
-      onMoved: ({ remote }, address) => { seen.push(`${remote.host} ${address}`) },
+      onMoved: ({ remote }, address) => { seen.push(`${remote.host}:${remote.port} ${address}`) },
       onWake: () => {}
     }).start(controller)
 
@@ -76,7 +76,7 @@ describe('network watch', () => {
     }
 
     await checks(10)
-    expect(seen).to.deep.equal([`11.0.0.1 ${PROBED}`, `11.0.0.2 ${PROBED}`])
+    expect(seen).to.deep.equal([`11.0.0.1:3478 ${PROBED}`, `11.0.0.1:3479 ${PROBED}`])
 
     // nor for another server
     routes = [{ remote: { host: '11.0.0.3', port: 3478 }, local: { host: LOCAL, port: 4001 } }]
@@ -91,7 +91,7 @@ describe('network watch', () => {
       await checks(3)
     }
 
-    expect(seen.slice(2)).to.deep.equal(['11.0.0.3 10.0.0.8', `11.0.0.3 ${LOCAL}`, '11.0.0.3 10.0.0.8', `11.0.0.3 ${LOCAL}`])
+    expect(seen.slice(2)).to.deep.equal(['11.0.0.3:3478 10.0.0.8', `11.0.0.3:3478 ${LOCAL}`, '11.0.0.3:3478 10.0.0.8', `11.0.0.3:3478 ${LOCAL}`])
     controller.abort()
   })
 
