@@ -3,9 +3,24 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 
 /**
+ * An address as libp2p's `AddressManager` knows it
+ */
+export interface NodeAddress {
+  multiaddr: Multiaddr
+  verified: boolean
+
+  /**
+   * When it has to be verified again, ms since the epoch
+   */
+  expires: number
+}
+
+/**
  * What this transport uses of libp2p's `AddressManager`
  */
 export interface ObservedAddresses {
+  getAddressesWithMetadata(): NodeAddress[]
+
   /**
    * Announce the address for `ttl` ms
    */

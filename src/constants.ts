@@ -16,10 +16,16 @@ export const DEFAULT_MAPPING_TIMEOUT = 2_000
 export const CONFIRM_TTL = 10 * 60_000
 
 /**
- * AutoNAT withdraws an address that strangers cannot dial, although hole punching
- * can use it. So it is confirmed again this often while the mapping is held, in ms.
+ * With `announce: 'always'`, AutoNAT withdraws an address that strangers cannot dial. So
+ * it is confirmed again this often while the mapping is held, in ms.
  */
 export const CONFIRM_INTERVAL = 60_000
+
+/**
+ * How often the address manager is asked for a verdict of AutoNAT, in ms: it has no event
+ * for one
+ */
+export const VERDICT_INTERVAL = 5_000
 
 /**
  * How long a dial from a listening port that was given up keeps connecting, in ms. B's

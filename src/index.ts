@@ -35,8 +35,9 @@
 import { validateOptions } from './options.ts'
 import { TCPSTUN } from './transport.ts'
 import type { TCPSTUNComponents } from './components.ts'
+import type { Reachability } from './listen/reachability.ts'
 import type { MappingOptions } from './mapping/options.ts'
-import type { MappingStatus } from './mapping/status.ts'
+import type { DirectStatus, MappedStatus, MappingStatus } from './mapping/status.ts'
 import type { STUNClientInit } from './stun/client-init.ts'
 import type { CreateListenerOptions, DialTransportOptions, OutboundConnectionUpgradeEvents, Transport } from '@libp2p/interface'
 import type { ProgressEvent } from 'progress-events'
@@ -138,6 +139,29 @@ export interface TCPOptions {
   listenOpts?: TCPSocketOptions
 }
 
+/**
+ * When the external address of a listener is confirmed to libp2p, which then tells peers
+ * that it can be dialled:
+ *
+ * - `dialable`: once strangers can dial it: AutoNAT says so, or there is no NAT. On a node
+ * without AutoNAT, which cannot find out, as soon as the STUN servers agree
+ * - `always`: as soon as the STUN servers agree, whatever AutoNAT says
+ * - `never`: not by this transport
+ *
+ * An address that is not confirmed is used for hole punching by `libp2p-tcp-stun/dcutr`,
+ * and AutoNAT tests it.
+ */
+export type Announce = 'dialable' | 'always' | 'never'
+
+/**
+ * The status of a listener's mapping, and whether strangers can dial the external
+ * address where there is one
+ */
+export type ListenerStatus =
+  Exclude<MappingStatus, MappedStatus | DirectStatus> |
+  MappedStatus & Reachability |
+  DirectStatus & Reachability
+
 export interface TCPSTUNInit extends TCPOptions, MappingOptions {
   /**
    * RFC 7064 URIs. `stun:` is asked over TCP, `stuns:` over TLS; a name without
@@ -162,12 +186,11 @@ export interface TCPSTUNInit extends TCPOptions, MappingOptions {
   mappingTimeout?: number
 
   /**
-   * Confirm the external address as soon as the servers agree on it; `false` leaves
-   * that to AutoNAT, which finds out whether peers can dial it
+   * Which external addresses peers are told, see `Announce`
    *
-   * @default true
+   * @default 'dialable'
    */
-  autoConfirmAddress?: boolean
+  announce?: Announce
 
   /**
    * Dial from the listening port: then peers see the address that they can dial, and
@@ -195,9 +218,9 @@ export interface TCPSTUNInit extends TCPOptions, MappingOptions {
   maxLingeringDials?: number
 
   /**
-   * Called with every change of a listener's mapping
+   * Called with every change of a listener's mapping, and of its reachability
    */
-  onMappingChange?(status: MappingStatus): void
+  onMappingChange?(status: ListenerStatus): void
 }
 
 export type TCPDialEvents =
@@ -231,6 +254,7 @@ export function tcpSTUN (init: TCPSTUNInit = {}): (components: TCPSTUNComponents
 export { DEFAULT_STUN_SERVERS } from './constants.ts'
 export * from './mapping/errors.ts'
 export * from './stun/errors.ts'
-export type { ObservedAddresses, OpenConnections, RegisteredProtocols, TCPSTUNComponents } from './components.ts'
+export type { NodeAddress, ObservedAddresses, OpenConnections, RegisteredProtocols, TCPSTUNComponents } from './components.ts'
+export type { Reachability } from './listen/reachability.ts'
 export type { MappingOptions } from './mapping/options.ts'
 export type { AcquiringStatus, DirectStatus, EndpointDependentStatus, LostStatus, MappedStatus, MappingStatus, ServerFailure, UnsupportedStatus } from './mapping/status.ts'

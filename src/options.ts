@@ -1,12 +1,14 @@
 import { InvalidParametersError } from '@libp2p/interface'
 import { validateMappingOptions } from './mapping/options.ts'
 import { parseSTUNURI } from './stun/uri.ts'
-import type { TCPSTUNInit } from './index.ts'
+import type { Announce, TCPSTUNInit } from './index.ts'
 
 /**
  * Timers of Node fire at once when their delay does not fit 31 bits
  */
 const MAX_DELAY = 0x7fffffff
+
+const ANNOUNCE: Announce[] = ['dialable', 'always', 'never']
 
 /**
  * All options. The type makes sure that none is missing here.
@@ -28,7 +30,7 @@ const OPTIONS: Record<keyof TCPSTUNInit, true> = {
   minReconnectInterval: true,
   allowPrivateMapping: true,
   mappingTimeout: true,
-  autoConfirmAddress: true,
+  announce: true,
   portReuse: true,
   earlyHolePunch: true,
   maxLingeringDials: true,
@@ -49,10 +51,14 @@ export function validateOptions (init: TCPSTUNInit): void {
   validateMappingOptions(init)
   validateServers(init.stunServers)
 
-  const { mappingTimeout, maxLingeringDials, closeServerOnMaxConnections: limits } = init
+  const { announce, mappingTimeout, maxLingeringDials, closeServerOnMaxConnections: limits } = init
 
   if (mappingTimeout != null && !(mappingTimeout >= 0 && mappingTimeout <= MAX_DELAY)) {
     throw new InvalidParametersError(`mappingTimeout must be a number of milliseconds from 0 on, not ${mappingTimeout}`)
+  }
+
+  if (announce != null && !ANNOUNCE.includes(announce)) {
+    throw new InvalidParametersError(`announce must be one of ${ANNOUNCE.join(', ')}, not ${announce}`)
   }
 
   if (maxLingeringDials != null && !(Number.isInteger(maxLingeringDials) && maxLingeringDials >= 0)) {

@@ -4,6 +4,7 @@ import { isLoopback } from '../address/scope.ts'
 import { DEFAULT_MAPPING_TIMEOUT, DEFAULT_STUN_SERVERS } from '../constants.ts'
 import { PublicMapping } from '../mapping/mapping.ts'
 import { DEFAULT_KEEP_ALIVE_INTERVAL } from '../mapping/options.ts'
+import { externalOf } from '../mapping/status.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import { Announcer } from './announcer.ts'
@@ -45,8 +46,10 @@ export class ListenerMapping {
     this.init = init
     this.announcer = new Announcer(components, {
       clock: systemClock,
-      autoConfirmAddress: init.options.autoConfirmAddress ?? true,
-      onChange: init.onChange
+      log: init.log,
+      announce: init.options.announce ?? 'dialable',
+      onAddress: init.onChange,
+      onReachability: () => { this.report() }
     })
   }
 
@@ -125,10 +128,22 @@ export class ListenerMapping {
       return
     }
 
-    this.announcer.update(status)
+    this.announcer.update(externalOf(status), status.state === 'direct')
+    this.report()
+  }
+
+  /**
+   * Tell the application the status, and whether strangers can dial the address
+   */
+  private report (): void {
+    const status = this.started?.mapping.status
+
+    if (status == null) {
+      return
+    }
 
     try {
-      this.init.options.onMappingChange?.(status)
+      this.init.options.onMappingChange?.('external' in status ? { ...status, ...this.announcer.reachability } : status)
     } catch (err: any) {
       this.init.log.error('onMappingChange failed - %e', err)
     }

@@ -73,7 +73,7 @@ describe('a home node, and peers that nobody here wrote', function () {
     const { lab } = await create()
     const { laptop } = await buildHome(lab, 'home', '11.1.0.1', { ...FULL_CONE, filtering })
     const server = await startPublicPeer(lab, 'server', '11.0.0.9', 'go', { autonat: true })
-    const { home, external } = await startHome(laptop, { autonat: true, autoConfirmAddress: false })
+    const { home, external } = await startHome(laptop, { autonat: true, announce: 'dialable' })
 
     expect((await home.ask('addresses')).addresses.filter((address: string) => address.startsWith(external))).to.be.empty()
     home.send('dial', { address: server.address })

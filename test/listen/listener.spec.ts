@@ -97,7 +97,7 @@ describe('listener', () => {
   it('leaves it to AutoNAT to confirm when told to', async () => {
     const server = closeLater(await mapsTo('11.0.0.1', 4001))
     const addressManager = recordingAddressManager()
-    const { addrs } = await listen({ stunServers: [server.uri], autoConfirmAddress: false }, undefined, { addressManager })
+    const { addrs } = await listen({ stunServers: [server.uri], announce: 'never' }, undefined, { addressManager })
 
     expect(addrs()).to.include('/ip4/11.0.0.1/tcp/4001')
     expect(addressManager.calls).to.be.empty()

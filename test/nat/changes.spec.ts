@@ -151,7 +151,7 @@ describe('a public address that changes', function () {
   }
 
   it('an address that AutoNAT has to confirm is not announced before it has', async () => {
-    const { program, servers, external } = await setUp({ options: { autoConfirmAddress: false } })
+    const { program, servers, external } = await setUp({ options: { announce: 'never' } })
     // the mapping is held all the same
     const { length } = servers[0].program.events
     await servers[0].program.waitFor('binding', () => servers[0].program.events.length > length + 2)

@@ -6,7 +6,7 @@ import type { Host, NATOptions } from '../nat-lab/index.ts'
 import type { Misbehaviour } from '../nat-lab/programs/hostile-partner.ts'
 
 const RESTRICTED: NATOptions = { mapping: 'endpoint-independent', filtering: 'address-and-port-dependent' }
-const OURS: Side = { nat: RESTRICTED, options: { dcutr: 'ours', autoConfirmAddress: false, earlyHolePunch: false } }
+const OURS: Side = { nat: RESTRICTED, options: { dcutr: 'ours', announce: 'never', earlyHolePunch: false } }
 
 const TIMES = Number(process.env.RUNS ?? 3)
 

@@ -48,7 +48,7 @@ describe('options of the transport', () => {
       minReconnectInterval: 1,
       allowPrivateMapping: true,
       mappingTimeout: 1,
-      autoConfirmAddress: true,
+      announce: 'always',
       portReuse: true,
       earlyHolePunch: true,
       maxLingeringDials: 1,

@@ -1,14 +1,16 @@
+import type { ListenerStatus } from '../../../src/index.ts'
 import type { MappingStatus } from '../../../src/mapping/index.ts'
 
 /**
  * A status as JSON
  */
-export function describeMapping (status: MappingStatus): object {
+export function describeMapping (status: MappingStatus | ListenerStatus): object {
   return {
     state: status.state,
     external: 'external' in status ? status.external.toString() : undefined,
     local: 'local' in status ? status.local.toString() : undefined,
     behaviour: 'behaviour' in status ? status.behaviour : undefined,
+    reachability: 'reachability' in status ? status.reachability : undefined,
     servers: 'servers' in status ? status.servers : undefined,
     reason: 'reason' in status ? status.reason.message : undefined,
     failures: status.failures.map(({ server, error }) => ({ server, name: error.name }))
