@@ -29,6 +29,7 @@ export function createSTUNServer (init: STUNServerInit = {}): STUNServer {
 
 export { createCounters } from './counters.ts'
 export { DEFAULT_LIMITS } from './limits.ts'
+export { collectGarbage } from './memory.ts'
 export { DEFAULT_DRAIN_DEADLINE } from './options.ts'
 export { networkMatcher } from './proxy-protocol.ts'
 export type { BindingEvent, DrainOptions, ListenOptions, RefuseEvent, ResetEvent, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState, STUNServerTLSInit, STUNTransport } from './options.ts'

@@ -137,7 +137,10 @@ export class ConnectionPipeline implements SessionHost {
       return
     }
 
-    this.unanswered.delete(connection)
+    // usually empty, and cheaper to ask than to search
+    if (this.unanswered.size > 0) {
+      this.unanswered.delete(connection)
+    }
 
     if (outcome !== 'success') {
       this.counters.errors[outcome]++

@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS } from '../../../src/server/limits.ts'
 import { closesAfterEach } from '../../../test/fixtures/cleanup.ts'
 import { rawClient, request } from '../../../test/fixtures/raw-client.ts'
 import { waitUntil } from '../../../test/fixtures/wait-until.ts'
+import { CalmAfterBurst } from '../src/server/calm-after-burst.ts'
 import { EventForwarder } from '../src/server/event-forwarder.ts'
 import { Heartbeats } from '../src/server/heartbeats.ts'
 import { createSTUNServer } from '../src/server/index.ts'
@@ -174,6 +175,21 @@ describe('tcp-stun server, workers', () => {
     expect(heartbeats.findSilent([live, silent], 3_600_000)).to.deep.equal([])
     expect(heartbeats.findSilent([live, silent], 3_601_000)).to.deep.equal([])
   })
+
+  for (const { title, accepted, expected } of [
+    { title: 'without connections', accepted: () => 0, expected: [] },
+    { title: 'with few connections', accepted: (s: number) => s, expected: [] },
+    { title: 'with connections all the time', accepted: (s: number) => 1_000 * s, expected: [] },
+    { title: 'after a burst, once', accepted: (s: number) => Math.min(12_000, 1_000 * s), expected: [30] },
+    { title: 'after each burst, with few connections in between', accepted: (s: number) => s + (s >= 5 ? 2_000 : 0) + (s >= 45 ? 2_000 : 0), expected: [20, 60] }
+  ]) {
+    it(`collects garbage ${title}: ${expected.length} times`, () => {
+      const burst = new CalmAfterBurst()
+      const ended = Array.from({ length: 100 }, (_, s) => s + 1).filter(s => burst.hasEnded(accepted(s), s * 1_000))
+
+      expect(ended).to.deep.equal(expected)
+    })
+  }
 
   it('gives the clients of each worker memory, however many workers there are', async () => {
     expect(shareLimits(DEFAULT_LIMITS, 16).maxMemory).to.equal(MIN_MEMORY)

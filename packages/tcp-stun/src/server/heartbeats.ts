@@ -36,8 +36,8 @@ export class Heartbeats {
   }
 
   findSilent<T extends Heartbeat> (workers: Iterable<T>, now: number): T[] {
-    // This process did not run, say because the machine slept: what workers have
-    // sent meanwhile is still unread.
+    // This process did not run either, for example because the machine slept: what
+    // the workers sent meanwhile is still unread.
     if (now - this.checkedAt > 2 * this.interval) {
       this.pausedUntil = now + SERVING_TIMEOUT
     }

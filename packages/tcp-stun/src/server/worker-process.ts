@@ -33,7 +33,13 @@ export class WorkerProcess implements Heartbeat {
   private failure = new Error('A worker of the STUN server ended before it listened')
 
   constructor (init: WorkerProcessInit) {
-    this.process = fork(fileURLToPath(new URL('./worker.js', import.meta.url)), [], { serialization: 'advanced' })
+    this.process = fork(fileURLToPath(new URL('./worker.js', import.meta.url)), [], {
+      serialization: 'advanced',
+      // to give memory back after a burst
+      execArgv: [...process.execArgv, '--expose-gc'],
+      // one malloc arena instead of one for each thread: a worker has one busy thread
+      env: { MALLOC_ARENA_MAX: '1', ...process.env }
+    })
     this.exited = pEvent(this.process, 'exit', { rejectionEvents: [] })
     this.process.on('error', err => { this.failure = err })
     this.process.on('message', (report: WorkerReport) => { this.onReport(report, init) })

@@ -2,7 +2,8 @@
  * One of several processes that serve on the same ports. Its parent process sends
  * it commands, and it ends when the parent does.
  */
-import { createSTUNServer } from 'libp2p-tcp-stun/server'
+import { collectGarbage, createSTUNServer } from 'libp2p-tcp-stun/server'
+import { CalmAfterBurst } from './calm-after-burst.ts'
 import { EventForwarder } from './event-forwarder.ts'
 import { STATUS_INTERVAL } from './worker-messages.ts'
 import type { WorkerCommand, WorkerReport } from './worker-messages.ts'
@@ -10,6 +11,7 @@ import type { STUNServer } from 'libp2p-tcp-stun/server'
 
 let server: STUNServer | undefined
 let forwarder: EventForwarder | undefined
+const burst = new CalmAfterBurst()
 
 function send (report: WorkerReport, done: () => void = () => {}): void {
   if (process.connected) {
@@ -20,6 +22,15 @@ function send (report: WorkerReport, done: () => void = () => {}): void {
 function sendStatus (): void {
   if (server != null) {
     send({ type: 'status', counters: server.counters, overloaded: server.state === 'overloaded' })
+  }
+}
+
+function onInterval (): void {
+  sendStatus()
+
+  // V8 keeps the memory of a burst until it is told to give it back
+  if (server != null && burst.hasEnded(server.counters.accepted, performance.now())) {
+    collectGarbage()
   }
 }
 
@@ -44,7 +55,7 @@ async function run (command: WorkerCommand): Promise<void> {
     forwarder = new EventForwarder(server, (name, detail, done) => { send({ type: 'event', name, detail }, done) })
     forwarder.forward(command.events)
     await server.listen({ reusePort: true })
-    setInterval(sendStatus, STATUS_INTERVAL).unref()
+    setInterval(onInterval, STATUS_INTERVAL).unref()
     send({ type: 'listening' })
   } else if (command.type === 'forward') {
     forwarder?.forward(command.events)
