@@ -1,13 +1,16 @@
 /**
  * Our server and Debian's coturn in turn, under the same load:
  *
- *   npm run bench:server -- [--check] [--report] [--rounds 35] [--json FILE] [--seconds 0.4]
- *                           [--workers 2] [--connections 20000] [--open-seconds 30]
+ *   npm run bench:server -- [--check] [--report] [--rounds 35] [--json FILE]
+ *
+ * and --seconds 0.4, --workers 2, --connections 20000, --open-seconds 30,
+ * --burst 200000, --burst-workers 16 with their defaults.
  *
  * Ours has as many workers as the machine has cores, as coturn has threads.
  */
 import { execFileSync } from 'node:child_process'
 import os from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { benchOptions } from '../lib/options.ts'
 import { atLeast, atMost } from '../lib/promise.ts'
 import { Scoreboard } from '../lib/scoreboard.ts'
@@ -20,7 +23,9 @@ const options = benchOptions({
   seconds: { type: 'string', default: '0.4' },
   workers: { type: 'string', default: String(os.cpus().length) },
   connections: { type: 'string', default: '20000' },
-  'open-seconds': { type: 'string', default: '30' }
+  'open-seconds': { type: 'string', default: '30' },
+  burst: { type: 'string', default: '200000' },
+  'burst-workers': { type: 'string', default: '16' }
 })
 
 const SECONDS = Number(options.seconds)
@@ -29,13 +34,14 @@ const WORKERS = Number(options.workers)
 const HELD = Number(options.connections)
 
 /**
- * What is promised, and for the chart what lies between
+ * The numbers of connections that promises are about, and for the chart those in
+ * between
  */
 const CONNECTIONS = options.report ? [1, 10, 50, 100, 500] : [1, 50, 500]
 const PROMISED = [1, 50, 500]
 
 /**
- * A process may not open more files than this, and needs some for itself
+ * What one process may open, less what it needs itself
  */
 const FILES = Number(execFileSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' })) - 200
 
@@ -43,6 +49,17 @@ const FILES = Number(execFileSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' 
  * Of an idle connection, in bytes
  */
 const MAX_MEMORY = 5_000
+
+/**
+ * New connections a second in a burst: what two cores serve with room to spare
+ */
+const BURST_RATE = 2_500
+
+/**
+ * How long the memory of a burst may take to be given back, in s
+ */
+const BURST_PATIENCE = 60
+const MIB = 1024 * 1024
 
 type Results = Record<'ours' | 'coturn', Sample>
 
@@ -53,6 +70,7 @@ try {
   await requests()
   await idle()
   await opens()
+  await burst()
 } finally {
   load.remove()
 }
@@ -83,7 +101,7 @@ async function requests (): Promise<void> {
 }
 
 /**
- * Each connection asks as soon as it is answered
+ * Each connection sends a request as soon as it is answered
  */
 async function ask (ours: Subject, coturn: Subject, connections: number): Promise<{ rate: Results, cpu: Results }> {
   const cpu: Record<'ours' | 'coturn', number[]> = { ours: [], coturn: [] }
@@ -107,8 +125,8 @@ async function ask (ours: Subject, coturn: Subject, connections: number): Promis
 }
 
 /**
- * Memory of an idle connection that has asked once, and whether all are answered
- * still. Where a process may not have so many, several workers hold them.
+ * The memory of an idle connection that was answered once, and whether all are
+ * answered again. Where one process may not hold so many, several workers do.
  */
 async function idle (): Promise<void> {
   const workers = Math.max(WORKERS, HELD > FILES ? Math.ceil(HELD / FILES * 1.05) : 0)
@@ -120,7 +138,7 @@ async function idle (): Promise<void> {
 }
 
 async function held (subject: Subject, connections: number): Promise<{ memory: number, answered: number }> {
-  // the first ones warm it up: what they leave behind is not theirs
+  // the first ones warm it up: what they leave behind does not count
   const warm = await load.hold(subject.port, 500)
   await warm.stop()
   const before = subject.memory()
@@ -139,6 +157,43 @@ async function opens (): Promise<void> {
 
   board.add({ what: `answered, 1 000 new connections a second for ${seconds} s`, unit: '', results: { ours: answered }, promise: { text: 'all', kept: answered === seconds * 1_000 && errors === 0 } })
   board.add({ what: 'the slowest answer then', unit: 'ms', results: { ours: maxLatencyMs } })
+}
+
+/**
+ * What many short clients and HELD idle ones leave behind once they are gone
+ */
+async function burst (): Promise<void> {
+  const clients = Number(options.burst)
+  const workers = Number(options['burst-workers'])
+  const after = Math.min(1_000, clients)
+
+  await using([await startOurs(workers)], async subject => {
+    const atRest = subject.resident()
+    const short = await load.open(subject.port, BURST_RATE, clients / BURST_RATE)
+    const programs = Math.ceil(HELD / FILES)
+    const holders = await Promise.all(Array.from({ length: programs }, async () => load.hold(subject.port, Math.floor(HELD / programs))))
+    await Promise.all(holders.map(async holder => holder.stop()))
+    const seconds = await secondsUntil(() => subject.resident() <= 1.2 * atRest + workers * 8 * MIB, BURST_PATIENCE)
+    const last = await load.open(subject.port, after, 1)
+
+    board.add({ what: `answered, ${clients} short connections to ${workers} workers`, unit: '', results: { ours: short.answered }, promise: { text: 'all', kept: short.answered === clients } })
+    board.add({ what: 'until their memory is given back, to 20 % and 8 MiB a worker above rest', unit: 's', results: { ours: seconds }, promise: { text: `at most ${BURST_PATIENCE}`, kept: seconds <= BURST_PATIENCE } })
+    board.add({ what: `answered of ${after} connections after that`, unit: '', results: { ours: last.answered }, promise: { text: 'all', kept: last.answered === after } })
+  })
+}
+
+/**
+ * How long it takes until the condition holds, at most a little longer than `max` s
+ */
+async function secondsUntil (condition: () => boolean, max: number): Promise<number> {
+  const start = performance.now()
+  const passed = (): number => (performance.now() - start) / 1_000
+
+  while (!condition() && passed() <= max) {
+    await delay(500)
+  }
+
+  return passed()
 }
 
 async function using<T> (subjects: Subject[], use: (...subjects: Subject[]) => Promise<T>): Promise<T> {

@@ -1,15 +1,16 @@
 /*
- * The load: one thread around epoll, so that the server is what is measured.
+ * The load: one thread around epoll, so that the server is the bottleneck.
  *
- *   load ask  HOST PORT CONNECTIONS SECONDS   each connection asks as fast as it is answered: a
- *                                             while to warm up, then waits for a line of standard
- *                                             input, then SECONDS
- *   load open HOST PORT PER_SECOND SECONDS    so many new connections a second, each asks once
- *   load hold HOST PORT CONNECTIONS           connects and asks once; asks all again for each
- *                                             line of standard input, ends with it
+ *   load ask  HOST PORT CONNECTIONS SECONDS   each connection sends a request as soon as it is
+ *                                             answered: a while to warm up, then it waits for a
+ *                                             line of standard input, then for SECONDS
+ *   load open HOST PORT PER_SECOND SECONDS    opens connections, and sends one request on each
+ *   load hold HOST PORT CONNECTIONS           opens connections and sends a request on each, and
+ *                                             another one for each line of standard input; ends
+ *                                             with standard input
  *
- * Prints JSON, a line each. Nothing is under way while it waits for standard input. Connects from 127.1.0.1, 127.1.0.2 and so on: a pair
- * of addresses has too few ports.
+ * Prints one JSON object a line. No request is pending while it waits for standard input. It
+ * connects from 127.1.0.1, 127.1.0.2 and so on: one pair of addresses has too few ports.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -17,19 +17,24 @@ export interface Subject {
   port: number
 
   /**
-   * CPU that its processes have used so far, in s
+   * CPU time that its processes have used so far, in s
    */
   cpu(): number
 
   /**
-   * Memory that its processes have now, in bytes: resident, without shared pages
+   * Memory of its processes now, in bytes: resident, without shared pages
    */
   memory(): number
+
+  /**
+   * The same with shared pages: what the system shows
+   */
+  resident(): number
   stop(): Promise<void>
 }
 
 /**
- * What the load program says
+ * What the load program reports
  */
 export interface LoadReport {
   answered: number
@@ -43,7 +48,7 @@ export interface LoadReport {
 const HOST = '127.0.0.1'
 
 /**
- * The limits are for strangers, not for one machine that is all clients
+ * One machine is all clients here, so the limits for one address do not apply
  */
 const NO_LIMITS = [
   '--max-connections', '1000000', '--max-connections-per-address', '1000000',
@@ -87,7 +92,7 @@ export function coturnVersion (): string {
 function subject (name: Subject['name'], pid: number, port: number, stop: () => Promise<void>): Subject {
   const sum = (read: (pid: number) => number): number => family(pid).reduce((total, pid) => total + read(pid), 0)
 
-  return { name, port, stop, cpu: () => sum(cpuOf), memory: () => sum(memoryOf) }
+  return { name, port, stop, cpu: () => sum(cpuOf), memory: () => sum(pid => memoryOf(pid, 'RssAnon')), resident: () => sum(pid => memoryOf(pid, 'VmRSS')) }
 }
 
 /**
@@ -100,17 +105,17 @@ function family (pid: number): number[] {
 }
 
 /**
- * By the scheduler's own clock: what is counted in ticks is far off for a process
- * that sleeps and wakes with each request
+ * By the scheduler's clock. Ticks are far off for a process that sleeps and wakes
+ * up with each request.
  */
 function cpuOf (pid: number): number {
   return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]), 0) / 1e9
 }
 
-function memoryOf (pid: number): number {
-  const [, anonymous] = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+function memoryOf (pid: number, line: 'RssAnon' | 'VmRSS'): number {
+  const [, kilobytes] = new RegExp(`^${line}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
 
-  return Number(anonymous) * 1024
+  return Number(kilobytes) * 1024
 }
 
 /**
@@ -129,8 +134,8 @@ export class Load {
   }
 
   /**
-   * Ask for so many seconds, on so many connections: what that cost the subject,
-   * without what it costs to connect and to hang up
+   * Send requests on these connections for this long, and measure the CPU time of
+   * the subject, without that of connecting and closing
    */
   async ask (subject: Subject, connections: number, seconds: number): Promise<LoadReport & { subjectCPU: number }> {
     const { child, lines } = this.start('ask', subject.port, connections, seconds)
@@ -147,14 +152,14 @@ export class Load {
   }
 
   /**
-   * Connect so often a second, and ask once on each connection
+   * Open this many connections a second, and send one request on each
    */
   async open (port: number, perSecond: number, seconds: number): Promise<LoadReport> {
     return nextLine(this.start('open', port, perSecond, seconds).lines, ({ answered }) => answered != null)
   }
 
   /**
-   * Hold connections until it is stopped
+   * Hold this many connections until it is stopped
    */
   async hold (port: number, connections: number): Promise<{ report: LoadReport, ask(): Promise<LoadReport>, stop(): Promise<void> }> {
     const { child, lines } = this.start('hold', port, connections)

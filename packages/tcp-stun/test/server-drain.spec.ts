@@ -1,4 +1,6 @@
 import { expect } from 'aegir/chai'
+import { requestInterval } from '../../../src/mapping/index.ts'
+import { DEFAULT_DRAIN_DEADLINE } from '../../../src/server/options.ts'
 import { getAttribute } from '../../../src/stun/message.ts'
 import { closesAfterEach } from '../../../test/fixtures/cleanup.ts'
 import { rawClient } from '../../../test/fixtures/raw-client.ts'
@@ -75,5 +77,9 @@ describe('tcp-stun server, draining', () => {
     controller.abort()
     await drained
     expect(await client.closed).to.equal('ECONNRESET')
+  })
+
+  it('waits longer by default than a client of this package takes between two requests', () => {
+    expect(DEFAULT_DRAIN_DEADLINE).to.be.above(1.1 * requestInterval(15_000))
   })
 })
