@@ -42,7 +42,7 @@ export function verdictText (verdict: Verdict, families: FamilyReport[]): Verdic
     default:
       return {
         title: 'This platform cannot share a TCP port',
-        advice: 'Nothing was tested. A listener and its connections to STUN servers have to share one port, which takes Linux. On this platform the transport works like @libp2p/tcp.'
+        advice: 'Nothing was tested. A listener and its connections to STUN servers have to share one port, which takes Linux and Node.js 22.12 or later. Here the transport works like @libp2p/tcp.'
       }
   }
 }
