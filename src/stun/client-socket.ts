@@ -2,8 +2,10 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { bindSocket } from '../net/bound-socket.ts'
 import { resetSocket } from '../net/reset-socket.ts'
+import { STUNConnectionError } from './errors.ts'
 import type { STUNClientInit } from './client-init.ts'
 import type { Endpoint } from '../address/endpoint.ts'
+import type { BoundSocket } from '../net/bound-socket.ts'
 
 /**
  * `socket` is read and written; `raw` is the TCP connection below its TLS, or the
@@ -17,6 +19,7 @@ export interface ClientSocket {
 /**
  * Begin to connect to the server, from the local port if one is given
  *
+ * @throws {STUNConnectionError} the local port is in use by a socket that does not share it
  * @throws the system's error: the local port cannot be bound, or a certificate of ours is wrong
  */
 export function openSocket ({ server, local, tls: secure, keepAlive }: STUNClientInit): ClientSocket {
@@ -26,7 +29,7 @@ export function openSocket ({ server, local, tls: secure, keepAlive }: STUNClien
   const secureContext = secure == null ? undefined : tls.createSecureContext(secure)
   const raw = local == null
     ? net.connect(options)
-    : bindSocket({ ...local, ipv6Only: net.isIPv6(local.host) }).connect(options)
+    : bindLocal(local).connect(options)
 
   if (keepAlive != null && keepAlive >= 1_000) {
     raw.setKeepAlive(true, keepAlive)
@@ -48,6 +51,21 @@ export function openSocket ({ server, local, tls: secure, keepAlive }: STUNClien
   })
 
   return { socket, raw }
+}
+
+/**
+ * The server is not to blame when the local port cannot be shared
+ */
+function bindLocal (local: Endpoint): BoundSocket {
+  try {
+    return bindSocket({ ...local, ipv6Only: net.isIPv6(local.host) })
+  } catch (err: any) {
+    if (err.code !== 'EADDRINUSE') {
+      throw err
+    }
+
+    throw new STUNConnectionError(`The socket that has local port ${local.port} does not share it: let it listen with \`reusePort: true\``, { cause: err })
+  }
 }
 
 /**

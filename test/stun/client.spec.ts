@@ -27,6 +27,21 @@ describe('STUN client', () => {
     return { server, host, port: server.addresses[0].port }
   }
 
+  it('names the missing reusePort of the socket that has the local port', async () => {
+    const listener = net.createServer().listen({ host: '127.0.0.1', port: 0 })
+    closing.push(listener)
+    await pEvent(listener, 'listening')
+    const { port } = listener.address() as net.AddressInfo
+    const { server } = await realServer()
+    const client = closeLater(new STUNClient({ server: server.addresses[0], local: { host: '127.0.0.1', port } }))
+    const err: any = await client.connect().catch(err => err)
+
+    expect(err).to.be.an.instanceOf(STUNConnectionError)
+    expect(err.message).to.include(`local port ${port}`).and.to.include('reusePort: true')
+    expect(err.message).to.not.include(String(server.addresses[0].port))
+    expect(err.cause).to.have.property('code', 'EADDRINUSE')
+  })
+
   for (const host of ['127.0.0.1', '::1']) {
     it(`learns the address of a shared local port at ${host}`, async () => {
       const server = await realServer(host)
