@@ -5,7 +5,6 @@ import { HostsFile } from './hosts-file.ts'
 import { SharedCalls } from './shared-calls.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { LookupAddress, ResolverOptions } from 'node:dns'
-import type { LookupFunction } from 'node:net'
 
 /**
  * A server's name and port as an SRV record gives them (RFC 2782)
@@ -93,22 +92,6 @@ export async function resolveHost (name: string, family: 0 | 4 | 6, options?: Ab
   throw results.find(result => result.status === 'rejected')?.reason ?? notFound(name)
 }
 
-/**
- * The `lookup` option of `net.connect`: the same as `resolveHost`
- */
-export function lookupFunction (options?: AbortOptions): LookupFunction {
-  return (name, { family, all }, callback) => {
-    resolveHost(name, family === 4 || family === 'IPv4' ? 4 : family === 6 || family === 'IPv6' ? 6 : 0, options)
-      .then(addresses => {
-        if (all === true) {
-          callback(null, addresses)
-        } else {
-          callback(null, addresses[0].address, addresses[0].family)
-        }
-      }, err => { callback(err, []) })
-  }
-}
-
 async function lookup (name: string, family: 4 | 6, options: Required<AbortOptions>): Promise<string[]> {
   const host = (domainToASCII(name) || name).toLowerCase().replace(/\.$/, '')
   const addresses = await hostsFile.lookup(host, family)
@@ -123,7 +106,9 @@ async function lookup (name: string, family: 4 | 6, options: Required<AbortOptio
   }
 
   try {
-    return await query(LOOKUP, async resolver => family === 4 ? resolver.resolve4(host) : resolver.resolve6(host), options)
+    return await query(LOOKUP, async resolver => {
+      return family === 4 ? resolver.resolve4(host) : resolver.resolve6(host)
+    }, options)
   } catch (err: any) {
     options.signal.throwIfAborted()
 
@@ -138,7 +123,9 @@ async function lookup (name: string, family: 4 | 6, options: Required<AbortOptio
 /**
  * Ask the DNS servers of the system, until the signal is aborted
  */
-async function query<T> (limits: ResolverOptions, ask: (resolver: dns.Resolver) => Promise<T>, { signal }: AbortOptions): Promise<T> {
+async function query<T> (
+  limits: ResolverOptions, ask: (resolver: dns.Resolver) => Promise<T>, { signal }: AbortOptions
+): Promise<T> {
   signal?.throwIfAborted()
   const resolver = new dns.Resolver(limits)
   const cancel = (): void => { resolver.cancel() }
@@ -171,5 +158,7 @@ async function systemLookup (name: string, family: 4 | 6, { signal }: Required<A
 }
 
 function notFound (name: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), { code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: name })
+  const err = new Error(`getaddrinfo ENOTFOUND ${name}`)
+
+  return Object.assign(err, { code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname: name })
 }

@@ -12,19 +12,8 @@ const FAMILY_IPV4 = 0x01
 const FAMILY_IPV6 = 0x02
 
 /**
- * The value of MAPPED-ADDRESS and its kin (RFC 8489, section 14.1)
- *
- * @throws {InvalidParametersError} not an IP address, or not a port
- */
-export function encodeAddress (endpoint: Endpoint): Uint8Array {
-  const value = new Uint8Array(endpoint.host.includes(':') ? 20 : 8)
-  writeAddress(endpoint, value, 0)
-
-  return value
-}
-
-/**
- * The same into bytes that are there already. Returns where it ends.
+ * Write an address as the value of MAPPED-ADDRESS has it (RFC 8489, section 14.1).
+ * Returns where the value ends.
  *
  * @throws {InvalidParametersError} not an IP address, or not a port
  */
@@ -52,8 +41,8 @@ export function writePort (port: number, out: Uint8Array, offset: number): numbe
 }
 
 /**
- * The address whose value begins at `start` of these bytes. With `xor` they are
- * of a message, and the value is that of XOR-MAPPED-ADDRESS.
+ * The address whose value begins at `start` of these bytes. With `xor` the bytes are
+ * a message, and the value is that of XOR-MAPPED-ADDRESS.
  *
  * @throws {STUNProtocolError} unknown family, or wrong length for it
  */
@@ -77,11 +66,13 @@ export function decodeAddress (bytes: Uint8Array, start = 0, length = bytes.byte
 }
 
 /**
- * XOR the value of an address attribute, from `start` to `end` of these bytes,
- * with the cookie and the transaction id: turns it into that of
- * XOR-MAPPED-ADDRESS (RFC 8489, section 14.2)
+ * XOR the value of an address attribute, from `start` to `end` of these bytes, with
+ * the cookie and the transaction id, as XOR-MAPPED-ADDRESS has it (RFC 8489, section
+ * 14.2)
  */
-export function xorAddressInPlace (out: Uint8Array, start: number, end: number, transactionId: Uint8Array, idOffset: number): void {
+export function xorAddressInPlace (
+  out: Uint8Array, start: number, end: number, transactionId: Uint8Array, idOffset: number
+): void {
   out[start + 2] ^= MAGIC_COOKIE >>> 24
   out[start + 3] ^= MAGIC_COOKIE >>> 16 & 0xff
   out[start + 4] ^= MAGIC_COOKIE >>> 24
@@ -95,9 +86,11 @@ export function xorAddressInPlace (out: Uint8Array, start: number, end: number, 
 }
 
 /**
- * The groups of an IPv6 address. XORed it is with the message's cookie and
- * transaction id, which follow each other.
+ * The groups of an IPv6 address. With `xor` they are XORed with the cookie and the
+ * transaction id, which follow each other in the header of the message.
  */
 function readGroups (bytes: Uint8Array, offset: number, xor: boolean): number[] {
-  return Array.from({ length: 8 }, (_, i) => readUint16(bytes, offset + 2 * i) ^ (xor ? readUint16(bytes, 4 + 2 * i) : 0))
+  const group = (i: number): number => readUint16(bytes, offset + 2 * i) ^ (xor ? readUint16(bytes, 4 + 2 * i) : 0)
+
+  return Array.from({ length: 8 }, (_, i) => group(i))
 }

@@ -110,7 +110,9 @@ export function text<T extends string> (type: T, code: number, max: number): Att
 /**
  * Bytes whose number is limited by `isLength`
  */
-export function bytes<T extends string> (type: T, code: number, isLength: (length: number) => boolean): AttributeCodec<BytesAttribute<T>> {
+export function bytes<T extends string> (
+  type: T, code: number, isLength: (length: number) => boolean
+): AttributeCodec<BytesAttribute<T>> {
   return {
     type,
     code,
@@ -148,7 +150,9 @@ export function checksum<T extends string> (type: T, code: number): AttributeCod
 /**
  * RFC 8489, section 14.8: the hundreds and the rest in one byte each, and a reason
  */
-export function errorCode<T extends string> (type: T, code: number): AttributeCodec<{ type: T, code: number, reason: string }> {
+export function errorCode<T extends string> (
+  type: T, code: number
+): AttributeCodec<{ type: T, code: number, reason: string }> {
   return {
     type,
     code,
@@ -194,11 +198,15 @@ export function codes<T extends string> (type: T, code: number): AttributeCodec<
 /**
  * RFC 5780, section 7.2
  */
-export function changeRequest<T extends string> (type: T, code: number): AttributeCodec<{ type: T, changeIP: boolean, changePort: boolean }> {
+export function changeRequest<T extends string> (
+  type: T, code: number
+): AttributeCodec<{ type: T, changeIP: boolean, changePort: boolean }> {
   return {
     type,
     code,
-    write: ({ changeIP, changePort }, out, offset) => writeUint32((changeIP ? 0x04 : 0) | (changePort ? 0x02 : 0), out, offset),
+    write: ({ changeIP, changePort }, out, offset) => {
+      return writeUint32((changeIP ? 0x04 : 0) | (changePort ? 0x02 : 0), out, offset)
+    },
     decode: (bytes, start, length) => {
       assertLength(type, length, length === 4)
 

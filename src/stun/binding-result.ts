@@ -1,17 +1,18 @@
-import { attributeCode, isComprehensionRequired } from './attributes.ts'
+import { isSameEndpoint } from '../address/endpoint.ts'
+import { isComprehensionRequired } from './attributes.ts'
 import { STUNErrorResponseError, STUNProtocolError } from './errors.ts'
 import { getAttribute } from './message.ts'
 import type { STUNMessage } from './message.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 
 /**
- * What servers of RFC 3489 still send, section 11.2: RESPONSE-ADDRESS,
+ * Attributes that servers of RFC 3489 still send, section 11.2: RESPONSE-ADDRESS,
  * SOURCE-ADDRESS, CHANGED-ADDRESS, REFLECTED-FROM
  */
 const RFC_3489 = [0x0002, 0x0004, 0x0005, 0x000b]
 
 /**
- * What a server says of the address it sees (RFC 8489, section 2)
+ * The answer to a Binding request (RFC 8489, section 2)
  */
 export interface BindingResult {
   /**
@@ -26,29 +27,28 @@ export interface BindingResult {
   local: Endpoint
 
   /**
-   * The MAPPED-ADDRESS of an answer whose XOR-MAPPED-ADDRESS differs: something
-   * on the way rewrites addresses in the payload, an application layer gateway
+   * The MAPPED-ADDRESS when it differs from XOR-MAPPED-ADDRESS: an application
+   * layer gateway on the path rewrites addresses in the payload
    */
   rewritten?: Endpoint
 
   /**
-   * The MAPPED-ADDRESS, which tells when nothing is rewritten that something
-   * could have been
+   * The MAPPED-ADDRESS, if there is one: only then could a gateway have rewritten it
    */
   mappedAddress?: Endpoint
 
   /**
-   * Where the server can be asked too (RFC 5780, section 7.4)
+   * OTHER-ADDRESS: another endpoint of the server (RFC 5780, section 7.4)
    */
   otherAddress?: Endpoint
 
   /**
-   * The address the answer was sent from (RFC 5780, section 7.3)
+   * RESPONSE-ORIGIN: where the answer was sent from (RFC 5780, section 7.3)
    */
   responseOrigin?: Endpoint
 
   /**
-   * What the server calls itself
+   * SOFTWARE: the name and version of the server
    */
   software?: string
 
@@ -62,14 +62,17 @@ export interface BindingResult {
  * Read the answer to a Binding request
  *
  * @throws {STUNErrorResponseError} it is an error response
- * @throws {STUNProtocolError} it lacks what it must have, or has what is not understood
+ * @throws {STUNProtocolError} it lacks an attribute that it must have, or has an unknown one that must be understood
  */
-export function readResult (message: STUNMessage, server: string, local: Endpoint | undefined, roundTrip: number): BindingResult {
-  const unknown = message.attributes.find(attribute => attribute.type === 'UNKNOWN' && isComprehensionRequired(attribute.code) && !RFC_3489.includes(attribute.code))
-
+export function readResult (
+  message: STUNMessage, server: string, local: Endpoint | undefined, roundTrip: number
+): BindingResult {
   // RFC 8489, sections 6.3.3 and 6.3.4
-  if (unknown != null) {
-    throw new STUNProtocolError(`${server} sent an attribute that has to be understood and is not known: 0x${attributeCode(unknown).toString(16).padStart(4, '0')}`)
+  for (const attribute of message.attributes) {
+    if (attribute.type === 'UNKNOWN' && isComprehensionRequired(attribute.code) && !RFC_3489.includes(attribute.code)) {
+      const code = attribute.code.toString(16).padStart(4, '0')
+      throw new STUNProtocolError(`${server} sent an unknown attribute that a client must understand: 0x${code}`)
+    }
   }
 
   if (message.class === 'error') {
@@ -87,7 +90,7 @@ export function readResult (message: STUNMessage, server: string, local: Endpoin
   return {
     mapped,
     local,
-    rewritten: mappedAddress != null && (mappedAddress.host !== mapped.host || mappedAddress.port !== mapped.port) ? mappedAddress : undefined,
+    rewritten: mappedAddress == null || isSameEndpoint(mappedAddress, mapped) ? undefined : mappedAddress,
     mappedAddress,
     otherAddress: getAttribute(message, 'OTHER-ADDRESS')?.address,
     responseOrigin: getAttribute(message, 'RESPONSE-ORIGIN')?.address,

@@ -119,7 +119,9 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
         resetClientSocket(connection)
       }
 
-      const reason = err?.syscall != null || typeof err?.code === 'string' ? new STUNConnectionError(`Could not connect to ${this}: ${describe(err)}`, { cause: err }) : err
+      const reason = isSystemError(err)
+        ? new STUNConnectionError(`Could not connect to ${this}: ${describe(err)}`, { cause: err })
+        : err
       this.closed(reason instanceof Error ? reason : new AbortError())
       throw reason
     } finally {
@@ -201,7 +203,8 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
    */
   private endWith (socket: net.Socket): void {
     socket.on('error', err => {
-      const what = this.state.name === 'connecting' ? `Could not connect to ${this}` : `The connection to ${this} failed`
+      const isConnecting = this.state.name === 'connecting'
+      const what = isConnecting ? `Could not connect to ${this}` : `The connection to ${this} failed`
       this.end(new STUNConnectionError(`${what}: ${describe(err)}`, { cause: err }))
     })
     socket.on('end', () => { this.end(new STUNConnectionError(`${this} ended the connection`)) })
@@ -299,6 +302,10 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
 
     this.safeDispatchEvent('close', { detail: reason })
   }
+}
+
+function isSystemError (err: any): err is NodeJS.ErrnoException {
+  return err?.syscall != null || typeof err?.code === 'string'
 }
 
 /**

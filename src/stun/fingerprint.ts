@@ -5,7 +5,7 @@ import { HEADER_LENGTH } from './constants.ts'
 import { findAttribute } from './find-attribute.ts'
 
 /**
- * Tells STUN's CRC-32 from that of a packet that carries STUN (RFC 8489, section 14.7)
+ * Distinguishes the CRC-32 of STUN from that of a packet that carries STUN (RFC 8489, section 14.7)
  */
 const FINGERPRINT_XOR = 0x5354554e
 
@@ -15,17 +15,15 @@ const FINGERPRINT_XOR = 0x5354554e
 export const FINGERPRINT_LENGTH = 8
 
 /**
- * Whether a message ends in a FINGERPRINT, and the right one (RFC 8489, section 14.7)
+ * Whether a message ends with its right FINGERPRINT (RFC 8489, section 14.7)
  */
 export function checkFingerprint (bytes: Uint8Array): boolean {
   const offset = findAttribute(bytes, ATTRIBUTE_CODES.FINGERPRINT)
-  const length = HEADER_LENGTH + readUint16(bytes, 2)
+  const isWhole = bytes.byteLength === HEADER_LENGTH + readUint16(bytes, 2)
+  const isLast = offset !== -1 && offset === bytes.byteLength - FINGERPRINT_LENGTH
 
-  if (offset === -1 || offset !== length - FINGERPRINT_LENGTH || length !== bytes.byteLength || readUint16(bytes, offset + 2) !== 4) {
-    return false
-  }
-
-  return readUint32(bytes, offset + 4) === fingerprint(bytes, 0, offset)
+  return isWhole && isLast && readUint16(bytes, offset + 2) === 4 &&
+    readUint32(bytes, offset + 4) === fingerprint(bytes, 0, offset)
 }
 
 /**

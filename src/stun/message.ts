@@ -61,9 +61,19 @@ export interface EncodeOptions {
 const MAX_LENGTH = HEADER_LENGTH + 0xfffc
 
 /**
- * Messages are parts of a larger piece of memory, as Buffers are: one of its own
- * would cost more than all the rest of a message. It is not that of Buffers
- * because the length is not known before.
+ * Only these may follow the integrity of a message, in this order (RFC 8489, sections
+ * 14.5 to 14.7)
+ */
+const SEALS = [
+  ATTRIBUTE_CODES['MESSAGE-INTEGRITY'],
+  ATTRIBUTE_CODES['MESSAGE-INTEGRITY-SHA256'],
+  ATTRIBUTE_CODES.FINGERPRINT
+]
+
+/**
+ * Messages are parts of a larger piece of memory, because an allocation for each
+ * would cost more than all the rest. It is not the pool of Buffers because the
+ * length is not known before.
  */
 let pool = Buffer.alloc(0)
 let used = 0
@@ -75,11 +85,13 @@ export function createTransactionId (): Uint8Array {
   return randomFillSync(new Uint8Array(TRANSACTION_ID_LENGTH))
 }
 
+type AttributeOf<T extends AttributeType> = Extract<Attribute, { type: T }>
+
 /**
  * The first attribute of a type
  */
-export function getAttribute<T extends AttributeType> (message: STUNMessage, type: T): Extract<Attribute, { type: T }> | undefined {
-  return message.attributes.find((attribute): attribute is Extract<Attribute, { type: T }> => attribute.type === type)
+export function getAttribute<T extends AttributeType> (message: STUNMessage, type: T): AttributeOf<T> | undefined {
+  return message.attributes.find((attribute): attribute is AttributeOf<T> => attribute.type === type)
 }
 
 /**
@@ -99,7 +111,8 @@ export function encodeMessage (message: STUNMessage, options: EncodeOptions = {}
   }
 
   if (transactionId.byteLength !== TRANSACTION_ID_LENGTH) {
-    throw new InvalidParametersError(`A transaction id has ${TRANSACTION_ID_LENGTH} bytes, not ${transactionId.byteLength}`)
+    const length = transactionId.byteLength
+    throw new InvalidParametersError(`A transaction id has ${TRANSACTION_ID_LENGTH} bytes, not ${length}`)
   }
 
   const start = reserve()
@@ -159,7 +172,7 @@ export function decodeMessage (bytes: Uint8Array): STUNMessage {
     throw new STUNProtocolError(`a message of ${bytes.byteLength} bytes whose header says ${length}`)
   }
 
-  // text is read by a method of Buffer
+  // only Buffers decode text fast
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const type = readUint16(buffer, 0)
 
@@ -196,7 +209,7 @@ export function checkHeader (bytes: Uint8Array, offset: number, available: numbe
 
 function decodeAttributes (bytes: Buffer): Attribute[] {
   const attributes: Attribute[] = []
-  let sealed: 'no' | 'by-sha1' | 'by-sha256' | 'by-fingerprint' = 'no'
+  let sealed = -1
   let offset = HEADER_LENGTH
 
   // the length is a multiple of four, so there is room for type and length
@@ -207,26 +220,19 @@ function decodeAttributes (bytes: Buffer): Attribute[] {
     offset = start + padded(length)
 
     if (offset > bytes.byteLength) {
-      throw new STUNProtocolError(`attribute 0x${code.toString(16).padStart(4, '0')} has ${length} bytes, more than are left of the message`)
+      const name = `attribute 0x${code.toString(16).padStart(4, '0')}`
+      throw new STUNProtocolError(`${name} has ${length} bytes, more than the rest of the message`)
     }
 
-    // what follows MESSAGE-INTEGRITY is not covered by it: ignored, but for what
-    // may follow (RFC 8489, sections 14.5 to 14.7)
-    if (sealed === 'by-fingerprint' ||
-        (sealed !== 'no' && code !== ATTRIBUTE_CODES.FINGERPRINT && !(sealed === 'by-sha1' && code === ATTRIBUTE_CODES['MESSAGE-INTEGRITY-SHA256']))) {
+    const rank = SEALS.indexOf(code)
+
+    // not covered by the integrity, so it does not count
+    if (sealed !== -1 && rank <= sealed) {
       continue
     }
 
-    const attribute = decodeAttribute(code, bytes, start, length)
-    attributes.push(attribute)
-
-    if (attribute.type === 'MESSAGE-INTEGRITY') {
-      sealed = 'by-sha1'
-    } else if (attribute.type === 'MESSAGE-INTEGRITY-SHA256') {
-      sealed = 'by-sha256'
-    } else if (attribute.type === 'FINGERPRINT') {
-      sealed = 'by-fingerprint'
-    }
+    attributes.push(decodeAttribute(code, bytes, start, length))
+    sealed = Math.max(sealed, rank)
   }
 
   return attributes

@@ -75,10 +75,13 @@ export async function openClient (uri: STUNURI, init: OpenClientInit): Promise<O
     }
   }
 
-  throw failure ?? new STUNConnectionError(`${uri.uri} is connected already, at ${endpoints.map(formatEndpoint).join(' and ')}`)
+  const all = endpoints.map(formatEndpoint).join(' and ')
+  throw failure ?? new STUNConnectionError(`${uri.uri} is connected already, at ${all}`)
 }
 
-async function follow (server: Endpoint, tls: STUNClientInit['tls'], init: OpenClientInit): Promise<Pick<OpenedClient, 'client' | 'result'>> {
+async function follow (
+  server: Endpoint, tls: STUNClientInit['tls'], init: OpenClientInit
+): Promise<Pick<OpenedClient, 'client' | 'result'>> {
   const { local, timeout, keepAlive, clock, signal } = init
   const visited = [server]
 
@@ -99,7 +102,8 @@ async function follow (server: Endpoint, tls: STUNClientInit['tls'], init: OpenC
       server = checkAlternate(err.alternateServer, visited)
 
       if (init.claim?.(server) === false) {
-        throw new STUNAlternateServerError(`ALTERNATE-SERVER names a server that is connected already: ${[...visited, server].map(formatEndpoint).join(' -> ')}`)
+        const way = [...visited, server].map(formatEndpoint).join(' -> ')
+        throw new STUNAlternateServerError(`ALTERNATE-SERVER names a server that is connected already: ${way}`)
       }
 
       tls = tls == null ? undefined : { ...tls, servername: err.alternateDomain ?? tls.servername }
@@ -109,16 +113,17 @@ async function follow (server: Endpoint, tls: STUNClientInit['tls'], init: OpenC
 }
 
 function checkAlternate (alternate: Endpoint, visited: Endpoint[]): Endpoint {
-  const way = [...visited, alternate].map(formatEndpoint)
+  const endpoints = [...visited, alternate].map(formatEndpoint)
+  const way = endpoints.join(' -> ')
 
-  if (new Set(way).size < way.length || visited.length > MAX_ALTERNATES) {
-    throw new STUNAlternateServerError(`STUN servers refer to each other without end by ALTERNATE-SERVER: ${way.join(' -> ')}`)
+  if (new Set(endpoints).size < endpoints.length || visited.length > MAX_ALTERNATES) {
+    throw new STUNAlternateServerError(`STUN servers refer to each other without end by ALTERNATE-SERVER: ${way}`)
   }
 
   const refused = refuseReferral(alternate, visited[0])
 
   if (refused != null) {
-    throw new STUNAlternateServerError(`ALTERNATE-SERVER ${refused}: ${way.join(' -> ')}`)
+    throw new STUNAlternateServerError(`ALTERNATE-SERVER ${refused}: ${way}`)
   }
 
   return alternate

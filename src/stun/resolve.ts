@@ -69,7 +69,9 @@ export async function resolveServer (uri: STUNURI, options: ResolveOptions): Pro
 /**
  * The endpoints that SRV records name
  */
-async function lookupServices (uri: STUNURI, { family, signal, dns = systemDNS, random = Math.random }: ResolveOptions): Promise<Endpoint[]> {
+async function lookupServices (uri: STUNURI, options: ResolveOptions): Promise<Endpoint[]> {
+  const { family, signal, dns = systemDNS, random = Math.random } = options
+
   // a name of one label (localhost) is not in the DNS
   if (uri.port != null || !uri.host.includes('.')) {
     return []
@@ -81,7 +83,8 @@ async function lookupServices (uri: STUNURI, { family, signal, dns = systemDNS, 
     return []
   }
   const records = await raceSignal(dns.resolveSrv(`_${uri.scheme}._tcp.${uri.host}`, { signal }), signal).catch(orNone)
-  const targets = sortSRVRecords(records.filter(({ name, port }) => port > 0 && name !== ''), random).slice(0, MAX_SRV_TARGETS)
+  const usable = records.filter(({ name, port }) => port > 0 && name !== '')
+  const targets = sortSRVRecords(usable, random).slice(0, MAX_SRV_TARGETS)
   const endpoints = await Promise.all(targets.map(async ({ name, port }) => {
     const hosts = await raceSignal(dns.lookup(name, family, { signal }), signal).catch(orNone)
 
@@ -94,7 +97,8 @@ async function lookupServices (uri: STUNURI, { family, signal, dns = systemDNS, 
 /**
  * The endpoints that the name itself has
  */
-async function lookupEndpoints (uri: STUNURI, { family, signal, dns = systemDNS }: ResolveOptions): Promise<Endpoint[]> {
+async function lookupEndpoints (uri: STUNURI, options: ResolveOptions): Promise<Endpoint[]> {
+  const { family, signal, dns = systemDNS } = options
   const { host: name, port = DEFAULT_PORT[uri.scheme] } = uri
   let hosts: string[]
 
@@ -102,7 +106,8 @@ async function lookupEndpoints (uri: STUNURI, { family, signal, dns = systemDNS 
     hosts = await raceSignal(dns.lookup(name, family, { signal }), signal)
   } catch (err: any) {
     signal?.throwIfAborted()
-    throw new STUNResolveError(`Could not resolve the IPv${family} address of ${uri.uri}: ${err.code ?? err.message}`, { cause: err })
+    const what = `Could not resolve the IPv${family} address of ${uri.uri}`
+    throw new STUNResolveError(`${what}: ${err.code ?? err.message}`, { cause: err })
   }
 
   if (hosts.length === 0) {

@@ -75,14 +75,16 @@ export class Transactions<T> {
     if (message.class === 'indication') {
       this.indications++
 
-      return this.indications > MAX_INDICATIONS ? { type: 'violation', why: `sent more than ${MAX_INDICATIONS} indications` } : { type: 'nothing' }
+      return this.indications > MAX_INDICATIONS
+        ? { type: 'violation', why: `sent more than ${MAX_INDICATIONS} indications` }
+        : { type: 'nothing' }
     }
 
     const key = toKey(message.transactionId)
     const transaction = this.open.find(transaction => transaction.key === key)
 
     if (transaction == null || message.class === 'request' || message.method !== METHOD_BINDING) {
-      return { type: 'violation', why: 'sent a message that does not answer a request: its transaction id, class or method is wrong' }
+      return { type: 'violation', why: 'sent a message that answers no request (wrong id, class or method)' }
     }
 
     this.open = this.open.filter(other => other !== transaction)

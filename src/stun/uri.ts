@@ -3,7 +3,7 @@ import { domainToASCII } from 'node:url'
 import { InvalidSTUNURIError } from './errors.ts'
 
 /**
- * A STUN URI (RFC 7064), which is asked over TCP (`stun:`) or TLS (`stuns:`)
+ * A STUN URI (RFC 7064): `stun:` is used over TCP, `stuns:` over TLS
  */
 export interface STUNURI {
   /**
@@ -31,13 +31,16 @@ export const DEFAULT_PORT = { stun: 3478, stuns: 5349 } as const
 /**
  * Letters, digits, hyphens (underscores are seen too) in labels of up to 63
  */
-const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/
+const LABEL = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?'
+const HOST_NAME = new RegExp(`^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*\\.?$`)
 
 /**
  * @throws {InvalidSTUNURIError} says what is wrong and what to write
  */
 export function parseSTUNURI (uri: string): STUNURI {
-  const fail = (what: string): InvalidSTUNURIError => new InvalidSTUNURIError(`Invalid STUN URI ${JSON.stringify(uri)}: ${what}`)
+  const fail = (what: string): InvalidSTUNURIError => {
+    return new InvalidSTUNURIError(`Invalid STUN URI ${JSON.stringify(uri)}: ${what}`)
+  }
 
   if (typeof uri !== 'string') {
     throw fail('it must be a string like stun:stun.example.org')
@@ -47,7 +50,8 @@ export function parseSTUNURI (uri: string): STUNURI {
   const name = scheme?.toLowerCase()
 
   if (name === 'turn' || name === 'turns') {
-    throw fail(`a TURN server is no STUN server. If it answers Bindings too, write ${name.replace('turn', 'stun')}:${rest}`)
+    const stun = name.replace('turn', 'stun')
+    throw fail(`a TURN URI is not a STUN URI. If the server also answers Binding requests, write ${stun}:${rest}`)
   }
 
   if (name !== 'stun' && name !== 'stuns') {
@@ -59,17 +63,21 @@ export function parseSTUNURI (uri: string): STUNURI {
   }
 
   if (rest.includes('?')) {
-    throw fail(/[?&]transport=udp\b/i.test(rest) ? 'STUN over UDP tells nothing of a TCP port' : `leave away what follows the question mark, write ${name}:${rest.split('?')[0]}`)
+    throw fail(/[?&]transport=udp\b/i.test(rest)
+      ? 'STUN over UDP cannot tell the mapped address of a TCP port'
+      : `it cannot have a query, write ${name}:${rest.split('?')[0]}`)
   }
 
   if (/[\s/@#\\]/.test(rest)) {
-    throw fail('it has nothing but a host and a port')
+    throw fail('it must have only a host and a port')
   }
 
   const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d*))?$/.exec(rest) ?? []
 
   if (bracketed == null && plain == null) {
-    throw fail(isIPv6(rest) ? `an IPv6 address needs brackets, write ${name}:[${rest}]` : 'it must be host or host:port')
+    throw fail(isIPv6(rest)
+      ? `an IPv6 address needs brackets, write ${name}:[${rest}]`
+      : 'it must be host or host:port')
   }
 
   return {

@@ -1,16 +1,12 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'aegir/chai'
-import { pEvent } from 'p-event'
-import { lookupFunction, resolveHost, systemDNS } from '../../src/runtime/dns.ts'
-import { closesAfterEach } from '../fixtures/cleanup.ts'
+import { resolveHost, systemDNS } from '../../src/runtime/dns.ts'
 import { skipWithout } from '../fixtures/missing-tool.ts'
-import { fakeServer } from '../fixtures/stun-servers.ts'
 
 const run = promisify(execFile)
 
@@ -20,8 +16,6 @@ const run = promisify(execFile)
 const UNSHARE = ['--map-root-user', '--net', '--mount']
 
 describe('DNS', () => {
-  const { closeLater } = closesAfterEach()
-
   for (const [name, family, addresses] of [
     ['1.2.3.4', 4, ['1.2.3.4']],
     ['2001:db8::1', 6, ['2001:db8::1']],
@@ -51,16 +45,6 @@ describe('DNS', () => {
     await expect(systemDNS.lookup('stun.example', 4, { signal: AbortSignal.abort() })).to.eventually.be.rejected().with.property('name', 'AbortError')
     await expect(systemDNS.resolveSrv('stun.example', { signal: AbortSignal.abort() })).to.eventually.be.rejected().with.property('name', 'AbortError')
   })
-
-  for (const family of [undefined, 4]) {
-    it(`connects sockets to names, ${family == null ? 'of both IP versions' : 'of one IP version'}`, async () => {
-      const server = closeLater(await fakeServer(() => {}))
-      const socket = net.connect({ host: 'localhost', port: server.port, family, lookup: lookupFunction() })
-      closeLater({ close: () => socket.destroy() })
-      await pEvent(socket, 'connect', { timeout: 5_000 })
-      expect(socket.remoteAddress).to.equal('127.0.0.1')
-    })
-  }
 
   it('holds up nothing when the DNS servers are silent, and ends with its signal', async function () {
     if (process.platform !== 'linux' || spawnSync('unshare', [...UNSHARE, 'ip', 'link', 'show', 'lo']).status !== 0) {
