@@ -12,7 +12,7 @@ describe('keep-alive', () => {
   it('is documented as it is: a proxy must allow for the longest time between two requests', async () => {
     const longest = Math.round(1.1 * requestInterval(DEFAULT_KEEP_ALIVE_INTERVAL) / 1_000)
 
-    expect(await readFile('docs/server.md', 'utf8')).to.include(`sooner than ${longest} s`)
+    expect(await readFile('docs/server.md', 'utf8')).to.include(`at least ${longest} s`)
     expect(await readFile('docs/check.md', 'utf8')).to.include(`a Binding request every ${requestInterval(DEFAULT_KEEP_ALIVE_INTERVAL) / 1_000} s`)
   })
 })
