@@ -55,20 +55,16 @@ export interface EncodeOptions {
   fingerprint?: boolean
 }
 
+const {
+  FINGERPRINT,
+  'MESSAGE-INTEGRITY': MESSAGE_INTEGRITY,
+  'MESSAGE-INTEGRITY-SHA256': MESSAGE_INTEGRITY_SHA256
+} = ATTRIBUTE_CODES
+
 /**
  * The header's length has 16 bits, and is a multiple of four
  */
 const MAX_LENGTH = HEADER_LENGTH + 0xfffc
-
-/**
- * Only these may follow the integrity of a message, in this order (RFC 8489, sections
- * 14.5 to 14.7)
- */
-const SEALS = [
-  ATTRIBUTE_CODES['MESSAGE-INTEGRITY'],
-  ATTRIBUTE_CODES['MESSAGE-INTEGRITY-SHA256'],
-  ATTRIBUTE_CODES.FINGERPRINT
-]
 
 /**
  * Messages are parts of a larger piece of memory, because an allocation for each
@@ -224,7 +220,7 @@ function decodeAttributes (bytes: Buffer): Attribute[] {
       throw new STUNProtocolError(`${name} has ${length} bytes, more than the rest of the message`)
     }
 
-    const rank = SEALS.indexOf(code)
+    const rank = sealRank(code)
 
     // not covered by the integrity, so it does not count
     if (sealed !== -1 && rank <= sealed) {
@@ -236,6 +232,19 @@ function decodeAttributes (bytes: Buffer): Attribute[] {
   }
 
   return attributes
+}
+
+/**
+ * The attributes that seal a message, in their order: of what follows one of them
+ * only the next ones count (RFC 8489, sections 14.5 to 14.7). -1 for all others.
+ */
+function sealRank (code: number): number {
+  switch (code) {
+    case MESSAGE_INTEGRITY: return 0
+    case MESSAGE_INTEGRITY_SHA256: return 1
+    case FINGERPRINT: return 2
+    default: return -1
+  }
 }
 
 /**
