@@ -1,6 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { expect } from 'aegir/chai'
 import { DEFAULT_KEEP_ALIVE_INTERVAL, requestInterval } from '../../src/mapping/index.ts'
+import { afterAnswer, afterEnd, afterQuiet, initialKeepAlive, nextRelaxation } from '../../src/mapping/keep-alive.ts'
+import type { KeepAlive } from '../../src/mapping/keep-alive.ts'
+
+const HOUR = 3_600_000
 
 describe('keep-alive', () => {
   it('sends a Binding request every sixth time, below one second every time', () => {
@@ -14,5 +18,78 @@ describe('keep-alive', () => {
 
     expect(await readFile('docs/server.md', 'utf8')).to.include(`at least ${longest} s`)
     expect(await readFile('docs/check.md', 'utf8')).to.include(`a Binding request every ${requestInterval(DEFAULT_KEEP_ALIVE_INTERVAL) / 1_000} s`)
+  })
+
+  describe('behind a NAT that forgets', () => {
+    const [X, Y] = ['/ip4/11.0.0.1/tcp/1', '/ip4/11.0.0.1/tcp/2']
+
+    /**
+     * A connection ends after some silence, and the next one has another address
+     */
+    function forgotten (state: KeepAlive, silence: number, now: number): KeepAlive {
+      return afterAnswer(afterEnd(state, X, silence, now), Y, now + 200)
+    }
+
+    it('halves the interval, down to 5 s, when connections end at their first probe and have another address then', () => {
+      let state = initialKeepAlive(15_000)
+      const intervals: number[] = []
+
+      for (let i = 0; i < 4; i++) {
+        // the kernel counts in seconds, and a probe takes a round trip
+        state = forgotten(state, state.interval + 300, i * 60_000)
+        intervals.push(state.interval)
+      }
+
+      expect(intervals).to.deep.equal([7_500, 5_000, 5_000, 5_000])
+    })
+
+    it('also when the probes are lost, until the kernel gives up', () => {
+      expect(forgotten(initialKeepAlive(15_000), 26_000, 0).interval).to.equal(7_500)
+    })
+
+    const OTHERWISE: Array<{ title: string, state(initial: KeepAlive): KeepAlive }> = [
+      { title: 'ended early', state: initial => forgotten(initial, 5_000, 0) },
+      { title: 'ended long after its first probe', state: initial => forgotten(initial, 60_000, 0) },
+      { title: 'has the same address again', state: initial => afterAnswer(afterEnd(initial, X, 15_000, 0), X, 200) },
+      { title: 'is replaced much later', state: initial => afterAnswer(afterEnd(initial, X, 15_000, 0), Y, 61_000) },
+      { title: 'ended at a probe, but another one has shown the address to be the same', state: initial => afterAnswer(afterAnswer(afterEnd(initial, X, 15_000, 0), X, 100), Y, 200) }
+    ]
+
+    for (const { title, state } of OTHERWISE) {
+      it(`does not when a connection ${title}`, () => {
+        expect(state(initialKeepAlive(15_000)).interval).to.equal(15_000)
+      })
+    }
+
+    it('never changes an interval that is shorter than 5 s', () => {
+      expect(forgotten(initialKeepAlive(1_000), 1_000, 0).interval).to.equal(1_000)
+    })
+
+    it('tries a longer one after an hour without evidence, and more rarely each time that this was too long', () => {
+      let state = forgotten(initialKeepAlive(15_000), 15_000, 0)
+      const waits: number[] = []
+
+      for (let i = 0; i < 8; i++) {
+        const at = nextRelaxation(state) ?? NaN
+        waits.push((at - state.changedAt) / HOUR)
+        expect(afterQuiet(state, at - 1)).to.equal(state)
+        state = afterQuiet(state, at)
+        expect(state.interval).to.equal(15_000)
+        state = forgotten(state, 15_000, at + 15_000)
+        expect(state.interval).to.equal(7_500)
+      }
+
+      expect(waits).to.deep.equal([1, 2, 4, 8, 16, 24, 24, 24])
+    })
+
+    it('is as configured again in steps when nothing is forgotten any longer', () => {
+      let state = forgotten(forgotten(initialKeepAlive(15_000), 15_000, 0), 7_500, 60_000)
+      expect(state.interval).to.equal(5_000)
+      state = afterQuiet(state, 60_200 + HOUR)
+      expect(state.interval).to.equal(10_000)
+      state = afterQuiet(state, 60_200 + 2 * HOUR)
+      expect(state.interval).to.equal(15_000)
+      expect(nextRelaxation(state)).to.equal(undefined)
+    })
   })
 })
