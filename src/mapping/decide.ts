@@ -164,7 +164,7 @@ export function decide (facts: Facts, before: Memory, options: DecideOptions, no
     case 'agreed': return settle(onAgreed(ballot, voted, facts, fresh, options, now))
     case 'contested': return settle(onContested(ballot, voted, fresh))
     case 'undecided': return settle(onUndecided(ballot, voted, fresh))
-    // an address that was announced has expired, or there is nobody left to ask
+    // an address that was announced has expired, or no server is left to ask
     default: return settle({ ...voted, outcome: { state: facts.connections > 0 && !memory.isAnnounced ? 'acquiring' : 'lost' } })
   }
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Logger } from '@libp2p/interface'
 
 /**
- * Which servers fail, and why: said once in the log, kept until they answer
+ * The servers that fail, and why. Each is logged once and kept until it answers.
  */
 export class Failures {
   private failures: ServerFailure[] = []
@@ -20,7 +20,7 @@ export class Failures {
     const failure = { server, error, time: this.clock.date() }
     const known = this.failures.findIndex(failure => failure.server === server)
 
-    // not every few seconds
+    // a server that is down is not logged again every few seconds
     if (this.failures[known]?.error.message !== error.message) {
       this.log?.('STUN server %s failed - %s: %s', server, error.name, error.message)
     }
@@ -40,8 +40,7 @@ export class Failures {
   }
 
   /**
-   * Why there is no address: the error of the only server that fails, or all of
-   * them
+   * Why there is no address: the error of the only server that fails, or those of all
    */
   toError (): Error | undefined {
     const failures = this.list()

@@ -1,5 +1,5 @@
 /**
- * To renew connections more often than this helps nobody, in ms
+ * Renewing connections more often than this has no benefit, in ms
  */
 const MIN_HOLD_TIME = 1_000
 

@@ -8,50 +8,52 @@ import type { ComponentLogger, Metrics } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
- * Two, so that the mapping holds while one connection is replaced
+ * Two connections, so that one holds the mapping while the other is replaced
  */
 export const DEFAULT_STUN_CONNECTIONS = 2
 
 /**
- * Shorter than the shortest idle timeouts of carrier NATs that Natter and
- * natmap know (30 s), with room for one lost request
+ * Shorter than the shortest idle timeouts of carrier NATs that Natter and natmap
+ * work around (30 s), with room for one lost probe
  */
 export const DEFAULT_KEEP_ALIVE_INTERVAL = 15_000
 
 /**
- * What the operator of a public server should not notice
+ * Rare enough not to burden the operator of a public server
  */
 export const DEFAULT_MIN_RECONNECT_INTERVAL = 10_000
 
 /**
- * How to ask the STUN servers, and how often
+ * How STUN servers are asked, and how often
  */
 export interface MappingOptions {
   /**
-   * How many servers hold the mapping at once
+   * How many connections to STUN servers hold the mapping at once, each to another
+   * server where there are enough
    *
    * @default 2
    */
   stunConnections?: number
 
   /**
-   * Each held connection is kept alive this often, in ms: by a TCP keep-alive
-   * probe, every sixth time by a Binding request (spread by a tenth). Below 1 s
-   * always by a request.
+   * How often each held connection is kept alive, in ms: by a TCP keep-alive probe,
+   * every sixth time by a Binding request (with a tenth of jitter). Below 1 s always
+   * by a request. When the NAT is seen to forget the mapping sooner than this, the
+   * interval is shortened, to 5 s at least: see `keepAliveInterval` of the status.
    *
    * @default 15_000
    */
   keepAliveInterval?: number
 
   /**
-   * Least time between two connections to one server, in ms
+   * The least time between two connections to one server, in ms
    *
    * @default 10_000
    */
   minReconnectInterval?: number
 
   /**
-   * Accept a mapping to a private address: a laboratory, or a STUN server
+   * Accept mapped addresses that are private: for laboratories, and STUN servers
    * inside the carrier's network
    *
    * @default false
@@ -61,28 +63,29 @@ export interface MappingOptions {
 
 export interface PublicMappingInit extends MappingOptions {
   /**
-   * The address that is listened on, with its real port: `/ip4/0.0.0.0/tcp/4001`
+   * The address that is listened on, with its actual port: `/ip4/0.0.0.0/tcp/4001`
    */
   listener: Multiaddr
 
   /**
-   * RFC 7064 URIs: `stun:` is asked over TCP, `stuns:` over TLS. A name without
-   * a port is looked up as SRV `_stun._tcp` or `_stuns._tcp` first.
+   * RFC 7064 URIs: `stun:` servers are asked over TCP, `stuns:` servers over TLS. A
+   * name without a port is looked up as SRV `_stun._tcp` or `_stuns._tcp` first. The
+   * order does not matter: the first servers to ask are drawn at random.
    */
   stunServers: string[]
 
   /**
-   * Asked when no server holds the mapping any more: whether a connection that was
-   * dialled from the port lives, and will not be silent for longer than
-   * `keepAliveInterval`. It holds the mapping as well as a server does: the
-   * address stays while no server can be asked.
+   * Called when no connection to a server is left. Whether another connection that
+   * was dialled from the port lives, and will not be silent for longer than
+   * `keepAliveInterval`. It holds the mapping as well as a server does, so the address
+   * stays while no server can be asked.
    *
    * @default () => false
    */
   isHeld?(): boolean
 
   /**
-   * For `stuns:` servers, say the `ca` of a private one
+   * TLS options for `stuns:` servers, for example the `ca` of a private one
    */
   tls?: STUNClientInit['tls']
 
@@ -98,7 +101,7 @@ export interface PublicMappingComponents {
 }
 
 /**
- * @throws {InvalidParametersError} an option makes no sense
+ * @throws {InvalidParametersError} an option is invalid
  */
 export function validateMappingOptions (options: MappingOptions): Required<MappingOptions> {
   const {
@@ -109,7 +112,7 @@ export function validateMappingOptions (options: MappingOptions): Required<Mappi
   } = options
 
   if (!Number.isInteger(stunConnections) || stunConnections < 1) {
-    throw new InvalidParametersError(`stunConnections must be a whole number from 1 on, not ${stunConnections}`)
+    throw new InvalidParametersError(`stunConnections must be a whole number of at least 1, not ${stunConnections}`)
   }
 
   // a timer of Node fires at once when its delay does not fit 31 bits
@@ -118,7 +121,7 @@ export function validateMappingOptions (options: MappingOptions): Required<Mappi
   }
 
   if (!(minReconnectInterval >= 0 && minReconnectInterval < 0x7fffffff)) {
-    throw new InvalidParametersError(`minReconnectInterval must be a number of milliseconds from 0 on, not ${minReconnectInterval}`)
+    throw new InvalidParametersError(`minReconnectInterval must be a number of milliseconds of at least 0, not ${minReconnectInterval}`)
   }
 
   return { stunConnections, keepAliveInterval, minReconnectInterval, allowPrivateMapping }

@@ -4,9 +4,9 @@ import type { Endpoint } from '../address/endpoint.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
 
 /**
- * Where else a server can be asked, best first: its other addresses in the DNS,
- * its OTHER-ADDRESS (RFC 5780, section 7.4), and the port of that at the address
- * that is known to answer. A second connection from one port needs one of these.
+ * The other endpoints of a server, the best first: its other addresses in the DNS,
+ * its OTHER-ADDRESS (RFC 5780, section 7.4), and the port of OTHER-ADDRESS at the
+ * address that answered. One local port cannot have two connections to one endpoint.
  */
 export function otherEndpoints (server: Endpoint, resolved: Endpoint[], { otherAddress }: Pick<BindingResult, 'otherAddress'>): Endpoint[] {
   const others = new Map<string, Endpoint>()

@@ -1,6 +1,6 @@
 /**
- * A connection is replaced when its server's hold time is over by this part:
- * late enough to be worth it, early enough for a second try
+ * A connection is replaced after this fraction of its server's hold time: late enough
+ * to be worthwhile, early enough for a second try
  */
 const EARLIEST = 0.6
 const LATEST = 0.8
@@ -15,21 +15,21 @@ export interface RotationEntry {
   since: number
 
   /**
-   * How long its server keeps a connection, in ms; not known for one that was
-   * never seen to end one
+   * How long its server keeps a connection, in ms. Not known for a server that was
+   * never seen to end one.
    */
   holdTime?: number
 
   /**
-   * 0 to 1, drawn once for each connection: spreads the renewals
+   * From 0 to 1, drawn once for each connection, so that renewals do not coincide
    */
   chance: number
 }
 
 /**
  * The connection to replace next, and when (ms by the clock): ahead of its
- * server's end, so that the mapping is never without a connection. What a server
- * keeps is left alone, and so is the last connection there is.
+ * server's end, so that the mapping is never without a connection. Never one whose
+ * server has not been seen to close any, and never the last one.
  */
 export function nextRenewal<T extends RotationEntry> (held: T[]): { connection: T, at: number } | undefined {
   if (held.length < 2) {

@@ -9,8 +9,8 @@ const LOCAL = '192.168.1.2'
 const LIFETIME = 30_000
 
 /**
- * A story of servers: what is decided after each event. The trace carries out what
- * is decided as the mapping does, without sockets and timers.
+ * A sequence of events and what is decided after each. The trace carries out the
+ * decisions as the mapping does, without sockets and timers.
  */
 class Trace {
   public decision: Decision | undefined
@@ -278,7 +278,7 @@ describe('decide', () => {
       expect(trace.ends('b').says('b', Y).announced).to.deep.equal([X, Y])
     })
 
-    it('of one server that nobody confirmed is none: its connection supports it, another server does not', () => {
+    it('is not decided between two servers that never agreed: nothing is announced', () => {
       const trace = new Trace().says('a', X).says('b', Y).says('a', X)
       expect(trace.announced).to.deep.equal([X, '-'])
       expect(trace.state).to.equal('endpoint-dependent')

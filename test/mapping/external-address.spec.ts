@@ -13,7 +13,7 @@ describe('external address', () => {
     expect(toExternalAddress({ host: '2a00:1450::1', port: 1 }, { allowPrivate: false, local: v6 })).to.deep.equal({ host: '2a00:1450::1', port: 1 })
   })
 
-  it('takes an IPv4-mapped IPv6 address for what it is', () => {
+  it('takes an IPv4-mapped IPv6 address as the IPv4 address', () => {
     expect(toExternalAddress({ host: '::ffff:11.0.0.1', port: 50_123 }, { allowPrivate: false, local: v4 })).to.deep.equal({ host: '11.0.0.1', port: 50_123 })
   })
 
@@ -31,14 +31,14 @@ describe('external address', () => {
 
   for (const [family, local] of [[4, v4], [6, v6]] as const) {
     for (const host of NOT_GLOBAL[family]) {
-      it(`does not accept ${host} unless told to`, () => {
+      it(`accepts ${host} only if private addresses are allowed: not by default`, () => {
         expect(() => toExternalAddress({ host, port: 4001 }, { allowPrivate: false, local })).to.throw(InvalidMappedAddressError, host)
       })
     }
   }
 
   for (const host of ['10.0.0.1', '100.64.0.1', '169.254.1.1', '203.0.113.1', '198.18.0.1', '192.0.0.2']) {
-    it(`accepts ${host} when told to`, () => {
+    it(`accepts ${host} if private addresses are allowed`, () => {
       expect(toExternalAddress({ host, port: 4001 }, { allowPrivate: true, local: v4 })).to.have.property('host', host)
     })
   }
@@ -49,7 +49,7 @@ describe('external address', () => {
     expect(toExternalAddress({ host: '127.0.0.1', port: 4001 }, { allowPrivate: true, local: loopback })).to.have.property('host', '127.0.0.1')
   })
 
-  it('refuses port 0, another family and nonsense', () => {
+  it('rejects port 0, another IP version and text that is no address', () => {
     expect(() => toExternalAddress({ host: '11.0.0.1', port: 0 }, { allowPrivate: true, local: v4 })).to.throw(InvalidMappedAddressError, 'port 0')
     expect(() => toExternalAddress({ host: '2a00::1', port: 1 }, { allowPrivate: true, local: v4 })).to.throw(InvalidMappedAddressError, 'IPv4')
     expect(() => toExternalAddress({ host: 'example.org', port: 1 }, { allowPrivate: true, local: v4 })).to.throw(InvalidMappedAddressError, 'IPv4')

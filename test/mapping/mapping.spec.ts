@@ -212,7 +212,7 @@ describe('public mapping', () => {
       })
     }
 
-    it('says once that one server alone can not be renewed ahead', async () => {
+    it('logs once that the connection to a single server cannot be renewed ahead of its end', async () => {
       const watched = await hangingUp(['127.0.0.1'], 60_000)
       await watched.pass(10 * 60_000)
 
@@ -221,7 +221,7 @@ describe('public mapping', () => {
       expect(watched.lines.filter(line => line.includes('only server'))).to.have.lengthOf(1)
     })
 
-    it('never renews what a server keeps', async () => {
+    it('never renews a connection whose server does not close any', async () => {
       const watched = await hangingUp(['127.0.0.1', '127.0.0.2'], 24 * 3_600_000)
       await watched.pass(60 * 60_000)
 
@@ -229,7 +229,7 @@ describe('public mapping', () => {
     })
   })
 
-  it('holds by several endpoints of one server: its OTHER-ADDRESS', async () => {
+  it('holds the mapping with several endpoints of one server: its OTHER-ADDRESS', async () => {
     const clock = new HeldClock()
     const b = closeLater(await mapsTo('11.0.0.1', 4001))
     const a = closeLater(await stunServer(() => [...mapped('11.0.0.1', 4001), { type: 'OTHER-ADDRESS', address: { host: b.host, port: b.port } }]))
@@ -245,7 +245,7 @@ describe('public mapping', () => {
     expect([a.accepted, b.accepted]).to.deep.equal([1, 1])
   })
 
-  it('holds by several endpoints of one server: its addresses in the DNS', async () => {
+  it('holds the mapping with several endpoints of one server: its addresses in the DNS', async () => {
     const a = closeLater(await mapsTo('11.0.0.1', 4001))
     const b = closeLater(await fakeServer(socket => { answer(socket, () => mapped('11.0.0.1', 4001)) }, '127.0.0.2', a.port))
     const dns = zoneDNS({ a: { 'stun.example': [a.host, b.host] } })
@@ -257,7 +257,7 @@ describe('public mapping', () => {
     expect([a.accepted, b.accepted]).to.deep.equal([1, 1])
   })
 
-  it('keeps to itself that another endpoint of a server fails', async () => {
+  it('does not report a failure of an endpoint that was not configured', async () => {
     const gone = await mapsTo('11.0.0.1', 4001)
     await gone.close()
     const a = closeLater(await stunServer(() => [...mapped('11.0.0.1', 4001), { type: 'OTHER-ADDRESS', address: { host: gone.host, port: gone.port } }]))
@@ -272,7 +272,7 @@ describe('public mapping', () => {
     expect(events).to.deep.equal(['mapped'])
   })
 
-  it('says that two names are one server', async () => {
+  it('reports that two names are one server', async () => {
     const a = closeLater(await mapsTo('11.0.0.1', 4001))
     const { mapping } = await create([a.uri, `stun:localhost:${a.port}`], { dns: zoneDNS({ a: { localhost: [a.host] } }) })
     await mapping.start()
@@ -283,7 +283,7 @@ describe('public mapping', () => {
     expect(a.accepted).to.equal(1)
   })
 
-  it('announces a new address, and one event says so', async () => {
+  it('announces a new address with one event', async () => {
     let port = 4001
     const server = closeLater(await stunServer(() => mapped('11.0.0.1', port)))
     const { mapping, events } = await create([server.uri])
@@ -295,7 +295,7 @@ describe('public mapping', () => {
     expect(events).to.deep.equal(['mapped', 'changed'])
   })
 
-  it('asks all when one says something new: an address change in progress', async () => {
+  it('asks all servers again when one reports a new address: an address change in progress', async () => {
     let port = 4001
     const dead = new Set<net.Socket>()
     const a = closeLater(await stunServer(() => mapped('11.0.0.1', port)))
@@ -331,7 +331,7 @@ describe('public mapping', () => {
     expect(events).to.deep.equal(['lost'])
   })
 
-  it('finds that out however fast the clock goes', async () => {
+  it('detects that however fast the clock goes', async () => {
     let time = Date.now()
     const clock: Clock = { ...systemClock, now: () => time++ }
     const servers = await Promise.all([4001, 4002, 4003].map(async port => closeLater(await mapsTo('11.0.0.1', port))))
@@ -340,7 +340,7 @@ describe('public mapping', () => {
     expect(await mapping.start(AbortSignal.timeout(10_000))).to.have.property('state', 'endpoint-dependent')
   })
 
-  it('keeps the address that connections support when a server begins to report another one, and believes it again later', async () => {
+  it('keeps the address that connections support when a server begins to report another one, and accepts that server again when it agrees', async () => {
     let differs = false
     const a = closeLater(await mapsTo('11.0.0.1', 4001))
     const b = closeLater(await stunServer(() => mapped('11.0.0.1', differs ? 4002 : 4001)))
@@ -356,7 +356,7 @@ describe('public mapping', () => {
     expect(events).to.deep.equal(['mapped'])
   })
 
-  it('takes the first answer on a connection for its address, and says that a server contradicts itself', async () => {
+  it('takes the first answer on a connection as its address, and reports that a server contradicts itself', async () => {
     let port = 4001
     const server = closeLater(await stunServer(() => mapped('11.0.0.1', port)))
     const { mapping, events } = await create([server.uri], { keepAliveInterval: 50 })
@@ -368,6 +368,24 @@ describe('public mapping', () => {
     expect(external(status)).to.equal('/ip4/11.0.0.1/tcp/4001')
     expect(events).to.deep.equal(['mapped'])
     expect(server.accepted).to.equal(1)
+  })
+
+  it('keeps alive more often behind a NAT that forgets, and tells so in the status', async () => {
+    const clock = new HeldClock()
+    let port = 4001
+    const server = closeLater(await stunServer(() => mapped('11.0.0.1', port)))
+    const { mapping } = await create([server.uri], { clock, keepAliveInterval: 15_000 })
+    expect(await mapping.start()).to.include({ keepAliveInterval: 15_000 })
+
+    for (const keepAliveInterval of [7_500, 5_000, 5_000]) {
+      const before = mapping.status.keepAliveInterval
+      const suffix = `/${++port}`
+      // the probe of the kernel gets a reset from the server, which does not know the new address
+      clock.advance(before)
+      server.sockets.forEach(socket => { socket.resetAndDestroy() })
+      await until(mapping, status => external(status)?.endsWith(suffix) === true)
+      expect(mapping.status.keepAliveInterval).to.equal(keepAliveInterval)
+    }
   })
 
   it('is lost two intervals after the last answer, and comes back', async () => {
@@ -390,7 +408,7 @@ describe('public mapping', () => {
     expect(events).to.deep.equal(['mapped', 'lost', 'mapped'])
   })
 
-  it('stays while a connection from the port holds it', async () => {
+  it('keeps the address while a connection from the port holds the mapping', async () => {
     let held = true
     let gone = false
     const failed = new EventTarget()
@@ -434,7 +452,7 @@ describe('public mapping', () => {
       expect(seen.map(external).filter(address => address != null)).to.be.empty()
     })
 
-    it(`does without a server that ${title}`, async () => {
+    it(`works without a server that ${title}`, async () => {
       const bad = closeLater(await createServer())
       const good = closeLater(await mapsTo('11.0.0.9', 4009))
       const { mapping, seen } = await create([bad.uri, good.uri])
@@ -444,10 +462,10 @@ describe('public mapping', () => {
     })
   }
 
-  describe('what others see', () => {
+  describe('what peers see', () => {
     const SAME = { host: '11.0.0.1', port: 4001 }
 
-    it('confirms what one server says', async () => {
+    it('confirms the address of one server', async () => {
       const server = closeLater(await mapsTo('11.0.0.1', 4001))
       const { mapping, events } = await create([server.uri])
       expect(await mapping.start()).to.include({ state: 'mapped', behaviour: 'unknown' })
@@ -459,7 +477,7 @@ describe('public mapping', () => {
       expect(events).to.deep.equal(['mapped'])
     })
 
-    it('outweighs one server, when three networks see something else and nobody the same', async () => {
+    it('outweighs one server when three networks see another address and none sees the same', async () => {
       const server = closeLater(await mapsTo('11.0.0.1', 4001))
       const { mapping, events } = await create([server.uri])
       await mapping.start()
@@ -484,7 +502,7 @@ describe('public mapping', () => {
       expect(events).to.deep.equal(['mapped', 'lost', 'mapped'])
     })
 
-    it('is nothing against two servers that agree', async () => {
+    it('does not outweigh two servers that agree', async () => {
       const servers = await Promise.all(['127.0.0.1', '127.0.0.2'].map(async host => closeLater(await stunServer(() => mapped('11.0.0.1', 4001), host))))
       const { mapping } = await create(servers.map(({ uri }) => uri))
       await mapping.start()
@@ -502,7 +520,7 @@ describe('public mapping', () => {
       expect(mapping.status).to.include({ state: 'mapped', behaviour: 'endpoint-independent' })
     })
 
-    it('is forgotten with the address it was seen at, and ignored where nobody could dial it', async () => {
+    it('is forgotten when the address changes, and ignored when it cannot be dialled', async () => {
       let port = 4001
       const server = closeLater(await stunServer(() => mapped('11.0.0.1', port)))
       const clock = new HeldClock()
@@ -528,7 +546,7 @@ describe('public mapping', () => {
     })
   })
 
-  it('says why when there is no server, or none that is valid', async () => {
+  it('reports that there is no server, or none that is valid', async () => {
     const none = await create([])
     expect(await none.mapping.start()).to.have.nested.property('reason.name', 'NoSTUNServersError')
 
@@ -550,7 +568,7 @@ describe('public mapping', () => {
     expect(status.failures.map(({ error }) => error.name)).to.deep.equal(['InvalidSTUNURIError'])
   })
 
-  it('refuses options that make no sense, by name', async () => {
+  it('rejects invalid options by name', async () => {
     const listener = multiaddr('/ip4/127.0.0.1/tcp/1')
 
     for (const [name, values] of Object.entries({ stunConnections: [0, -1, 1.5, NaN], keepAliveInterval: [0, -1, NaN, Infinity], minReconnectInterval: [-1, NaN] })) {
@@ -560,7 +578,7 @@ describe('public mapping', () => {
     }
   })
 
-  it('ends the wait when it is aborted, and the search goes on', async () => {
+  it('stops waiting when it is aborted, and goes on searching', async () => {
     let answer = false
     const server = closeLater(await stunServer(() => answer ? mapped('11.0.0.1', 4001) : undefined))
     const { mapping } = await create([server.uri])
@@ -573,7 +591,7 @@ describe('public mapping', () => {
     await until(mapping, ({ state }) => state === 'mapped')
   })
 
-  it('leaves no connection and no timer when it is closed, at any moment', async () => {
+  it('leaves no connection and no timer behind when it is closed, at any moment', async () => {
     const clock = new HeldClock()
     const silent = closeLater(await fakeServer(() => {}))
     const good = closeLater(await mapsTo('11.0.0.1', 4001))

@@ -33,7 +33,7 @@ describe('network watch', () => {
     return { clock, seen, controller }
   }
 
-  it('says when a connection would leave from another address', async () => {
+  it('reports a connection that would now leave from another address', async () => {
     let address: string | undefined = '192.168.1.2'
     const { clock, seen } = watch(() => address)
     clock.advance(1_000)
@@ -51,7 +51,7 @@ describe('network watch', () => {
     expect(seen).to.deep.equal(['moved to 10.0.0.7'])
   })
 
-  it('does not believe a move a second time that a new connection did not make', async () => {
+  it('reports a move only once when a new connection leaves from the old address again', async () => {
     const LOCAL = '192.168.1.2'
     const PROBED = '10.0.0.7'
     const clock = new HeldClock()
@@ -109,7 +109,7 @@ describe('network watch', () => {
     expect(seen).to.have.lengthOf(1)
   })
 
-  it('ends when it is aborted', async () => {
+  it('stops when it is aborted', async () => {
     const { clock, controller } = watch(() => '10.0.0.7')
     expect(clock.pending).to.equal(1)
     controller.abort()
@@ -123,7 +123,7 @@ describe('network watch', () => {
     expect(late.clock.pending).to.equal(0)
   })
 
-  it('makes connections anew from the address that is right now', async () => {
+  it('replaces connections that leave from an old address', async () => {
     const server = closeLater(net.createServer())
     const listening = pEvent(server, 'listening')
     server.listen({ host: '0.0.0.0', port: 0, reusePort: true })
@@ -149,7 +149,7 @@ describe('network watch', () => {
     expect(events).to.be.empty()
   })
 
-  it('asks the system', async () => {
+  it('asks the system for the local address', async () => {
     expect(await systemNetwork.localAddress({ host: '127.0.0.1', port: 1 })).to.equal('127.0.0.1')
     expect(await systemNetwork.localAddress({ host: '::1', port: 1 })).to.equal('::1')
   })

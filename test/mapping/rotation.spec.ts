@@ -4,26 +4,26 @@ import { nextRenewal } from '../../src/mapping/rotation.ts'
 describe('rotation', () => {
   const connection = (since: number, holdTime?: number, chance = 0): { since: number, holdTime?: number, chance: number } => ({ since, holdTime, chance })
 
-  it('replaces nothing when there is nothing else to hold the mapping', () => {
+  it('never replaces the only connection', () => {
     expect(nextRenewal([])).to.equal(undefined)
     expect(nextRenewal([connection(0, 60_000)])).to.equal(undefined)
   })
 
-  it('never replaces what a server keeps', () => {
+  it('never replaces a connection whose server does not close any', () => {
     expect(nextRenewal([connection(0), connection(0)])).to.equal(undefined)
     expect(nextRenewal([connection(0), connection(5, 60_000)])).to.have.nested.property('connection.since', 5)
   })
 
-  it('replaces ahead of the end, spread by chance', () => {
+  it('replaces a connection ahead of its end, at a random moment', () => {
     expect(nextRenewal([connection(0, 60_000), connection(0)])?.at).to.equal(36_000)
     expect(nextRenewal([connection(0, 60_000, 1), connection(0)])?.at).to.equal(48_000)
   })
 
-  it('replaces what is due first', () => {
+  it('replaces the connection that is due first', () => {
     expect(nextRenewal([connection(1_000, 60_000), connection(0, 120_000), connection(0, 60_000)])?.connection).to.deep.equal(connection(0, 60_000))
   })
 
-  it('always has a connection: days of servers that hang up', () => {
+  it('always has a connection, through days of servers that hang up', () => {
     const holdTimes = [60_000, 120_000]
     const held = holdTimes.map(holdTime => connection(0, holdTime, 0.5))
     let renewals = 0

@@ -55,7 +55,7 @@ describe('server pool', () => {
     expect(pool.nextAvailable()).to.be.undefined()
   })
 
-  it('leaves a server alone for the interval after a connection', () => {
+  it('waits for the interval between two connections to one server', () => {
     const pool = create()
     const [, b] = takeAll(pool)
     pool.release(b, 60_000, { type: 'held', ms: 60_000 })
@@ -77,7 +77,7 @@ describe('server pool', () => {
     expect(takeAll(pool, 200_000)).to.deep.equal([c, b, a])
   })
 
-  it('asks a server that hangs up at once only as often as a kept one', () => {
+  it('asks a server that hangs up at once only as often as one that keeps connections', () => {
     const pool = create()
     const [a] = takeAll(pool)
     pool.release(a, 5, { type: 'held', ms: 5 })
@@ -111,7 +111,7 @@ describe('server pool', () => {
     }
   })
 
-  it('asks a server whose answers are rejected ever more rarely, although it answers', () => {
+  it('asks a server whose answers are rejected less and less often', () => {
     const pool = create(0.999, [A])
     let now = 0
     const rests: number[] = []
@@ -132,7 +132,7 @@ describe('server pool', () => {
     expect(pool.nextAvailable()).to.equal(now + SERVER_INTERVAL)
   })
 
-  it('learns how long a server holds from two ends at the same age', () => {
+  it('learns how long a server keeps connections from two that ended at the same age', () => {
     const pool = create(0.5, [A])
     const ends = (ms: number, now: number): number | undefined => {
       const server = take(pool, now)
@@ -152,7 +152,7 @@ describe('server pool', () => {
     expect(ends(9_000, 800_000)).to.equal(undefined)
   })
 
-  it('says whether a server may be connected to again', () => {
+  it('reports whether a server may be connected to again', () => {
     const pool = create()
     const a = take(pool, 0)
     expect(pool.mayReconnect(a, SERVER_INTERVAL - 1)).to.equal(false)
@@ -163,7 +163,7 @@ describe('server pool', () => {
     const other = (i: number): { host: string, port: number } => ({ host: '11.0.0.2', port: 3478 + i })
     const uris = (pool: ServerPool, now: number, count: number): Array<string | undefined> => Array.from({ length: count }, () => pool.take(now)?.uri.uri)
 
-    it('come after all that were configured, and as fair to it', () => {
+    it('come after all configured servers, and count towards the interval of theirs', () => {
       const pool = create(0.5, [A, B])
       const a = take(pool, 0)
       pool.answered(a, [other(0)])
@@ -172,7 +172,7 @@ describe('server pool', () => {
       expect(uris(pool, SERVER_INTERVAL, 2)).to.deep.equal(['stun:11.0.0.2:3478', undefined])
     })
 
-    it('are of their server', () => {
+    it('belong to their server', () => {
       const pool = create(0.5, [A])
       const a = take(pool, 0)
       pool.answered(a, [other(0)])
@@ -187,7 +187,7 @@ describe('server pool', () => {
       expect(pool.size).to.equal(2)
     })
 
-    it('are preferred when they are of the server that is replaced', () => {
+    it('are preferred to replace a connection to their server', () => {
       const pool = create(0.5, [A, B])
       const [a, b] = [take(pool, 0), take(pool, 0)]
       pool.answered(a, [other(0)])
@@ -196,7 +196,7 @@ describe('server pool', () => {
       expect(pool.take(SERVER_INTERVAL, { replaced: b })?.uri.uri).to.equal('stun:11.0.0.2:3479')
     })
 
-    it('are few, and forgotten when they are none any more', () => {
+    it('are few, and forgotten when the server names them no longer', () => {
       const pool = create(0.5, [A])
       const a = take(pool, 0)
       pool.answered(a, Array.from({ length: 100 }, (_, i) => other(i)))
@@ -213,7 +213,7 @@ describe('server pool', () => {
     })
   })
 
-  it('backs off from a server that fails, to 5 minutes and no further', () => {
+  it('backs off from a server that fails, up to 5 minutes', () => {
     const pool = create(1)
     const [a, b, c] = takeAll(pool)
     expect([a.uri.uri, b.uri.uri, c.uri.uri]).to.deep.equal([A, B, C])
@@ -232,7 +232,7 @@ describe('server pool', () => {
     expect(rests).to.deep.equal([10, 10, 10, 10, 16, 32, 64, 128, 256, 300, 300, 300].map(s => s * 1_000))
   })
 
-  it('spreads the back-off, and forgets it when the server answers', () => {
+  it('adds jitter to the back-off, and forgets it when the server answers', () => {
     const pool = create(0)
     const [,, c] = takeAll(pool)
 

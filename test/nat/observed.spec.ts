@@ -5,8 +5,8 @@ import type { Home, HomeInit } from '../nat-lab/home.ts'
 import type { Lab } from '../nat-lab/index.ts'
 
 /**
- * One STUN server can not tell how a NAT maps. Peers that are dialled from the
- * port are other endpoints, and say by identify what they see.
+ * One STUN server cannot show how a NAT maps. Peers that are dialled from the port are
+ * other endpoints, and report by identify what they see.
  */
 describe('what peers see', function () {
   this.timeout(120_000)
@@ -39,9 +39,9 @@ describe('what peers see', function () {
   })
 
   for (const mapping of ['address-dependent', 'address-and-port-dependent'] as const) {
-    it(`shows ${mapping} mapping to a node that has one server: nothing is announced any more`, async () => {
+    it(`shows ${mapping} mapping to a node with one server: the address is withdrawn`, async () => {
       const { home, dial } = await setUp({ mapping, filtering: 'address-and-port-dependent', ports: 'hashed' })
-      // it can not be known yet
+      // the one server cannot show it
       expect(lastMapping(home.program)).to.include({ state: 'mapped', behaviour: 'unknown' })
 
       for (const i of [1, 2, 3]) {
