@@ -12,7 +12,7 @@ export interface ConnectionInit extends Omit<AbstractMultiaddrConnectionInit, 'n
   socket: Socket
 
   /**
-   * Read from the socket when it is not known
+   * @default the remote address of the socket
    */
   remoteAddr?: AbstractMultiaddrConnectionInit['remoteAddr']
 }
@@ -34,10 +34,10 @@ class TCPMultiaddrConnection extends AbstractMultiaddrConnection {
     socket.on('error', err => { this.abort(err) })
 
     socket.setTimeout(init.inactivityTimeout ?? DEFAULT_INACTIVITY_TIMEOUT)
-    socket.once('timeout', () => { this.abort(new TimeoutError('The connection was quiet for too long')) })
+    socket.once('timeout', () => { this.abort(new TimeoutError('The connection was silent for too long')) })
 
-    // the remote sends no more; unless half-open connections are allowed Node
-    // answers with our own end and emits `close`
+    // the remote side sends no more; unless half-open connections are allowed, Node
+    // ends our side too and emits `close`
     socket.once('end', () => { this.onTransportClosed() })
     socket.once('close', hadError => {
       this.onTransportClosed(hadError ? new Error('TCP transmission error') : undefined)
@@ -81,7 +81,7 @@ class TCPMultiaddrConnection extends AbstractMultiaddrConnection {
   }
 
   /**
-   * What is sent in this turn of the event loop leaves in one writev
+   * Everything that is sent in this turn of the event loop leaves in one writev
    *
    * @returns whether more can be sent before the next `drain`
    */
@@ -96,24 +96,24 @@ class TCPMultiaddrConnection extends AbstractMultiaddrConnection {
     if (data instanceof Uint8Array) {
       socket.write(data)
     } else {
-      // the bytes are in memory already: passing all of them on costs none
+      // the bytes are in memory already, so passing on all of them takes no more
       for (const buf of data) {
         socket.write(buf)
       }
     }
 
-    // as much as may wait: there is no use in waiting for the end of the turn
+    // the socket is full, so do not wait for the end of the turn
     if (socket.writableLength >= socket.writableHighWaterMark) {
       socket.uncork()
       socket.cork()
     }
 
-    // when the system has taken it all, more can follow at once
+    // the system may have taken all of it, then more can follow at once
     return socket.writableLength < socket.writableHighWaterMark
   }
 
   private onDrained (): void {
-    // the socket asks for a pause before the system has taken the bytes at once
+    // the socket also emits `drain` for bytes that the system takes at once
     if (this.writableNeedsDrain) {
       this.safeDispatchEvent('drain')
     }
@@ -145,7 +145,7 @@ class TCPMultiaddrConnection extends AbstractMultiaddrConnection {
 /**
  * A libp2p connection over a connected socket
  *
- * @throws {InvalidParametersError} the remote has closed the socket already
+ * @throws {InvalidParametersError} the remote side has already closed the socket
  */
 export function toMultiaddrConnection (init: ConnectionInit): MultiaddrConnection {
   return new TCPMultiaddrConnection(init)
@@ -156,9 +156,9 @@ function uncork (socket: Socket): void {
 }
 
 function readRemoteAddr ({ remoteAddress, remotePort }: Socket): AbstractMultiaddrConnectionInit['remoteAddr'] {
-  // both are gone once the socket is destroyed
+  // a destroyed socket forgets both
   if (remoteAddress == null || remotePort == null) {
-    throw new InvalidParametersError('The remote address of the socket is not known, it is closed')
+    throw new InvalidParametersError('The remote address of the socket is unknown: it is closed')
   }
 
   return ipPortToMultiaddr(remoteAddress, remotePort)
