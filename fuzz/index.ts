@@ -1,7 +1,8 @@
 /* eslint-disable no-console */
 /**
- * Fuzz the codec, the decoder, the server's side of a connection, the PROXY header
- * and IP addresses, led by the coverage of their branches:
+ * Fuzz the codec, the decoder, the server's side of a connection, the PROXY header,
+ * IP addresses and, with fewer inputs, the server's whole pipeline with PROXY and
+ * TLS, led by the coverage of their branches:
  *
  *   npm run fuzz -- [--seconds 60] [--inputs 10000000] [--seed 1] [--save]
  *
@@ -26,6 +27,11 @@ const deadline = values.inputs === 'Infinity' ? performance.now() + Number(value
 const MAX_TIME = 1_000
 
 /**
+ * Inputs of the pipeline for each 1 000 of the other targets
+ */
+const PIPELINE_INPUTS = 20
+
+/**
  * The process, in bytes, from when it is warm
  */
 const MAX_GROWTH = 64 * 1024 * 1024
@@ -33,12 +39,14 @@ const WARM_AFTER = 100_000
 
 // after coverage.ts, which counts in what is loaded from now on
 const { fuzzAddress, fuzzCodec, fuzzDecoder, fuzzProxy, fuzzServer, seeds } = await import('./targets.ts')
+const { fuzzPipeline, pipelineSeeds } = await import('./pipeline.ts')
 const targets = Object.entries({ codec: fuzzCodec, decoder: fuzzDecoder, server: fuzzServer, proxy: fuzzProxy, address: fuzzAddress })
 const chance = new Chance(seed)
 const corpus: Uint8Array[] = []
 let warm = Infinity
 let done = 0
 let slowest = 0
+let throughPipeline = 0
 
 console.info(`seed ${seed}`)
 
@@ -86,13 +94,30 @@ for (const bytes of [...seeds(), ...loadCorpus()]) {
   run(bytes)
 }
 
+async function runPipeline (bytes: Uint8Array): Promise<void> {
+  await fuzzPipeline(bytes).catch(err => { fail('pipeline', bytes, err.stack) })
+
+  if (sawNew()) {
+    corpus.push(bytes)
+  }
+
+  throughPipeline++
+}
+
+for (const bytes of await pipelineSeeds()) {
+  corpus.push(bytes)
+  await runPipeline(bytes)
+}
+
 while (done < inputs && performance.now() < deadline) {
   for (let i = 0; i < 1_000 && done < inputs; i++) {
     run(mutate(corpus, chance))
   }
 
-  // streams do part of their work later
-  await new Promise(resolve => { setImmediate(resolve) })
+  // it waits for the event loop, so it takes far longer than the others
+  for (let i = 0; i < PIPELINE_INPUTS; i++) {
+    await runPipeline(mutate(corpus, chance))
+  }
 
   if (done >= WARM_AFTER && warm === Infinity) {
     warm = memory()
@@ -133,5 +158,5 @@ function memory (): number {
 
 function report (): void {
   const { places, reached } = coverage()
-  console.info(`${done} inputs, ${reached} of ${places} branches and functions, corpus ${corpus.length}, slowest ${slowest.toFixed(1)} ms`)
+  console.info(`${done} inputs, ${throughPipeline} through the pipeline, ${reached} of ${places} branches and functions, corpus ${corpus.length}, slowest ${slowest.toFixed(1)} ms`)
 }

@@ -19,8 +19,8 @@ import type { Socket } from 'node:net'
 
 const PREFIX = { ipv4: 24, ipv6: 48 }
 const KEY = new Uint8Array(16)
-const CLIENT = { host: '11.0.0.1', port: 4_001 }
-const LIMITS = { ...DEFAULT_LIMITS, maxRequestsPerSecond: 1e9 }
+export const CLIENT = { host: '11.0.0.1', port: 4_001 }
+export const LIMITS = { ...DEFAULT_LIMITS, maxRequestsPerSecond: 1e9 }
 
 /**
  * What a good client sends, to begin with
@@ -101,7 +101,7 @@ function run (bytes: Uint8Array, step: number): { messages: string[], failed: bo
 /**
  * A socket without a system behind it: the server's side of one connection
  */
-class Wire extends Duplex {
+export class Wire extends Duplex {
   readonly sent: Uint8Array[] = []
 
   override _read (): void {}
@@ -157,7 +157,7 @@ function serve (bytes: Uint8Array, step: number): { answers: string[], outcomes:
   return { answers, outcomes, reset }
 }
 
-const RESPONDER = new Responder({ server: { host: '12.0.0.2', port: 3_478 }, other: { host: '12.0.0.3', port: 3_479 }, software: 'fuzz' })
+export const RESPONDER = new Responder({ server: { host: '12.0.0.2', port: 3_478 }, other: { host: '12.0.0.3', port: 3_479 }, software: 'fuzz' })
 
 /**
  * A text is an address for us when it is one for Node, and its scope and subnet do
