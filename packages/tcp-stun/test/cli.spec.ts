@@ -121,6 +121,28 @@ describe('tcp-stun', () => {
     expect(events.map(({ event }) => event)).to.deep.equal(['worker-start', 'listening', 'listening', 'metrics', 'tls-reloaded', 'tls-failed', 'stopping'])
   })
 
+  it('server: goes on when the reader of its log goes away', async () => {
+    const child = spawn(process.execPath, [COMMAND, 'server', '--listen', '127.0.0.1:0', '--json', '--log-level', 'debug'])
+    closing.push(() => child.kill('SIGKILL'))
+    let stderr = ''
+    child.stderr.on('data', chunk => { stderr += String(chunk) })
+    const [line] = String(await pEvent(child.stdout, 'data', EVENT)).split('\n')
+    child.stdout.destroy()
+    await pEvent(child.stdout, 'close', EVENT)
+
+    // each of them writes to the log
+    for (let i = 0; i < 2; i++) {
+      const client = await rawClient(JSON.parse(line))
+      await client.ask()
+      client.close()
+    }
+
+    const exited = pEvent<'exit', number>(child as any, 'exit', EVENT)
+    child.kill('SIGTERM')
+    expect(await exited).to.equal(0)
+    expect(stderr).to.equal('')
+  })
+
   it('check: one public address', async () => {
     const { code, stdout } = await run('check', ...await servers(4001, 4001))
     expect(code).to.equal(5)

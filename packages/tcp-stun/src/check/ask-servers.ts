@@ -109,7 +109,8 @@ export async function askServers (uris: STUNURI[], enough: number, init: AskServ
  */
 export async function askOtherAddresses (asked: AskedServer[], init: AskServersInit): Promise<void> {
   const endpoints = new Set(asked.map(({ endpoint }) => formatEndpoint(endpoint)))
-  const others = asked.filter(({ result }) => result.otherAddress != null).slice(0, MAX_OTHER_ADDRESSES).flatMap(server => {
+  const withOthers = asked.filter(({ result }) => result.otherAddress != null).slice(0, MAX_OTHER_ADDRESSES)
+  const others = withOthers.flatMap(server => {
     const { otherAddress } = server.result
     // test II asks the other address at the first port
     const alternate = otherAddress == null ? [] : [{ host: otherAddress.host, port: server.endpoint.port }]
@@ -151,7 +152,12 @@ function claim (endpoints: Set<string>, endpoint: Endpoint): boolean {
 /**
  * @throws {InvalidMappedAddressError} no peer could dial the address
  */
-function accept (uri: STUNURI, client: STUNClient, result: BindingResult, { allowPrivate, onAnswer }: AskServersInit): AskedServer {
+function accept (
+  uri: STUNURI,
+  client: STUNClient,
+  result: BindingResult,
+  { allowPrivate, onAnswer }: AskServersInit
+): AskedServer {
   try {
     const asked = {
       uri,

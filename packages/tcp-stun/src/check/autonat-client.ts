@@ -33,7 +33,12 @@ const DIAL_DATA_CHUNK = 4_096
  * reports that its dial failed
  * @throws {DialBackError} the peer refuses, or does not speak AutoNAT v2
  */
-export async function requestDialBack (node: Libp2p, peer: Multiaddr, address: Endpoint, signal: AbortSignal): Promise<Connection | undefined> {
+export async function requestDialBack (
+  node: Libp2p,
+  peer: Multiaddr,
+  address: Endpoint,
+  signal: AbortSignal
+): Promise<Connection | undefined> {
   const nonce = randomBytes(8).readBigUInt64LE()
   const arrived = Promise.withResolvers<Connection>()
 
@@ -63,7 +68,13 @@ export async function requestDialBack (node: Libp2p, peer: Multiaddr, address: E
   throw new DialBackError(`${peer} did not report whether it could dial: ${answer.status ?? 'no status'} ${answer.dialStatus ?? ''}`.trim())
 }
 
-async function sendRequest (connection: Connection, peer: Multiaddr, address: Endpoint, nonce: bigint, signal: AbortSignal): Promise<DialResponse> {
+async function sendRequest (
+  connection: Connection,
+  peer: Multiaddr,
+  address: Endpoint,
+  nonce: bigint,
+  signal: AbortSignal
+): Promise<DialResponse> {
   const stream = await connection.newStream(DIAL_REQUEST, { signal })
   const messages = pbStream(stream).pb(Message)
   await messages.write({ dialRequest: { addrs: [toMultiaddr(address).bytes], nonce } }, { signal })

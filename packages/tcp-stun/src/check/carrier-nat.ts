@@ -8,7 +8,9 @@ import type { Endpoint } from 'libp2p-tcp-stun/net'
  * addresses of their own (RFC 6598): one may be this machine's, or be reported by
  * a server inside the carrier's network.
  */
-export function findCarrierNAT ({ local, direct, external, views, failures }: Pick<Findings, 'local' | 'direct' | 'external' | 'views' | 'failures'>): CarrierNAT {
+export function findCarrierNAT (
+  { local, direct, external, views, failures }: Pick<Findings, 'local' | 'direct' | 'external' | 'views' | 'failures'>
+): CarrierNAT {
   if (local != null && addressScope(local.host) === 'shared') {
     return { seen: 'yes', evidence: 'local-address', address: local.host }
   }

@@ -176,9 +176,16 @@ function versionsOf (servers: STUNURI[]): Array<4 | 6> {
   return ([4, 6] as const).filter(version => servers.some(({ host }) => isIP(host) === 0 || isIP(host) === version))
 }
 
-async function holdAll ({ findings, asked }: Measurement, ms: number, signal: AbortSignal, onProgress: (progress: Progress) => void): Promise<void> {
+async function holdAll (
+  { findings, asked }: Measurement,
+  ms: number,
+  signal: AbortSignal,
+  onProgress: (progress: Progress) => void
+): Promise<void> {
   if (asked.length > 0) {
     onProgress({ event: 'hold', version: findings.version, seconds: ms / 1_000 })
-    findings.held = await holdConnections(asked, ms, signal, held => { onProgress({ event: 'ended', version: findings.version, held }) })
+    findings.held = await holdConnections(asked, ms, signal, held => {
+      onProgress({ event: 'ended', version: findings.version, held })
+    })
   }
 }

@@ -16,7 +16,11 @@ export interface DialBackPeer {
 /**
  * The peers that have an address of this IP version, with that address
  */
-export async function resolvePeers (version: 4 | 6, addresses: Multiaddr[], signal: AbortSignal): Promise<DialBackPeer[]> {
+export async function resolvePeers (
+  version: 4 | 6,
+  addresses: Multiaddr[],
+  signal: AbortSignal
+): Promise<DialBackPeer[]> {
   const peers = await Promise.all(addresses.map(async (address): Promise<DialBackPeer[]> => {
     const config = toNetConfig(address)
 
@@ -49,7 +53,12 @@ export async function resolvePeers (version: 4 | 6, addresses: Multiaddr[], sign
  * contact them before that peer has dialled back: a NAT with address-dependent
  * filtering would admit the peer then, and nobody else.
  */
-export async function splitServers (version: 4 | 6, servers: STUNURI[], peers: DialBackPeer[], signal: AbortSignal): Promise<{ atPeers: STUNURI[], elsewhere: STUNURI[] }> {
+export async function splitServers (
+  version: 4 | 6,
+  servers: STUNURI[],
+  peers: DialBackPeer[],
+  signal: AbortSignal
+): Promise<{ atPeers: STUNURI[], elsewhere: STUNURI[] }> {
   if (peers.length === 0) {
     return { atPeers: [], elsewhere: servers }
   }

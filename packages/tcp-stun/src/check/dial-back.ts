@@ -61,7 +61,9 @@ export async function askDialBack (init: AskDialBackInit): Promise<DialBackResul
       try {
         result = await askPeer(node, peer, init)
       } catch (err: any) {
-        const error = init.signal.aborted ? new DialBackError(`${peer} did not report in time whether it could dial`) : err
+        const error = init.signal.aborted
+          ? new DialBackError(`${peer} did not report in time whether it could dial`)
+          : err
         // an earlier peer's answer says more than this error
         result = result.outcome === 'not-asked' ? { outcome: 'failed', error } : result
       }
@@ -85,7 +87,11 @@ export async function askDialBack (init: AskDialBackInit): Promise<DialBackResul
  */
 async function startNode (local: Endpoint): Promise<Libp2p> {
   // most checks do without, and start sooner
-  const [{ createLibp2p }, { noise }, { yamux }] = await Promise.all([import('libp2p'), import('@libp2p/noise'), import('@libp2p/yamux')])
+  const [{ createLibp2p }, { noise }, { yamux }] = await Promise.all([
+    import('libp2p'),
+    import('@libp2p/noise'),
+    import('@libp2p/yamux')
+  ])
 
   return createLibp2p({
     addresses: { listen: [toMultiaddr(local).toString()] },
@@ -95,7 +101,11 @@ async function startNode (local: Endpoint): Promise<Libp2p> {
   })
 }
 
-async function askPeer (node: Libp2p, peer: Multiaddr, { external, contacted, signal }: AskDialBackInit): Promise<DialBackResult> {
+async function askPeer (
+  node: Libp2p,
+  peer: Multiaddr,
+  { external, contacted, signal }: AskDialBackInit
+): Promise<DialBackResult> {
   const connection = await requestDialBack(node, peer, external, signal)
 
   if (connection == null) {

@@ -24,7 +24,11 @@ const TIMEOUT = 2_000
 /**
  * Dial our own external address from another port, and see where that arrives
  */
-export async function askHairpin (external: Endpoint, listener: OwnListener, signal: AbortSignal): Promise<HairpinResult> {
+export async function askHairpin (
+  external: Endpoint,
+  listener: OwnListener,
+  signal: AbortSignal
+): Promise<HairpinResult> {
   const token = randomBytes(16)
   const { promise, resolve } = Promise.withResolvers<HairpinResult>()
   const socket = net.connect({ ...external, signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]) })

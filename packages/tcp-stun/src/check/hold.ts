@@ -25,7 +25,12 @@ export interface HoldResult {
  * Keep the connections alive as the transport does, and see which of them end.
  * Returns when the time is over, the signal is aborted or no connection is left.
  */
-export async function holdConnections (asked: AskedServer[], ms: number, signal: AbortSignal, onEnd: (held: HoldResult) => void): Promise<HoldResult[]> {
+export async function holdConnections (
+  asked: AskedServer[],
+  ms: number,
+  signal: AbortSignal,
+  onEnd: (held: HoldResult) => void
+): Promise<HoldResult[]> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const open = new Set(asked)
   const ended: HoldResult[] = []

@@ -27,7 +27,8 @@ export interface View {
  * ports, so that it is not known whether the port matters. `unknown` when servers
  * at only one address have answered.
  */
-export type MappingBehaviour = 'endpoint-independent' | 'address-dependent' | 'address-and-port-dependent' | 'endpoint-dependent' | 'unknown'
+export type MappingBehaviour =
+  'endpoint-independent' | 'address-dependent' | 'address-and-port-dependent' | 'endpoint-dependent' | 'unknown'
 
 export interface Mapping {
   behaviour: MappingBehaviour

@@ -27,6 +27,11 @@ const LOCAL_HOSTS = {
  */
 type Dials = Pick<Findings, 'hairpin' | 'dialBack'>
 
+/**
+ * What the servers said
+ */
+type Observed = Pick<Findings, 'version' | 'addresses' | 'port' | 'failures'> & { asked: AskedServer[] }
+
 const NO_DIALS: Dials = { hairpin: 'not-asked', dialBack: { outcome: 'not-asked', because: 'no-address' } }
 
 export interface Measurement {
@@ -95,7 +100,8 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
       onProgress({ event: 'failure', version, failure })
     }
   }
-  const findings = (dials?: Dials): Findings => conclude({ version, addresses, port: listener.port, asked, failures }, dials)
+  const observed = { version, addresses, port: listener.port, asked, failures }
+  const findings = (dials?: Dials): Findings => conclude(observed, dials)
 
   try {
     const peers = await resolvePeers(version, init.dialBackPeers, deadline)
@@ -106,7 +112,9 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
       await askServers(atPeers.splice(0), enough, askInit)
     }
 
-    if (['unknown', 'endpoint-dependent'].includes(findings().mapping) && asked.some(({ result }) => result.otherAddress != null)) {
+    const unclear = ['unknown', 'endpoint-dependent'].includes(findings().mapping)
+
+    if (unclear && asked.some(({ result }) => result.otherAddress != null)) {
       onProgress({ event: 'step', version, step: 'others' })
       await askOtherAddresses(asked, askInit)
     }
@@ -126,7 +134,12 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
 /**
  * Dial the external address, from inside and from outside
  */
-async function dialExternal ({ version, external, direct, views }: Findings, listener: OwnListener, peers: DialBackPeer[], { deadline, onProgress }: MeasureInit): Promise<Dials> {
+async function dialExternal (
+  { version, external, direct, views }: Findings,
+  listener: OwnListener,
+  peers: DialBackPeer[],
+  { deadline, onProgress }: MeasureInit
+): Promise<Dials> {
   if (external == null) {
     return NO_DIALS
   }
@@ -156,7 +169,7 @@ async function dialExternal ({ version, external, direct, views }: Findings, lis
   return { hairpin, dialBack }
 }
 
-function conclude ({ version, addresses, port, asked, failures }: Pick<Findings, 'version' | 'addresses' | 'port' | 'failures'> & { asked: AskedServer[] }, dials = NO_DIALS): Findings {
+function conclude ({ version, addresses, port, asked, failures }: Observed, dials = NO_DIALS): Findings {
   const { behaviour, external, dissenters } = findMapping(asked)
   const local = asked[0]?.result.local
   const direct = external != null && isSameEndpoint(external, local)

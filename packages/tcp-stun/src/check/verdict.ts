@@ -61,7 +61,9 @@ export const EXIT_CODES: Record<Verdict['kind'], number> = {
 /**
  * The verdict for one IP version
  */
-export function findVerdict (findings: Pick<Findings, 'addresses' | 'views' | 'failures' | 'external' | 'direct' | 'mapping' | 'nat64' | 'dialBack'>): Verdict {
+export function findVerdict (
+  findings: Pick<Findings, 'addresses' | 'views' | 'failures' | 'external' | 'direct' | 'mapping' | 'nat64' | 'dialBack'>
+): Verdict {
   const { views, external, direct, mapping, dialBack } = findings
 
   if (external == null) {
@@ -72,7 +74,9 @@ export function findVerdict (findings: Pick<Findings, 'addresses' | 'views' | 'f
     case 'reached':
       return dialBack.stranger ? { kind: 'anyone' } : { kind: 'inconclusive', because: 'peer-contacted' }
     case 'not-reached':
-      return direct || mapping === 'endpoint-independent' ? { kind: 'hole-punching' } : { kind: 'inconclusive', because: 'one-view' }
+      return direct || mapping === 'endpoint-independent'
+        ? { kind: 'hole-punching' }
+        : { kind: 'inconclusive', because: 'one-view' }
     case 'failed':
       return { kind: 'inconclusive', because: 'peer-failed' }
     default:
@@ -87,7 +91,9 @@ export function bestOf<T extends { verdict: Verdict }> (all: T[]): T | undefined
   return [...all].sort((a, b) => RANKS.indexOf(a.verdict.kind) - RANKS.indexOf(b.verdict.kind))[0]
 }
 
-function findReason ({ addresses, failures, nat64 }: Pick<Findings, 'addresses' | 'failures' | 'nat64'>): NoAddressReason {
+function findReason (
+  { addresses, failures, nat64 }: Pick<Findings, 'addresses' | 'failures' | 'nat64'>
+): NoAddressReason {
   if (failures.length === 0) {
     return addresses.length > 0 ? 'no-server' : 'no-network'
   }

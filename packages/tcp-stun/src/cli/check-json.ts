@@ -33,7 +33,10 @@ export function reportToJSON ({ verdict, families }: CheckReport, exitCode: numb
 }
 
 function familyToJSON ({ verdict, findings }: FamilyReport): object {
-  const { version, addresses, port, local, external, direct, mapping, rewriting, carrier, nat64, hairpin, dialBack, views, failures, dissenters, held } = findings
+  const {
+    version, addresses, port, local, external, direct, mapping, rewriting, carrier, nat64, hairpin, dialBack,
+    views, failures, dissenters, held
+  } = findings
 
   return {
     version,
@@ -59,7 +62,13 @@ function familyToJSON ({ verdict, findings }: FamilyReport): object {
 }
 
 function viewToJSON ({ server, endpoint, external, roundTrip, software }: ServerView): object {
-  return { server, endpoint: formatEndpoint(endpoint), external: formatEndpoint(external), roundTrip: Math.round(roundTrip), software }
+  return {
+    server,
+    endpoint: formatEndpoint(endpoint),
+    external: formatEndpoint(external),
+    roundTrip: Math.round(roundTrip),
+    software
+  }
 }
 
 function failureToJSON ({ server, error, mapped }: FailedQuery): object {

@@ -90,7 +90,11 @@ export class CheckPrinter {
       }
       case 'answer': {
         const { server, endpoint, external } = progress.view
-        this.line({ label: 'Server', text: `${serverName(server, endpoint)} sees ${formatEndpoint(external)}`, tone: 'plain' })
+        this.line({
+          label: 'Server',
+          text: `${serverName(server, endpoint)} sees ${formatEndpoint(external)}`,
+          tone: 'plain'
+        })
         break
       }
       case 'failure': {

@@ -88,29 +88,51 @@ export function unresolvedLine (failures: FailedQuery[]): Line {
  * What all answers mean together
  */
 export function findingLines (findings: Findings): Line[] {
-  const { version, external, direct, port, mapping, rewriting, hairpin, carrier, nat64, dialBack, views, dissenters } = findings
+  const {
+    version, external, direct, port, mapping, rewriting, hairpin, carrier, nat64, dialBack, views, dissenters
+  } = findings
   const lines: Line[] = []
 
   if (nat64 != null) {
-    lines.push({ label: 'NAT64', text: `yes: this network reaches IPv4 servers through a NAT64, which they see as ${formatEndpoint(nat64)}`, tone: 'plain' })
+    lines.push({
+      label: 'NAT64',
+      text: `yes: this network reaches IPv4 servers through a NAT64, which they see as ${formatEndpoint(nat64)}`,
+      tone: 'plain'
+    })
   }
 
   if (views.length === 0) {
     return lines
   }
 
-  lines.push({ label: 'NAT', text: direct ? 'none: the servers see the local address' : 'yes: your router translates addresses', tone: direct ? 'good' : 'plain' })
+  lines.push({
+    label: 'NAT',
+    text: direct ? 'none: the servers see the local address' : 'yes: your router translates addresses',
+    tone: direct ? 'good' : 'plain'
+  })
 
   if (!direct) {
-    lines.push({ label: 'Mapping', text: MAPPINGS[mapping], tone: external == null ? 'bad' : mapping === 'unknown' ? 'plain' : 'good' })
+    lines.push({
+      label: 'Mapping',
+      text: MAPPINGS[mapping],
+      tone: external == null ? 'bad' : mapping === 'unknown' ? 'plain' : 'good'
+    })
   }
 
   if (external != null && !direct) {
-    lines.push({ label: 'Port', text: external.port === port ? `kept: ${port} inside and outside` : `changed: ${port} inside, ${external.port} outside`, tone: 'plain' })
+    lines.push({
+      label: 'Port',
+      text: external.port === port ? `kept: ${port} inside and outside` : `changed: ${port} inside, ${external.port} outside`,
+      tone: 'plain'
+    })
   }
 
   for (const { server, external } of dissenters) {
-    lines.push({ label: 'Disagrees', text: `${server} reports ${formatEndpoint(external)}; the other servers outvote it`, tone: 'bad' })
+    lines.push({
+      label: 'Disagrees',
+      text: `${server} reports ${formatEndpoint(external)}; the other servers outvote it`,
+      tone: 'bad'
+    })
   }
 
   lines.push({ label: 'Rewriting', text: REWRITING[rewriting], tone: rewriting === 'yes' ? 'bad' : 'plain' })
@@ -171,6 +193,10 @@ function dialBackLine (dialBack: DialBackResult): Line {
     case 'failed':
       return { label, text: `not tested: ${dialBack.error.message}`, tone: 'bad' }
     default:
-      return { label, text: dialBack.because === 'no-peer' ? 'not tested: no --helper was named' : 'not tested: there is no single address to dial', tone: 'plain' }
+      return {
+        label,
+        text: dialBack.because === 'no-peer' ? 'not tested: no --helper was named' : 'not tested: there is no single address to dial',
+        tone: 'plain'
+      }
   }
 }

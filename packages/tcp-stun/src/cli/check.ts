@@ -77,7 +77,9 @@ Examples:
 }
 
 async function runCheck (options: CheckOptions): Promise<void> {
-  const { server, helper = [], peer = [], ipv4 = false, ipv6 = false, port, hold, timeout, allowPrivate, json } = options
+  const {
+    server, helper = [], peer = [], ipv4 = false, ipv6 = false, port, hold, timeout, allowPrivate, json
+  } = options
   const output = json === true ? jsonOutput() : new CheckPrinter()
   const interrupted = new AbortController()
   const interrupt = (): void => { interrupted.abort() }

@@ -42,7 +42,10 @@ On a machine behind a NAT:
 
 async function runHelper ({ announce = [], key, json, ...options }: HelperOptions): Promise<void> {
   // libp2p takes a second to load, which the other commands do without
-  const [{ startHelper }, { keyFromFile }] = await Promise.all([import('../helper/helper.ts'), import('../helper/key-file.ts')])
+  const [{ startHelper }, { keyFromFile }] = await Promise.all([
+    import('../helper/helper.ts'),
+    import('../helper/key-file.ts')
+  ])
   const print = (text: string, event: string, detail: object = {}): void => {
     process.stdout.write(json === true ? `${JSON.stringify({ event, ...detail })}\n` : `${text}\n`)
   }

@@ -62,13 +62,25 @@ function inconclusiveText (because: InconclusiveReason, external: string, findin
 
   switch (because) {
     case 'peer-contacted':
-      return { title: `${found} Not tested by a stranger`, advice: `The peer got in, but this port had contacted its host before, and some NATs admit only such hosts. ${ask}. It must not be on the host of your only --server.${oneView}` }
+      return {
+        title: `${found} Not tested by a stranger`,
+        advice: `The peer got in, but this port had contacted its host before, and some NATs admit only such hosts. ${ask}. It must not be on the host of your only --server.${oneView}`
+      }
     case 'peer-failed':
-      return { title: `${found} Not tested from outside`, advice: `The peer outside did not try to dial it, for the reason above.${oneView}` }
+      return {
+        title: `${found} Not tested from outside`,
+        advice: `The peer outside did not try to dial it, for the reason above.${oneView}`
+      }
     case 'one-view':
-      return { title: `Not reachable by anyone at ${external}`, advice: `A stranger could not dial in.${oneView} The second server decides whether hole punching can work.` }
+      return {
+        title: `Not reachable by anyone at ${external}`,
+        advice: `A stranger could not dial in.${oneView} The second server decides whether hole punching can work.`
+      }
     default:
-      return { title: `${found} Not tested from outside`, advice: `${findings?.direct === true ? 'A firewall' : 'Your NAT'} may admit only hosts that you have contacted, which STUN cannot tell. ${ask}.${oneView}` }
+      return {
+        title: `${found} Not tested from outside`,
+        advice: `${findings?.direct === true ? 'A firewall' : 'Your NAT'} may admit only hosts that you have contacted, which STUN cannot tell. ${ask}.${oneView}`
+      }
   }
 }
 
@@ -77,14 +89,29 @@ function noAddressText (because: NoAddressReason): VerdictText {
     case 'no-network':
       return { title: 'No network', advice: 'This machine has no address that reaches the internet. Is it connected?' }
     case 'no-server':
-      return { title: 'No server to ask', advice: 'No STUN server has an address of this IP version. Name one that does with --server.' }
+      return {
+        title: 'No server to ask',
+        advice: 'No STUN server has an address of this IP version. Name one that does with --server.'
+      }
     case 'no-dns':
-      return { title: 'No server name could be resolved', advice: 'Is this machine online, and does its DNS resolver answer? A server can also be named by its IP address with --server.' }
+      return {
+        title: 'No server name could be resolved',
+        advice: 'Is this machine online, and does its DNS resolver answer? A server can also be named by its IP address with --server.'
+      }
     case 'nat64':
-      return { title: 'Only a NAT64 address was found', advice: 'This network has IPv6 only and reaches IPv4 servers through a NAT64. Nobody can dial the IPv4 address of a NAT64. Name a STUN server that has an IPv6 address with --server.' }
+      return {
+        title: 'Only a NAT64 address was found',
+        advice: 'This network has IPv6 only and reaches IPv4 servers through a NAT64. Nobody can dial the IPv4 address of a NAT64. Name a STUN server that has an IPv6 address with --server.'
+      }
     case 'refused':
-      return { title: 'The STUN servers refused to answer', advice: 'They were reached, but answered with an error, for the reason above. Name a server that answers everybody with --server.' }
+      return {
+        title: 'The STUN servers refused to answer',
+        advice: 'They were reached, but answered with an error, for the reason above. Name a server that answers everybody with --server.'
+      }
     default:
-      return { title: 'No STUN server answered', advice: 'Is this machine online, and does a firewall allow TCP to port 3478? Many public servers answer over UDP only: name one that answers over TCP with --server.' }
+      return {
+        title: 'No STUN server answered',
+        advice: 'Is this machine online, and does a firewall allow TCP to port 3478? Many public servers answer over UDP only: name one that answers over TCP with --server.'
+      }
   }
 }
