@@ -7,7 +7,9 @@ export default {
   lint: {
     files: [
       '*.{js,ts}',
+      'bench/**/*.ts',
       'examples/**/*.js',
+      'fuzz/**/*.ts',
       'packages/*/*.js',
       'packages/*/{src,test}/**/*.ts',
       'src/**/*.ts',

@@ -1,10 +1,8 @@
 /* eslint-disable no-console */
 /**
- * All benches, one after the other, each in its own process:
- *
- *   npm run bench -- [--check] [--report] [--rounds N] [--json FILE]
- *
- * Ends with 1 when one of them does.
+ * All benches, one after the other, each in its own process: `npm run bench`, with
+ * `-- --check --report --rounds 5 --json FILE` as wanted. Ends with 1 when one of
+ * them does.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -2,13 +2,12 @@
 /**
  * Fuzz the codec, the decoder, the server's side of a connection, the PROXY header,
  * IP addresses and, with fewer inputs, the server's whole pipeline with PROXY and
- * TLS, led by the coverage of their branches:
+ * TLS, guided by the coverage of their branches: `npm run fuzz`, with `-- --seconds
+ * 60 --inputs 10000000 --seed 1 --save` as wanted.
  *
- *   npm run fuzz -- [--seconds 60] [--inputs 10000000] [--seed 1] [--save]
- *
- * Begins with the inputs of fuzz/corpus.txt. With --save it writes those that reach
- * all that it has reached, as few and as short as possible, there. Ends with 1 at the
- * first input that makes a target throw, hang, differ or grow.
+ * Begins with the inputs of fuzz/corpus.txt. With --save it replaces them by the
+ * smallest set of inputs with the same coverage. Ends with 1 at the first input that
+ * makes a target throw, hang, differ or grow.
  */
 import { parseArgs } from 'node:util'
 import { loadCorpus, saveCorpus } from './corpus.ts'

@@ -1,7 +1,6 @@
 /**
- * Our codec and those of npm, with the same Binding responses:
- *
- *   npm run bench:codec -- [--check] [--report] [--rounds 5] [--json FILE]
+ * Our codec and those of npm, with the same Binding responses: `npm run
+ * bench:codec`, with `-- --check --report --rounds 5 --json FILE` as wanted
  */
 import { Child } from '../lib/child.ts'
 import { packageVersion } from '../lib/machine.ts'

@@ -54,7 +54,7 @@ const TRANSPORTS = {
 }
 
 /**
- * @param stack - streams of yamux through noise, in place of bare connections
+ * The ends of bare connections, or with `stack` of yamux streams over noise
  */
 export function createEnds (subject: Subject, stack: boolean): Ends {
   if (subject === 'net') {

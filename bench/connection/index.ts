@@ -1,7 +1,7 @@
 /**
- * What a connection carries: ours, one of `@libp2p/tcp`, and a socket of Node's
- *
- *   npm run bench:connection -- [--check] [--report] [--rounds 101] [--json FILE]
+ * The throughput of our connections, of those of `@libp2p/tcp`, and of sockets of
+ * Node: `npm run bench:connection`, with `-- --check --report --rounds 101 --json
+ * FILE` as wanted
  */
 import { Child } from '../lib/child.ts'
 import { packageVersion } from '../lib/machine.ts'

@@ -34,7 +34,7 @@ answer(async (question: Question): Promise<string | Done | undefined> => {
       for (let i = 0; i < question.connections; i++) {
         const end = await factory.connect(question.address)
         end.onDrain(pump)
-        onMessage(end, question.size, () => { onReply(end) })
+        onMessage(end, question.size, reply)
         ends.push(end)
       }
 
@@ -64,8 +64,14 @@ answer(async (question: Question): Promise<string | Done | undefined> => {
       return done(received)
     case 'request':
       return done(await request(question.time))
+    default:
+      throw new Error('Unknown question')
   }
 })
+
+function reply (end: End): void {
+  onReply(end)
+}
 
 function done (amount: number): Done {
   const { timeOrigin } = performance
@@ -92,7 +98,7 @@ function echo (end: End, size: number): void {
 /**
  * Called for each whole message of so many bytes
  */
-function onMessage (end: End, size: number, handler: () => void): void {
+function onMessage (end: End, size: number, handler: (end: End) => void): void {
   let length = 0
 
   end.onBytes(more => {
@@ -100,7 +106,7 @@ function onMessage (end: End, size: number, handler: () => void): void {
 
     while (length >= size) {
       length -= size
-      handler()
+      handler(end)
     }
   })
 }

@@ -1,7 +1,6 @@
 /**
- * What it takes to get a connection: ours and `@libp2p/tcp`
- *
- *   npm run bench:dial -- [--check] [--report] [--rounds 21] [--json FILE]
+ * The cost of a dial and of an accepted connection, of ours and of `@libp2p/tcp`:
+ * `npm run bench:dial`, with `-- --check --report --rounds 21 --json FILE` as wanted
  */
 import { Child } from '../lib/child.ts'
 import { packageVersion } from '../lib/machine.ts'

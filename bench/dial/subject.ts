@@ -104,6 +104,8 @@ answer(async (question: Question): Promise<string | number | undefined> => {
       }
 
       return question.of === 'process' ? process.memoryUsage().rss : process.memoryUsage().heapUsed + process.memoryUsage().external
+    default:
+      throw new Error('Unknown question')
   }
 })
 

@@ -13,7 +13,7 @@ export interface Promised {
 export const NOISE = 0.05
 
 /**
- * @param text - what is compared, such as '@libp2p/tcp'
+ * The text says what the value is compared with, such as '@libp2p/tcp'
  */
 export function atLeast (value: number, limit: number, text: string): Promised {
   return { text: `at least ${text} (${round(value)})`, kept: value >= limit * (1 - NOISE) }

@@ -34,8 +34,8 @@ export class Scoreboard {
   private readonly charts = new Map<string, ChartSpec>()
 
   /**
-   * @param name - of the bench, and of its section in docs/benchmarks.md
-   * @param versions - of those it compares with
+   * The name is that of the bench and of its section in docs/benchmarks.md, the
+   * versions are those of the packages it compares with
    */
   constructor (name: string, title: string, options: BenchOptions, versions: Record<string, string> = {}) {
     this.name = name

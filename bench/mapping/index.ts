@@ -1,8 +1,7 @@
 /**
  * What a mapping costs: time to the first address, traffic to hold it, memory and
- * CPU of a thousand of them:
- *
- *   npm run bench:mapping -- [--check] [--report] [--rounds 5] [--json FILE]
+ * CPU of a thousand of them: `npm run bench:mapping`, with `-- --check --report
+ * --rounds 5 --json FILE` as wanted
  */
 import { Child } from '../lib/child.ts'
 import { benchOptions } from '../lib/options.ts'

@@ -1,10 +1,8 @@
 /**
- * Our server and Debian's coturn in turn, under the same load:
- *
- *   npm run bench:server -- [--check] [--report] [--rounds 35] [--json FILE]
- *
- * and --seconds 0.4, --workers 2, --connections 20000, --open-seconds 30,
- * --burst 200000, --burst-workers 16 with their defaults.
+ * Our server and Debian's coturn in turn, under the same load: `npm run
+ * bench:server`, with `-- --check --report --rounds 35 --json FILE` as wanted, and
+ * `--seconds 0.4 --workers 2 --connections 20000 --open-seconds 30 --burst 200000
+ * --burst-workers 16` with these defaults.
  *
  * Ours has as many workers as the machine has cores, as coturn has threads.
  */
