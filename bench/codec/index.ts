@@ -23,13 +23,12 @@ const PROGRAM = new URL('subject.js', import.meta.url)
 const DURATION = 150
 
 /**
- * How many times faster than the fastest of the others, where no number below
- * says something else
+ * How many times faster than the fastest of the others, unless `FLOORS` has a number
  */
 const TIMES_FASTER = 15
 
 /**
- * docs/benchmarks.md says what is in the way of more
+ * Where less is promised; docs/benchmarks.md explains why
  */
 const FLOORS: Record<string, number> = {
   'decode, 100 bytes': 8,
@@ -40,8 +39,8 @@ const FLOORS: Record<string, number> = {
 }
 
 /**
- * What an operation may take, in ns, in the order of magnitude: a machine may be
- * three times as slow as another
+ * The order of magnitude that an operation may take, in ns: machines differ by a
+ * factor of three
  */
 const LIMITS: Record<string, number> = {
   'decode, 32 bytes': 100,

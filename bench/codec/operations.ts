@@ -1,23 +1,23 @@
 import { fromString } from 'uint8arrays'
 
 /**
- * From bytes to what they say or whether they are right, or from that to bytes
+ * Decoding and checking of bytes, and the reverse
  */
 export const OPERATIONS = ['decode', 'encode', 'check FINGERPRINT', 'add FINGERPRINT', 'check MESSAGE-INTEGRITY', 'add MESSAGE-INTEGRITY'] as const
 
 export type Operation = typeof OPERATIONS[number]
 
 /**
- * A Binding response, of 32 bytes with the address alone, of 100 bytes with what a
- * server of RFC 5780 adds to it
+ * The sizes of a Binding response: with the address only, and with the attributes that
+ * a server of RFC 5780 adds
  */
 export const SIZES = [32, 100] as const
 
 export type Size = typeof SIZES[number]
 
 /**
- * A codec under test. What an operation makes is checked once before it is
- * measured, by what `expected` has for it.
+ * A codec under test. The result of each operation is checked once before it is
+ * measured.
  */
 export type Codec = (size: Size, messages: Messages) => Record<Operation, () => unknown>
 

@@ -21,7 +21,7 @@ function response (size: Size): STUNMessage {
 }
 
 /**
- * What all are asked to read, and to write too
+ * The messages that all codecs read and write
  */
 export function messages (size: Size): Messages {
   return {

@@ -3,9 +3,9 @@ import { MAPPED, ORIGIN, OTHER, PASSWORD, SOFTWARE, TRANSACTION_ID } from './ope
 import type { Codec, Size } from './operations.ts'
 
 /**
- * `stun`, and `@msimerson/stun` that was made from it. They come without types.
+ * `stun`, and its fork `@msimerson/stun`, neither with types
  *
- * They check a message by writing it anew.
+ * They check a message by encoding it again.
  */
 export class StunPackage {
   private readonly stun: any

@@ -1,6 +1,6 @@
 /**
- * One operation of one codec, in a process of its own: no other message and no
- * other codec has shaped what the compiler makes of it
+ * One operation of one codec, in a process of its own, where no other message and no
+ * other codec has influenced the compiler
  */
 import assert from 'node:assert/strict'
 import { answer } from '../lib/child.ts'
@@ -14,7 +14,7 @@ export interface Question {
   subject: Subject
 
   /**
-   * Without one: how many checks of the vectors of RFC 5769 it passes
+   * Without one, count the checks of the RFC 5769 test vectors that pass
    */
   operation?: Operation
   size: Size
@@ -26,7 +26,7 @@ export interface Question {
 }
 
 /**
- * The clock is read once in so many ms
+ * The time between two readings of the clock, in ms
  */
 const SLICE = 10
 
@@ -63,7 +63,7 @@ async function load (subject: Subject): Promise<{ codec: Codec, checkVector(byte
 }
 
 /**
- * @throws what it does is not what all have to do
+ * @throws {AssertionError} the codec gives a wrong result
  */
 function checked (codec: Codec, size: Size, operation: Operation): () => unknown {
   const bytes = messages(size)
@@ -85,9 +85,8 @@ function checked (codec: Codec, size: Size, operation: Operation): () => unknown
 }
 
 /**
- * ns that one call takes: the least of the slices, in this process's own time. What
- * else the machine does can only add to it. A slice is long enough to have its
- * garbage collected in it.
+ * The CPU time of one call in ns: the minimum of all slices, as other load of the
+ * machine can only add to it. A slice is long enough to include garbage collection.
  */
 function measure (run: () => unknown, duration: number): number {
   const slices: number[] = []

@@ -15,7 +15,7 @@ function response (size: Size): Message {
 }
 
 /**
- * It checks while it reads, and can do neither alone
+ * It decodes and checks in one step
  */
 export const werift: Codec = (size, { plain, fingerprint, integrity }) => ({
   decode: () => {

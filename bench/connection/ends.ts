@@ -13,7 +13,7 @@ import type { Uint8ArrayList } from 'uint8arraylist'
 
 /**
  * - `ours` and `@libp2p/tcp`: a connection of the transport, nothing above it
- * - `net`: a socket of Node's own
+ * - `net`: a socket of Node
  */
 export type Subject = 'ours' | '@libp2p/tcp' | 'net'
 
@@ -28,17 +28,17 @@ export interface End {
   onDrain (handler: () => void): void
 
   /**
-   * Called with the number of bytes that came
+   * Called with the number of received bytes
    */
   onBytes (handler: (length: number) => void): void
 }
 
 /**
- * How ends come to be: between two sockets, two transports or two nodes
+ * Creates the ends of a connection between two sockets, two transports or two nodes
  */
 export interface Ends {
   /**
-   * @returns where to connect to
+   * @returns the address to connect to
    */
   listen (onEnd: (end: End) => void): Promise<string>
   connect (address: string): Promise<End>
@@ -131,7 +131,7 @@ function streamEnd (stream: MessageStream): End {
 
 function socketEnd (socket: net.Socket): End {
   return {
-    // all of it at once, in whatever pieces it comes: that is the limit
+    // in one write, whatever the pieces: the upper limit
     send: data => socket.write(data instanceof Uint8Array ? data : data.subarray()),
     onDrain: handler => { socket.on('drain', handler) },
     onBytes: handler => { socket.on('data', ({ byteLength }) => { handler(byteLength) }) }

@@ -46,8 +46,8 @@ interface Measurement {
 }
 
 /**
- * How long a subject's turn is, in ms: short, so that what else the machine does
- * meets all of them, and many
+ * The length of a subject's turn, in ms: short, so that other load of the machine
+ * affects all subjects alike
  */
 const TIME = 60
 
@@ -76,13 +76,13 @@ for (const { what, unit, ...measurement } of [
   await promise(`through noise and yamux, ${what}`, unit, TRANSPORTS, { ...measurement, stack: true }, 1)
 }
 
-// told, not promised: see docs/benchmarks.md
+// reported without a promise: see docs/benchmarks.md
 {
   await using pairs = await startPairs(TRANSPORTS, { size: 100, reply: true, stack: true })
   board.add({ what: 'through noise and yamux, request and reply of 100 B', unit: '1/s', results: await pairs.measure(rounds) })
 }
 
-// only the docs show them
+// for the documents only
 if (options.report) {
   board.chart('message-size', {
     title: 'One way, by the size of a message',
@@ -158,7 +158,7 @@ async function startPairs (subjects: Subject[], measurement: Measurement): Promi
 }
 
 /**
- * @returns MB a second, from the first that is sent to the last that has come
+ * @returns MB a second, from the first byte sent to the last byte received
  */
 async function oneWay (client: Child, server: Child): Promise<number> {
   await ask(server, { do: 'begin' })

@@ -1,5 +1,5 @@
 /**
- * What the two processes of a subject are asked
+ * The questions to the two processes of a subject
  */
 export type Question =
   /** Answered with where to connect to; counts what comes, or sends it back */
@@ -16,7 +16,7 @@ export type Question =
 
 export interface Done {
   /**
-   * ms since 1970, by a clock that does not jump
+   * ms since 1970, by a monotonic clock
    */
   begin: number
   end: number

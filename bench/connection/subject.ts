@@ -8,7 +8,8 @@ import type { End, Subject } from './ends.ts'
 import type { Done, Question } from './questions.ts'
 
 /**
- * The clock is read every so many bytes, it would be seen between small messages
+ * The bytes between two readings of the clock, whose cost would show with small
+ * messages
  */
 const CLOCK_INTERVAL = 65_536
 
@@ -96,7 +97,7 @@ function echo (end: End, size: number): void {
 }
 
 /**
- * Called for each whole message of so many bytes
+ * Call the handler for each whole message of this size
  */
 function onMessage (end: End, size: number, handler: (end: End) => void): void {
   let length = 0
@@ -112,7 +113,7 @@ function onMessage (end: End, size: number, handler: (end: End) => void): void {
 }
 
 /**
- * Send until there is a pause to make, or the time is over
+ * Send until the connection needs to drain, or the time is over
  */
 function pump (): void {
   let nextLook = sent
@@ -136,7 +137,7 @@ function pump (): void {
 }
 
 /**
- * One message is under way on each connection
+ * Keep one message in flight on each connection
  */
 async function request (time: number): Promise<number> {
   let waiting = ends.length

@@ -71,8 +71,8 @@ async function accept (): Promise<void> {
 }
 
 /**
- * Memory of each connection, where so many are held. A process of its own for
- * each number: what is freed is not always given back.
+ * The memory of one of many connections. Each number has a process of its own,
+ * because freed memory is not always returned to the system.
  */
 async function hold (): Promise<void> {
   const few = Math.max(3, Math.ceil(rounds / 7))
@@ -82,7 +82,7 @@ async function hold (): Promise<void> {
     board.add({ what: `memory of one of ${HELD} connections, ${of === 'heap' ? 'what JavaScript holds' : 'the process'}`, unit: 'bytes', results, promise: atMost(ratio(results.ours, results['@libp2p/tcp']), 1.05, '1.05x @libp2p/tcp') })
   }
 
-  // only the docs show it
+  // for the documents only
   if (options.report) {
     const lines: ChartSpec['lines'] = { ours: [], '@libp2p/tcp': [] }
 
@@ -104,7 +104,7 @@ async function memory (subject: Subject, count: number, of: 'process' | 'heap'):
   await using pairs = createPairs()
   const { client, server } = pairs[subject]
   const port = Number(await ask<string>(server, { do: 'listen' }))
-  // the first ones warm it up: what they leave behind is not theirs
+  // the first connections warm the process up
   await ask(client, { do: 'open', port, count: ACCEPTS })
   await ask(server, { do: 'accepted', count: ACCEPTS })
   await ask(client, { do: 'close' })

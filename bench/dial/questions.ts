@@ -1,5 +1,5 @@
 /**
- * What the two processes of a subject are asked
+ * The questions to the two processes of a subject
  */
 export type Question =
   /** Be a node that listens; answered with its address */
@@ -10,12 +10,12 @@ export type Question =
   { do: 'ports' } |
   /** Listen without an upgrade; answered with the port */
   { do: 'listen' } |
-  /** Open so many sockets, answered when they are connected */
+  /** Open this many sockets, answered when they are connected */
   { do: 'open', port: number, count: number } |
   { do: 'close' } |
-  /** Answered when so many were accepted, with the ms from the first to the last */
+  /** Answered when this many are accepted, with the ms from the first to the last */
   { do: 'accepted', count: number } |
-  /** Answered when all that were accepted are closed */
+  /** Answered when all accepted connections are closed */
   { do: 'forget' } |
   /** In bytes, after the garbage is collected */
   { do: 'memory', of: 'process' | 'heap' }

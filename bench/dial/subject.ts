@@ -21,7 +21,7 @@ const ANY_PORT = '/ip4/127.0.0.1/tcp/0'
 const PROTOCOL = '/bench/1.0.0'
 
 /**
- * As many as Node lets the system queue
+ * The backlog that Node asks for
  */
 const BACKLOG = 500
 
@@ -42,7 +42,7 @@ answer(async (question: Question): Promise<string | number | undefined> => {
         transports: [factory()],
         connectionEncrypters: [noise()],
         streamMuxers: [yamux()],
-        // the limits are for strangers
+        // no limits, which are for strangers
         connectionManager: { inboundConnectionThreshold: Infinity, maxIncomingPendingConnections: Infinity }
       })
 
@@ -97,7 +97,7 @@ answer(async (question: Question): Promise<string | number | undefined> => {
       await Promise.all(accepted.splice(0).map(async maConn => maConn.status === 'open' ? pEvent(maConn, 'close') : undefined))
       return
     case 'memory':
-      // what is free can be told from what is held
+      // leave only what is in use
       for (let i = 0; i < 4; i++) {
         await turn()
         global.gc?.()
@@ -110,7 +110,7 @@ answer(async (question: Question): Promise<string | number | undefined> => {
 })
 
 /**
- * @returns ms for each
+ * @returns the mean time of a dial, in ms
  */
 async function dial (dialer: Libp2p, address: string, count: number): Promise<number> {
   const ma = multiaddr(address)
@@ -121,7 +121,7 @@ async function dial (dialer: Libp2p, address: string, count: number): Promise<nu
     const connection = await dialer.dial(ma)
     time += performance.now() - start
 
-    // the other side has upgraded it too
+    // wait until the other side has upgraded it too
     await connection.newStream(PROTOCOL)
     // a reset leaves no TIME_WAIT, so that the next one has the same two ports
     const closed = new Promise(resolve => { connection.addEventListener('close', resolve, { once: true }) })
@@ -137,7 +137,7 @@ async function dial (dialer: Libp2p, address: string, count: number): Promise<nu
 }
 
 /**
- * All at once: the system queues them, and the server is what takes time
+ * Connect in large batches, so that the server is the bottleneck
  */
 async function open (port: number, count: number): Promise<void> {
   for (let i = 0; i < count; i += BACKLOG) {

@@ -2,12 +2,12 @@ import type { TopLevelSpec } from 'vega-lite'
 
 interface Axis {
   /**
-   * What it shows, with the unit
+   * The quantity, with its unit
    */
   label: string
 
   /**
-   * Each step is a multiple of the one before
+   * Whether the scale is logarithmic
    *
    * @default false
    */
@@ -20,7 +20,7 @@ export interface ChartSpec {
   y: Axis
 
   /**
-   * A line each, by the name of what was measured
+   * The points of each line, by the name of the subject
    */
   lines: Record<string, Array<{ x: number, y: number }>>
 }

@@ -34,8 +34,8 @@ export interface BenchOptions {
 type Extra<T extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ options: T }>>['values']
 
 /**
- * The flags that all benches have, and those of one of them. A flag that does not
- * exist or makes no sense ends the process with 2, and says which ones there are.
+ * The flags common to all benches, and the extra ones of one bench. An unknown or
+ * invalid flag ends the process with 2 and a list of the flags.
  */
 export function benchOptions (): BenchOptions
 export function benchOptions<T extends ParseArgsOptionsConfig> (extra: T): BenchOptions & Omit<Extra<T>, keyof BenchOptions>

@@ -1,5 +1,5 @@
 /**
- * What we promise of a number, in words, and whether it held this time
+ * What we promise about a value, in words, and whether it was kept this time
  */
 export interface Promised {
   text: string
@@ -7,8 +7,8 @@ export interface Promised {
 }
 
 /**
- * Two runs of the same program differ by so much on a machine that others use
- * too: a promise is missed when it is missed by more
+ * Two runs of the same program differ by this fraction on a shared machine. A promise
+ * is missed when the value is off by more.
  */
 export const NOISE = 0.05
 
@@ -24,7 +24,7 @@ export function atMost (value: number, limit: number, text: string): Promised {
 }
 
 /**
- * Three digits that say something
+ * Round to three significant digits
  */
 export function round (value: number): string {
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value) || 1)))

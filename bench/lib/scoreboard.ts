@@ -16,14 +16,15 @@ export interface Row {
   unit: string
 
   /**
-   * By the name of who was measured
+   * By the name of the subject
    */
   results: Record<string, Sample | number>
   promise?: Promised
 }
 
 /**
- * What a bench has measured: printed, written as JSON, put into the docs
+ * Collects the results of a bench, prints them, and writes them as JSON and into the
+ * documents
  */
 export class Scoreboard {
   private readonly name: string
@@ -46,7 +47,7 @@ export class Scoreboard {
 
   add (row: Row): void {
     this.rows.push(row)
-    // who waits sees that something happens
+    // progress on the terminal
     console.error(`${row.what}: ${Object.entries(row.results).map(([subject, result]) => `${subject} ${cell(result)}`).join(', ')} ${row.unit}${row.promise == null ? '' : ` - ${verdict(row.promise)}`}`)
   }
 
@@ -55,8 +56,8 @@ export class Scoreboard {
   }
 
   /**
-   * Print it all, write what the flags ask for, and let the process end with 1
-   * when `--check` finds a promise that was not kept
+   * Print the table, write what the flags ask for, and set exit code 1 when `--check`
+   * finds a missed promise
    */
   async finish (): Promise<void> {
     console.info(`\n${this.title}\n\n${this.table()}\n`)

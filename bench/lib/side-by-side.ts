@@ -1,5 +1,5 @@
 /**
- * What one subject did in all rounds
+ * The results of one subject in all rounds
  */
 export interface Sample {
   median: number
@@ -7,14 +7,14 @@ export interface Sample {
   max: number
 
   /**
-   * One of each round, in their order
+   * One value for each round, in order
    */
   values: number[]
 }
 
 /**
- * Measure all subjects in turn, A B A B, so that what else the machine does
- * meets all of them. A first round warms up and does not count.
+ * Measure all subjects in turn, A B A B, so that other load of the machine affects all
+ * of them. The first round is for warm-up and does not count.
  */
 export async function sideBySide<T extends string> (rounds: number, subjects: Record<T, () => Promise<number>>): Promise<Record<T, Sample>> {
   const names = Object.keys(subjects) as T[]
@@ -38,8 +38,7 @@ export function toSample (values: number[]): Sample {
 }
 
 /**
- * How many times b is a: the median of the rounds' own ratios, in which both met
- * the same machine
+ * The median of a / b over the rounds, in each of which both had the same conditions
  */
 export function ratio (a: Sample, b: Sample): number {
   return median(a.values.map((value, round) => value / b.values[round]))

@@ -18,35 +18,35 @@ import type { ListenersAnswer, ListenersQuestion } from './listeners.ts'
 const ROUND_TRIPS = [10, 50, 100]
 
 /**
- * How much later than two round trips an address may be there, in ms
+ * How much longer than two round trips the first address may take, in ms
  */
 const LATE = 20
 
 /**
- * Natter's steps take 3 s: this often is enough
+ * Natter takes more than 3 s each time
  */
 const NATTER_ROUNDS = 1
 
 /**
- * A keep-alive a second, not one in 15: the same packets, 15 times as fast. The
- * kernel counts in seconds.
+ * One keep-alive a second instead of one in 15 seconds: the same packets, 15 times as
+ * fast. The kernel's intervals are whole seconds.
  */
 const FAST_INTERVAL = 1_000
 const INTERVAL = 15_000
 
 /**
- * 40 keep-alives, of which Natter's model checks its address twice: 10 minutes at
- * the default
+ * 40 keep-alives, 10 minutes at the default, in which Natter's model checks its address
+ * twice
  */
 const HOLD_TIME = 40_000
 
 /**
- * A growth to the thousand, and how far each is from the one before
+ * The numbers of listeners that are measured
  */
 const LISTENERS = [1, 10, 100, 250, 500, 1_000]
 
 /**
- * From the first one on there is what all share: it is none of a listener's own
+ * Differences are taken from this number on, to exclude what all listeners share
  */
 const SHARED = 100
 
@@ -57,7 +57,7 @@ const MAX_MEMORY = 25_000
 const MAX_CPU = 1
 
 /**
- * Ten times as fast as the default, through two whole cycles of probes and requests
+ * Ten times as fast as the default, for two whole cycles of probes and requests
  */
 const CPU_INTERVAL = 1_500
 const CPU_TIME = 18_000
@@ -99,9 +99,8 @@ async function firstAddress (roundTrip: number): Promise<void> {
 }
 
 /**
- * What the router forwards, in both directions, in an hour. Natter has one
- * connection, we have two by default, so that the end of one is not that of the
- * mapping.
+ * What the router forwards in both directions in an hour. Natter has one connection, we
+ * have two by default, so that the mapping outlives the end of one.
  */
 async function traffic (): Promise<void> {
   const [natter, one, two] = await Promise.all([hold(), hold(1), hold(2)])
@@ -111,7 +110,7 @@ async function traffic (): Promise<void> {
       what: `to hold a mapping for an hour by one connection, ${unit}`,
       unit,
       results: { ours: one[unit], Natter: natter[unit] },
-      // docs/benchmarks.md says why packets have no more to give
+      // docs/benchmarks.md explains why the packets cannot be fewer
       promise: unit === 'bytes' ? atMost(one.bytes, natter.bytes / 2, 'half of Natter') : atMost(one.packets, natter.packets * 3 / 4, 'three quarters of Natter')
     })
     scoreboard.add({ what: `by two connections, the default, ${unit}`, unit, results: { ours: two[unit], Natter: natter[unit] } })
@@ -123,7 +122,7 @@ async function hold (stunConnections?: number): Promise<{ packets: number, bytes
 
   try {
     await home.client.ask('hold', { stunConnections, interval: FAST_INTERVAL })
-    // the connections are there, and their first answers
+    // until the connections have their first answers
     await wait(FAST_INTERVAL)
     await home.router.count()
     await wait(HOLD_TIME)

@@ -1,7 +1,7 @@
 /**
- * What runs at home, in the laboratory: our listener, and the order in which
- * Natter and natmap do things, step by step as their sources have it. None of
- * their code is here, and nothing of what Python or a process's start costs.
+ * The program at home in the laboratory: our listener, and models of Natter and natmap
+ * that take the same steps as their sources. None of their code is here, and the
+ * models exclude the cost of Python and of process starts.
  */
 import net from 'node:net'
 import { defaultLogger } from '@libp2p/logger'
@@ -29,13 +29,13 @@ export interface LabClientInit {
 export type Way = 'ours' | 'limit' | 'natmap' | 'Natter'
 
 /**
- * Natter's `socket.settimeout`: it reads the answer to its HEAD until this long
- * nothing came, in ms
+ * Natter's `socket.settimeout`, in ms: it reads the answer to its HEAD until nothing has
+ * come for this long
  */
 const NATTER_TIMEOUT = 3_000
 
 /**
- * Natter looks at its address anew with every so many keep-alives
+ * Natter checks its address after this many keep-alives
  */
 const NATTER_KEEP_ALIVES_PER_CHECK = 20
 
@@ -45,7 +45,7 @@ const webServer = { host: web, port: 80 }
 const stunServers = servers.map(host => ({ host, port: 3478 }))
 
 /**
- * What is to be ended when the next measurement begins
+ * What to close before the next measurement
  */
 const open: Array<() => unknown> = []
 let listening: Listener | undefined
@@ -53,13 +53,13 @@ let listening: Listener | undefined
 const FIRST_ADDRESS: Record<Way, () => Promise<void>> = {
   ours: async () => {
     const listener = await listen({ minReconnectInterval: 0 })
-    // listen() waits for the mapping, which is in its addresses then
+    // listen() has waited for the mapping
     if (!listener.getAddrs().some(addr => addr.toString().startsWith('/ip4/11.'))) {
       throw new Error(`no external address in ${listener.getAddrs().join(' ')}`)
     }
   },
 
-  // a connection and a question
+  // the lower limit: a connection and a request
   limit: async () => {
     await ask(ANY.port, stunServers[0])
   },
@@ -89,8 +89,8 @@ handleCommands({
     emit('first', { time: performance.now() - start })
   },
 
-  // hold a mapping by so many connections, without a number as Natter does it, with
-  // so many ms between two keep-alives
+  // hold a mapping by this many connections, or as Natter does, with a keep-alive
+  // interval in ms
   hold: async ({ interval, stunConnections }: { interval: number, stunConnections?: number }) => {
     await cleanUp()
 
@@ -135,7 +135,7 @@ function natterHead (): string {
 }
 
 /**
- * Natter's keep-alive: returns when nothing came for three seconds
+ * Natter's keep-alive: returns when nothing has come for three seconds
  */
 async function head (socket: net.Socket): Promise<void> {
   const silent = pEvent(socket, 'timeout')
@@ -146,7 +146,7 @@ async function head (socket: net.Socket): Promise<void> {
 }
 
 /**
- * Connect from a local port that others share
+ * Connect from a shared local port
  */
 async function connect (port: number, server: Endpoint): Promise<net.Socket> {
   const socket = bindSocket({ host: ANY.host, port }).connect({ ...server, noDelay: true })
@@ -157,7 +157,7 @@ async function connect (port: number, server: Endpoint): Promise<net.Socket> {
 }
 
 /**
- * One question on a connection of its own, which is closed after it
+ * One request on a connection of its own, closed after the answer
  *
  * @returns the mapped address, with the local port
  */

@@ -13,7 +13,7 @@ export interface Home {
 }
 
 /**
- * @throws {Error} this machine can not have a laboratory, and what it lacks
+ * @throws {Error} this machine cannot run a laboratory, with what is missing
  */
 export function assertLaboratory (): void {
   const support = labSupport()

@@ -10,12 +10,12 @@ import type { Listener } from '@libp2p/interface'
 
 export interface ListenersQuestion {
   /**
-   * Have so many listeners
+   * The number of listeners
    */
   listeners?: number
 
   /**
-   * Then go on for so many ms
+   * How long to measure, in ms
    */
   duration?: number
   stunServers: string[]
@@ -27,28 +27,28 @@ export interface ListenersQuestion {
  */
 export interface ListenersAnswer {
   /**
-   * What is alive on the JavaScript heap
+   * The used JavaScript heap
    */
   heap: number
 
   /**
-   * What objects of it hold outside of it
+   * What its objects hold outside of it
    */
   external: number
 
   /**
-   * What the system counts: with all that is free again, without the kernel's sockets
+   * The resident set size, which includes freed memory but not the kernel's sockets
    */
   resident: number
 
   /**
-   * Of this process while `duration` went by
+   * The CPU time of this process during `duration`
    */
   cpu: number
 }
 
 /**
- * So many listen at once
+ * How many start at once
  */
 const BATCH = 20
 

@@ -1,5 +1,5 @@
 /**
- * What nginx answers to a page that is not there, and keeps the connection
+ * Answers as nginx does where there is no page, and keeps the connection
  */
 import net from 'node:net'
 import { emit, handleCommands, readOptions } from '../../test/child/commands.ts'

@@ -118,7 +118,7 @@ async function ask (ours: Subject, coturn: Subject, connections: number): Promis
 
   const rate = await sideBySide(ROUNDS, { ours: async () => measure(ours), coturn: async () => measure(coturn) })
 
-  // without the round that warms up
+  // without the warm-up round
   return { rate, cpu: { ours: toSample(cpu.ours.slice(1)), coturn: toSample(cpu.coturn.slice(1)) } }
 }
 

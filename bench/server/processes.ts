@@ -119,7 +119,7 @@ function memoryOf (pid: number, line: 'RssAnon' | 'VmRSS'): number {
 }
 
 /**
- * The load program, compiled
+ * The compiled load program
  */
 export class Load {
   private readonly folder = mkdtempSync(path.join(os.tmpdir(), 'libp2p-tcp-stun-'))

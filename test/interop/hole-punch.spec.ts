@@ -11,14 +11,13 @@ import type { Language } from './peers.ts'
 const RUNS = Number(process.env.RUNS ?? byExtent({ sample: 3, full: 10, report: 10 }))
 
 /**
- * Both behind what most homes have. Ports are preserved, else rust announces the
- * wrong one: it takes its listening port for the external one. Some latency, as
- * there always is.
+ * What most homes have. Ports are preserved, because rust announces its listening port
+ * as the external one. Some latency, as there always is.
  */
 const NAT = { latency: 10, mapping: 'endpoint-independent', filtering: 'address-and-port-dependent', ports: 'preserved' } as const
 
 /**
- * Who dials through the relay, and who punches first
+ * A dials B through the relay, and B starts the punch
  */
 const PAIRS: Array<{ a: Language, b: Language, relay: Language, baseline?: boolean }> = [
   { a: 'go', b: 'go', relay: 'go', baseline: true },
@@ -37,7 +36,7 @@ describe('punching holes between all languages', function () {
   const { create } = network()
 
   for (const { a, b, relay: relayLanguage, baseline = false } of PAIRS) {
-    // what others reach by themselves is for comparison, and may take all its time
+    // pairs without us are for comparison, and slow
     const runs = baseline ? Math.min(RUNS, byExtent({ sample: 1, full: 3, report: 3 })) : RUNS
 
     it(`${a} as A, ${b} as B, by a relay in ${relayLanguage}`, async () => {

@@ -10,14 +10,14 @@ const MEBIBYTE = 1_048_576
 
 const FULL_CONE = { mapping: 'endpoint-independent', filtering: 'endpoint-independent', ports: 'hashed' } as const
 
-describe('a home node, and peers that nobody here wrote', function () {
+describe('a home node with go-libp2p and rust-libp2p peers', function () {
   this.timeout(120_000)
 
   const { create } = network()
 
   for (const language of ['go', 'rust'] as const) {
     for (const security of ['noise', 'tls'] as const) {
-      it(`is learned of and dialled by ${language} over ${security}, after a change of address too`, async () => {
+      it(`is found and dialled by ${language} over ${security}, also after a change of address`, async () => {
         const { lab, stun } = await create()
         const { router, laptop } = await buildHome(lab, 'home', '11.1.0.1', FULL_CONE)
         const stranger = await startPublicPeer(lab, 'stranger', '11.0.0.9', language, { security })
@@ -40,8 +40,8 @@ describe('a home node, and peers that nobody here wrote', function () {
         // and dialled from outside
         await stranger.program.ask('hangUp', { peer: id }, 'hung-up')
         await home.waitFor('disconnected')
-        // go and rust dial from their listening port, and a NAT made of Linux
-        // refuses the same two ports for 10 s after a reset: let them be over
+        // go and rust dial from their listening port, and Linux NAT refuses the same
+        // two ports for 10 s after a reset: forget the connection
         await router.sh('conntrack -D -d 11.0.0.9 > /dev/null 2>&1 || true')
         await dialAndEcho(stranger, home, `${moved}/p2p/${id}`, security)
         report({ scenario: 'dial the home node', peers: `${language} to js, ${security}`, attempts: 1, succeeded: 1 })
@@ -49,7 +49,7 @@ describe('a home node, and peers that nobody here wrote', function () {
     }
   }
 
-  it('is confirmed by the AutoNAT v2 of go where anybody gets in', async () => {
+  it('is confirmed by the AutoNAT v2 server of go behind an open NAT', async () => {
     const { home, server, external } = await meetAutoNAT('endpoint-independent')
 
     expect(await server.program.waitFor('autonat', ({ address }) => address?.startsWith(external))).to.include({ response: 'OK', dial: 'OK' })
@@ -57,7 +57,7 @@ describe('a home node, and peers that nobody here wrote', function () {
     report({ scenario: 'AutoNAT v2 confirms', peers: 'go server, js client', attempts: 1, succeeded: 1 })
   })
 
-  it('is refused by the AutoNAT v2 of go where strangers do not get in', async () => {
+  it('is refused by the AutoNAT v2 server of go behind a filtering NAT', async () => {
     const { home, server, external } = await meetAutoNAT('address-and-port-dependent')
 
     expect(await server.program.waitFor('autonat', ({ address }) => address?.startsWith(external), 60_000)).to.include({ response: 'OK', dial: 'E_DIAL_ERROR' })
@@ -66,8 +66,8 @@ describe('a home node, and peers that nobody here wrote', function () {
   })
 
   /**
-   * A home node that leaves it to AutoNAT which addresses it announces, and a
-   * server of it
+   * A home node that announces only addresses confirmed by AutoNAT, and an AutoNAT
+   * server
    */
   async function meetAutoNAT (filtering: Behaviour): Promise<{ home: Program, server: PublicPeer, external: string }> {
     const { lab } = await create()
@@ -93,8 +93,7 @@ describe('a home node, and peers that nobody here wrote', function () {
       expect(await home.waitFor('identified', ({ peer }) => peer === peerId)).to.have.property('observed', external)
     }
 
-    // go announces what four others have observed: from the same port of the
-    // same host it comes to the same address
+    // go announces an address that four peers have observed: it must be the same
     await home.stop()
     const go = startPeer(laptop, 'go')
     await go.waitFor('started')

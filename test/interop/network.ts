@@ -5,7 +5,7 @@ import type { Language, PeerOptions } from './peers.ts'
 import type { Host, Lab, NATOptions, Program, Router } from '../nat-lab/index.ts'
 
 /**
- * Two STUN servers, for as many homes as a scenario needs
+ * The STUN servers of every scenario
  */
 export const STUN_SERVERS = ['stun:11.0.0.1', 'stun:11.0.0.2']
 
@@ -26,8 +26,8 @@ export interface Home {
 }
 
 /**
- * A laboratory with STUN servers for every test of a suite, where the peers of
- * all languages are built
+ * A laboratory with STUN servers for every test of a suite, skipped where the peers
+ * of other languages are not built
  */
 export function network (): { create(): Promise<Internet> } {
   const { create } = laboratory('each')
@@ -73,7 +73,7 @@ export interface PublicPeer {
   host: Host
 
   /**
-   * Where it is dialled
+   * The multiaddr with the peer id
    */
   address: string
 }

@@ -18,7 +18,7 @@ const BINARIES = { go: path.join(BUILD, 'go-peer'), rust: path.join(BUILD, 'rust
 const TOOLCHAINS = { go: 'Go 1.26 or later', rust: 'Rust 1.88 or later with cargo' }
 
 /**
- * What is missing to have peers of all languages, none when nothing is
+ * What is missing to run peers of all languages, undefined when nothing is
  */
 export function missingPeers (): string | undefined {
   const missing = (['go', 'rust'] as const).filter(language => !isExecutable(BINARIES[language]))
@@ -27,8 +27,8 @@ export function missingPeers (): string | undefined {
 }
 
 /**
- * What peers of every language understand. `stunServers` and what else our
- * transport has is for js.
+ * The options of peers in every language. Those of our transport, like `stunServers`,
+ * are for js.
  */
 export type PeerOptions = Partial<NodeOptions>
 

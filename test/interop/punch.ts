@@ -15,7 +15,7 @@ const PUNCH_TIMEOUT = 25_000
 const BYTES = 1_048_576
 
 /**
- * What came of a number of punches
+ * The results of several punches
  */
 export interface Punches {
   succeeded: number
@@ -26,14 +26,13 @@ export interface Punches {
   times: number[]
 
   /**
-   * Why the others did not
+   * Why the others failed
    */
   failures: string[]
 }
 
 /**
- * Two homes, of which A dials B by a relay, again and again. Before each time
- * all is forgotten.
+ * A dials B through a relay repeatedly. The routers forget everything before each punch.
  */
 export async function punchRepeatedly (lab: Lab, relay: PublicPeer, languages: { a: Language, b: Language }, nat: NATOptions & { latency: number }, times: number): Promise<Punches> {
   const a = await buildHome(lab, 'a', '11.1.0.1', nat)
@@ -93,9 +92,8 @@ interface Pair {
 }
 
 /**
- * js and go take the direct connection where there is one. rust takes any, so it
- * is asked only when there is nobody else, and after it has closed the relayed
- * one.
+ * js and go prefer the direct connection. rust uses any, so it sends only where both
+ * are rust, and after it has closed the relayed connection.
  */
 async function echoDirectly (languages: { a: Language, b: Language }, { a, b, aId, bId }: Pair): Promise<ProgramEvent> {
   if (languages.b !== 'rust') {
@@ -116,8 +114,8 @@ function isConnected (id: string, isRelayed: boolean): Filter {
 }
 
 /**
- * A peer punches only once it has heard its public address, which go says by
- * serving the protocol from then on
+ * A peer punches only once it knows its public address. go serves the protocol from
+ * then on.
  */
 function isReady (language: Language, relayId: string): Filter {
   return ({ event, peer, added }) => language === 'go'

@@ -5,8 +5,8 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /**
- * What came of a scenario: a line of JSON on the standard output, and a row of
- * the table that is written to the file in `INTEROP_REPORT`
+ * The result of a scenario: a line of JSON on the standard output, and a row of the
+ * table in the file that `INTEROP_REPORT` names
  */
 export interface Result {
   scenario: string
@@ -20,7 +20,7 @@ export interface Result {
   median?: number
 
   /**
-   * Why some did not succeed
+   * Why some failed
    */
   failures?: string[]
 }
@@ -47,18 +47,18 @@ async function page (): Promise<string> {
     return `| ${scenario} | ${peers} | ${succeeded} of ${attempts} | ${median == null ? '' : Math.round(median)} | ${failures.map(failure => failure.replaceAll('|', '\\|').slice(0, 120)).join('; ')} |`
   })
 
-  return `# Peers that nobody here wrote
+  return `# Interoperability with go-libp2p and rust-libp2p
 
-Written by \`npm run test:interop -- --report\`: real processes in network namespaces with the kernel's own NAT.
+Written by \`npm run test:interop -- --report\`: real processes in network namespaces with the kernel's NAT.
 In a punch A dials B through a relay, and B starts DCUtR. Both are behind NATs with endpoint-independent mapping and
-address-and-port-dependent filtering, with preserved ports. What go does with go, and rust with rust, is there to
-compare with.
+address-and-port-dependent filtering, with preserved ports. Pairs of go with go, and rust with rust, are there for
+comparison.
 
 | | version |
 |---|---|
 ${Object.entries(versions).map(([name, version]) => `| ${name} | ${version} |`).join('\n')}
 
-| scenario | peers | succeeded | median, ms | why the others did not |
+| scenario | peers | succeeded | median, ms | failures |
 |---|---|---|---|---|
 ${rows.join('\n')}
 `

@@ -7,8 +7,8 @@ import type { STUNServerInit } from './programs/stun-server.ts'
 import type { Endpoint } from '../../src/address/endpoint.ts'
 
 /**
- * Seconds of silence after which the router forgets: a home router's minute, 20
- * times as fast
+ * Seconds of silence after which the router forgets a mapping: 20 times as fast as
+ * a home router, which takes a minute
  */
 export const NAT_TIMEOUT = 3
 
@@ -19,7 +19,7 @@ export const FAST = { keepAliveInterval: 1_000, minReconnectInterval: 500 }
 
 export type ServerKind = Omit<STUNServerInit, 'host'> | {
   /**
-   * Debian's coturn, which keeps a connection for so many seconds
+   * Debian's coturn, which keeps a connection for this many seconds
    */
   coturn: number
 }
@@ -64,14 +64,14 @@ export interface Home {
   program: Program
 
   /**
-   * The address it has announced
+   * The address that the program has announced
    */
   external: string
 }
 
 /**
- * A home behind a router that lets strangers in where it has a mapping, draws
- * external ports at random and forgets fast: what is lost shows
+ * A home behind a router with endpoint-independent filtering, random external ports
+ * and a short timeout, so that a lost mapping shows
  */
 export async function setUpHome (lab: Lab, init: HomeInit): Promise<Home> {
   const { servers: kinds, latency, program: name = 'mapping', options = {}, ...nat } = init
@@ -97,7 +97,7 @@ export async function setUpHome (lab: Lab, init: HomeInit): Promise<Home> {
 }
 
 /**
- * @throws {RangeError} an option makes no sense, it is named
+ * @throws {RangeError} an option is invalid; the message names it
  */
 function validateServer (kind: ServerKind): void {
   if ('coturn' in kind) {
@@ -128,9 +128,9 @@ function isPort (port: number): boolean {
 }
 
 /**
- * Start, or start again, a STUN server in a host
+ * Start or restart a STUN server in a host
  *
- * @throws {RangeError} an option makes no sense, it is named
+ * @throws {RangeError} an option is invalid; the message names it
  */
 export async function startServer (host: Host, kind: ServerKind): Promise<Program> {
   const { address } = host
@@ -168,7 +168,7 @@ export function lastMapping (program: Program): any {
 }
 
 /**
- * Every address that the program's mapping has had, in turn
+ * Every address of the program's mapping, in order
  */
 export function externalAddresses (program: Program): string[] {
   const all = program.events.filter(({ event }) => event === 'mapping').map(({ external }) => external)

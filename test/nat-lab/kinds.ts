@@ -4,8 +4,8 @@ import type { Lab, Network } from './lab.ts'
 import type { Behaviour, NATOptions } from './nat-options.ts'
 
 /**
- * A kind of way to the internet, of which there is one for each mapping and
- * filtering of RFC 4787
+ * A kind of access to the internet, to be built with any mapping and filtering of
+ * RFC 4787
  */
 export interface Kind {
   title: string
@@ -13,18 +13,18 @@ export interface Kind {
   mappings: Behaviour[]
 
   /**
-   * Make it, and say which network the home is in
+   * Build it, and return the network that the home is in
    */
   build(lab: Lab, name: string, external: string, nat: NATOptions): Promise<Network>
 
   /**
-   * An address in that network; behind a firewall it is in the network of the
-   * external address
+   * The home's address in that network. Undefined behind a firewall, where it
+   * depends on the external address.
    */
   home?: string
 
   /**
-   * What the external port is
+   * Whether the external port equals the internal one
    */
   ports: 'preserved' | 'changed'
 }
@@ -34,7 +34,7 @@ const EI: Behaviour[] = ['endpoint-independent']
 const single = (ports: NATOptions['ports']): Kind['build'] => async (lab, name, address, nat) => lab.router(name, { address, ports, ...nat })
 
 /**
- * A home router that lets all through, behind what the carrier does
+ * A home router that admits everything, behind a carrier NAT with the given options
  */
 const carrier = (ports: NATOptions['ports']): Kind['build'] => async (lab, name, address, nat) => {
   const network = await lab.router(`${name}-c`, { address, lan: '100.64.0.1/24', ports, ...nat })
@@ -107,8 +107,8 @@ export function homeAddress ({ home }: Kind, network: Network): string {
 }
 
 /**
- * The pairs of mapping and filtering of a kind. A sample has all of them for one
- * kind of NAT only, and for each other kind those that differ most.
+ * The pairs of mapping and filtering of a kind. A sample contains all of them for
+ * one kind of NAT, and for each other kind those that differ most.
  */
 export function cellsOf (kind: Kind): Array<{ mapping: Behaviour, filtering: Behaviour }> {
   const all = kind.mappings.flatMap(mapping => BEHAVIOURS.map(filtering => ({ mapping, filtering })))

@@ -10,18 +10,18 @@ import type { FilteringOptions, NATOptions } from './nat-options.ts'
 const FOLDER = path.dirname(fileURLToPath(import.meta.url))
 
 /**
- * Python is not compiled, it stays with the sources
+ * The Python script is not compiled, so it is only in the sources
  */
 const LINE = path.join(FOLDER, '../../../test/nat-lab/line.py')
 
 /**
- * The internet of a laboratory is flat. libp2p takes documentation and private
- * ranges for private, 11.0.0.0/8 and 2a00::/12 it does not.
+ * The internet of a laboratory is one network. libp2p treats documentation ranges
+ * as private, but not 11.0.0.0/8 and 2a00::/12.
  */
 const INTERNET_PREFIX = { 4: 8, 6: 12 }
 
 /**
- * What routes to the networks behind firewalls
+ * The router to the networks behind firewalls
  */
 const CORE = '2a0f:ffff::1'
 
@@ -48,12 +48,12 @@ export interface Place {
   address: string
 
   /**
-   * Where, the internet when it is not given
+   * @default the internet
    */
   network?: Network
 
   /**
-   * How long everything takes on the line to the network, in ms one way
+   * The delay of the line to the network, in ms one way
    *
    * @default 0
    */
@@ -78,14 +78,14 @@ export interface Host {
   exec(command: string, args: string[], cwd?: string): Program
 
   /**
-   * Nothing comes in or goes out any more, and nobody is told
+   * Drop every packet in both directions, silently
    */
   freeze(): Promise<void>
 
   thaw(): Promise<void>
 
   /**
-   * Give it another address, the old one is gone
+   * Replace its address
    */
   renumber(address: string): Promise<void>
 
@@ -102,23 +102,23 @@ export interface Firewall extends Network {
   address: string
 
   /**
-   * The power goes and comes back: everything is forgotten
+   * Forget all mappings and connections, as after a power cut
    */
   reboot(): Promise<void>
 
   /**
-   * Take the line to the outer network out, and put it in again
+   * Disconnect the line to the outer network, and connect it again
    */
   unplug(): Promise<void>
   plug(): Promise<void>
 
   /**
-   * What it knows of connections, as conntrack prints it
+   * The connections it knows, as conntrack prints them
    */
   connections(): Promise<string>
 
   /**
-   * What it has forwarded since `count` was called last
+   * What it has forwarded since the last call of `count`
    */
   count(): Promise<{ packets: number, bytes: number }>
 
@@ -130,14 +130,14 @@ export interface Firewall extends Network {
 
 export interface Router extends Firewall {
   /**
-   * Get another external address: everything is forgotten
+   * Replace the external address, and forget everything
    */
   renumber(address: string): Promise<void>
 }
 
 /**
- * Networks, hosts and routers with real kernel NAT on this machine. Everything
- * is gone after `close()`, and when the process dies.
+ * Networks, hosts and routers with real kernel NAT on this machine. `close()`
+ * removes everything, and so does the end of the process.
  *
  * @example
  *
@@ -181,7 +181,7 @@ export class Lab {
   /**
    * A host on the internet, or in the network behind a router
    *
-   * @throws {RangeError} an option makes no sense, it is named
+   * @throws {RangeError} an option is invalid; the message names it
    */
   async host (name: string, { address, network = this.internet, latency = 0 }: Place): Promise<Host> {
     this.check(name, { address, latency })
@@ -215,7 +215,7 @@ export class Lab {
    * address in it, with the length of the prefix, by default 192.168.1.1/24 or
    * fd00:1::1/64
    *
-   * @throws {RangeError} an option makes no sense, it is named
+   * @throws {RangeError} an option is invalid; the message names it
    */
   async router (name: string, { address, network = this.internet, latency = 0, lan = isIPv6(address) ? 'fd00:1::1/64' : '192.168.1.1/24', ...options }: NATOptions & Place & { lan?: string }): Promise<Router> {
     const nat = validateNATOptions(options)
@@ -236,11 +236,11 @@ export class Lab {
   }
 
   /**
-   * A router that translates nothing but lets nobody in who was not asked: IPv6
-   * at home. `lan` is its address in the network behind it, with the length of
-   * the prefix, like 2a10:0:0:1::1/64
+   * A router that translates nothing and admits only replies: IPv6 at home. `lan`
+   * is its address in the network behind it, with the length of the prefix, like
+   * 2a10:0:0:1::1/64
    *
-   * @throws {RangeError} an option makes no sense, it is named
+   * @throws {RangeError} an option is invalid; the message names it
    */
   async firewall (name: string, { address, network = this.internet, latency = 0, lan, ...options }: FilteringOptions & Place & { lan: string }): Promise<Firewall> {
     const filter = validateFilteringOptions(options)
@@ -292,13 +292,13 @@ export class Lab {
       address: place.address,
       reboot: async () => {
         await sh('nft -f -', `flush ruleset\n${rules()}\n${COUNTERS}`)
-        // the kernel's own memory of connections is as long as the rules'
+        // conntrack forgets connections after the same time as the rules
         await sh(`conntrack -F 2>/dev/null; sysctl -q -w net.netfilter.nf_conntrack_tcp_timeout_established=${timeout} 2>/dev/null || true`)
       },
       unplug: async () => { await sh('ip link set wan down') },
       plug: async () => {
         await sh('ip link set wan up')
-        // it went with the line
+        // the kernel has removed it together with the line
         await this.addRoute(name, place.network, place.address)
       },
       connections: async () => sh('conntrack -L 2>/dev/null'),
@@ -327,10 +327,9 @@ export class Lab {
   }
 
   /**
-   * Without duplicate address detection, which takes seconds: until it is over
-   * a router forwards nothing. With the congestion control that every kernel has,
-   * also for others than root: with bbr a punched connection may be slow for its
-   * first 10 s, see docs/hole-punching.md.
+   * Without duplicate address detection, which takes seconds in which a router
+   * forwards nothing. With reno, which every kernel allows every user: with bbr a
+   * punched connection may be slow for its first 10 s, see docs/hole-punching.md.
    */
   private async addNamespace (name: string): Promise<void> {
     this.names.add(name)
@@ -338,9 +337,9 @@ export class Lab {
   }
 
   /**
-   * A network is a bridge in a namespace of its own. Its address is set: else it
-   * would be that of one of its ports, another one with each that is added, and
-   * neighbours would send to the old one for seconds.
+   * A network is a bridge in a namespace of its own. Its MAC address is fixed:
+   * otherwise it could change with each port that is added, and neighbours would
+   * send to the old one for seconds.
    */
   private async addNetwork ({ name }: Network): Promise<void> {
     await this.addNamespace(name)
@@ -357,7 +356,7 @@ export class Lab {
       const line = `line${this.joined}`
       await this.namespaces.run([
         `ip netns add ${line}`,
-        // it must not speak itself
+        // it must not send packets of its own
         `ip netns exec ${line} sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1`,
         `ip link add near netns ${line} type veth peer name ${device} netns ${name}`,
         `ip link add ${port} netns ${network.name} type veth peer name far netns ${line}`,
@@ -368,7 +367,7 @@ export class Lab {
     }
 
     await this.namespaces.run([
-      // a line takes frames as they are: checksums must be real, and packets whole
+      // a line forwards frames unchanged: they need real checksums, and whole packets
       `ip netns exec ${name} ethtool -K ${device} tx off tso off gso off gro off >/dev/null`,
       `ip -n ${network.name} link set ${port} master br0 up`,
       `ip -n ${name} link set ${device} up`
@@ -394,7 +393,7 @@ export class Lab {
 }
 
 /**
- * What passes a router in both directions
+ * Counts what a router forwards in both directions
  */
 const COUNTERS = `table inet count {
   counter forwarded { }
@@ -406,7 +405,7 @@ const COUNTERS = `table inet count {
 `
 
 /**
- * @throws {RangeError} the address is of an IP version that the network does not have
+ * @throws {RangeError} the network does not have the IP version of the address
  */
 function prefixOf (network: Network, address: string): number {
   const version = isIPv6(address) ? 6 : 4

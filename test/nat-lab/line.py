@@ -1,5 +1,5 @@
-"""A line with a delay: forwards frames between two interfaces, each this many ms
-later. For kernels without sch_netem.
+"""A line with a delay: forwards frames between two interfaces after this many ms. For
+kernels without sch_netem.
 
     line.py INTERFACE INTERFACE MILLISECONDS
 """
@@ -10,7 +10,7 @@ import sys
 import time
 
 ETH_P_ALL = 3
-# of a packet that leaves through the interface: what we sent ourselves
+# the type of a packet that leaves through the interface: one of our own
 PACKET_OUTGOING = 4
 MAX_FRAME = 65_536
 
@@ -25,13 +25,13 @@ for name in names:
     ends.append(end)
 
 other = dict(zip(ends, reversed(ends)))
-# due time, order of arrival, where to, frame
-under_way = []
+# due time, order of arrival, destination, frame
+in_flight = []
 count = 0
 print('{"event": "ready"}', flush=True)
 
 while True:
-    timeout = max(0, under_way[0][0] - time.monotonic()) if under_way else None
+    timeout = max(0, in_flight[0][0] - time.monotonic()) if in_flight else None
 
     # the standard input ends with the laboratory
     for readable in select.select([*ends, sys.stdin], [], [], timeout)[0]:
@@ -43,16 +43,16 @@ while True:
                 frame, address = readable.recvfrom(MAX_FRAME)
 
                 if address[2] != PACKET_OUTGOING:
-                    heapq.heappush(under_way, (time.monotonic() + delay, count, other[readable], frame))
+                    heapq.heappush(in_flight, (time.monotonic() + delay, count, other[readable], frame))
                     count += 1
         except BlockingIOError:
             pass
 
-    while under_way and under_way[0][0] <= time.monotonic():
-        _, _, end, frame = heapq.heappop(under_way)
+    while in_flight and in_flight[0][0] <= time.monotonic():
+        _, _, end, frame = heapq.heappop(in_flight)
 
         try:
             end.send(frame)
         except OSError:
-            # an interface that is down loses what is sent, as a line does
+            # an interface that is down loses frames, as a line does
             pass

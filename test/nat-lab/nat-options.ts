@@ -7,22 +7,21 @@ export const BEHAVIOURS: Behaviour[] = ['endpoint-independent', 'address-depende
 
 export interface FilteringOptions {
   /**
-   * Who may send to a port that something was sent from
+   * Which remote endpoints may send to a port that has sent something
    *
    * @default 'address-and-port-dependent'
    */
   filtering?: Behaviour
 
   /**
-   * What was sent from a port is forgotten after so many seconds of silence from
-   * inside
+   * Seconds without a packet from inside after which a mapping is forgotten
    *
    * @default 60
    */
   timeout?: number
 
   /**
-   * What happens to a SYN that nobody asked for
+   * How an unsolicited SYN is refused
    *
    * @default 'drop'
    */
@@ -31,22 +30,22 @@ export interface FilteringOptions {
 
 export interface NATOptions extends FilteringOptions {
   /**
-   * For which destinations the same external port is used
+   * Which destinations share an external port
    *
    * @default 'endpoint-independent'
    */
   mapping?: Behaviour
 
   /**
-   * The external port is the internal one, one computed from what the mapping
-   * depends on, or drawn once for it
+   * The external port is the internal one, a hash of what the mapping depends on,
+   * or drawn at random for each mapping
    *
    * @default 'preserved' for endpoint-independent mapping, else 'hashed'
    */
   ports?: 'preserved' | 'hashed' | 'random'
 
   /**
-   * Whether a host inside reaches another one inside by its external address
+   * Whether a host inside reaches another host inside at its external address
    *
    * @default false
    */
@@ -54,7 +53,7 @@ export interface NATOptions extends FilteringOptions {
 }
 
 /**
- * @throws {RangeError} an option makes no sense, it is named
+ * @throws {RangeError} an option is invalid; the message names it
  */
 export function validateFilteringOptions (options: FilteringOptions): Required<FilteringOptions> {
   const { filtering = 'address-and-port-dependent', timeout = 60, unsolicited = 'drop' } = options
@@ -70,7 +69,7 @@ export function validateFilteringOptions (options: FilteringOptions): Required<F
 }
 
 /**
- * @throws {RangeError} an option makes no sense, it is named
+ * @throws {RangeError} an option is invalid; the message names it
  */
 export function validateNATOptions (options: NATOptions): Required<NATOptions> {
   const { mapping = 'endpoint-independent', hairpin = false } = options
@@ -81,7 +80,7 @@ export function validateNATOptions (options: NATOptions): Required<NATOptions> {
   oneOf('hairpin', hairpin, [true, false])
 
   if (ports === 'preserved' && mapping !== 'endpoint-independent') {
-    throw new RangeError(`ports can not be preserved with ${mapping} mapping: the port would not depend on the endpoint`)
+    throw new RangeError(`ports cannot be preserved with ${mapping} mapping: the port would not depend on the endpoint`)
   }
 
   if (hairpin && mapping !== 'endpoint-independent') {

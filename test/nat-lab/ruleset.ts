@@ -2,14 +2,14 @@ import { isIPv6 } from 'node:net'
 import type { Behaviour, FilteringOptions, NATOptions } from './nat-options.ts'
 
 /**
- * External ports that are not the internal ones. The kernel takes a hash's bytes
- * in the machine's order: hashed ports are spread over more than the range.
+ * The range of external ports that differ from the internal ones. The kernel reads
+ * a hash in the machine's byte order, so hashed ports exceed the range.
  */
 const FIRST_PORT = 30_000
 const PORT_COUNT = 20_000
 
 /**
- * How nftables calls things of an IP version
+ * The keywords of nftables for an IP version
  */
 function words (address: string): { ip: string, type: string } {
   return isIPv6(address) ? { ip: 'ip6', type: 'ipv6_addr' } : { ip: 'ip', type: 'ipv4_addr' }
@@ -26,7 +26,7 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
   const { ip, type } = words(wan)
   const flags = `flags dynamic,timeout; timeout ${timeout}s;`
 
-  // who was sent to from which external port: conntrack itself remembers
+  // the endpoints that each external port has contacted; conntrack itself remembers
   // address and port
   const allowed = {
     'endpoint-independent': { type: 'inet_service', out: 'tcp sport', in: 'tcp dport' },
@@ -34,8 +34,8 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
     'address-and-port-dependent': undefined
   }[filtering]
 
-  // what an external port depends on, before and after source NAT. In IPv6 the
-  // inner address is left out: two do not fit into the registers of nftables.
+  // what an external port depends on, before and after source NAT. In IPv6 without
+  // the inner address: two do not fit into the registers of nftables.
   const inner = isIPv6(wan)
     ? { type: 'inet_service', before: 'tcp sport', after: 'ct original proto-src' }
     : { type: `${type} . inet_service`, before: `${ip} saddr . tcp sport`, after: `ct original ${ip} saddr . ct original proto-src` }
@@ -50,7 +50,7 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
   const snat = {
     preserved: [`snat ${to}`],
     hashed: [`snat ${to}:jhash ${key.before} mod ${PORT_COUNT} offset ${FIRST_PORT}`],
-    // drawn once, and remembered
+    // drawn once for each mapping, and remembered
     random: [`snat ${to}:${key.before} map @mapped`, `snat ${to}:${FIRST_PORT}-${FIRST_PORT + PORT_COUNT - 1} random`]
   }[ports]
 
@@ -85,21 +85,21 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
     type nat hook postrouting priority srcnat
     ${lines([
       ...snat.map(rule => `oifname "wan" meta l4proto tcp ${rule}`),
-      // RFC 5382, REQ-8: a hairpinned connection comes from the external address too
+      // RFC 5382, REQ-8: a hairpinned connection has an external source address
       ...snat.map(rule => hairpin && `iifname "lan" oifname "lan" ct status dnat meta l4proto tcp ${rule}`),
       'oifname "wan" meta l4proto != tcp masquerade'
     ])}
   }
   chain input {
     type filter hook input priority filter
-    # what fits no connection too: the router's own TCP would reset it
+    # packets of no connection too, which the router's own TCP would reset
     iifname "wan" ct state { new, invalid } meta l4proto tcp ${refuse(unsolicited)}
   }
   chain forward {
     type filter hook forward priority filter
     iifname "wan" ct state new ct status dnat accept
     iifname "wan" ct state new drop
-    # what does not fit a connection would leave with its private source
+    # packets of no connection would leave with a private source address
     ct state invalid drop
   }
 }

@@ -3,7 +3,7 @@ import { accessSync, constants } from 'node:fs'
 import path from 'node:path'
 
 /**
- * The commands that a laboratory is made of, and Debian's package of each
+ * The commands that a laboratory needs, and Debian's package of each
  */
 const TOOLS = {
   ip: 'iproute2',
@@ -16,12 +16,12 @@ const TOOLS = {
 }
 
 /**
- * Whether this machine can have a laboratory, and what is missing otherwise
+ * Whether this machine can run a laboratory, and what is missing otherwise
  */
 export type LabSupport = { supported: true, privileges: 'root' | 'user-namespace' } | { supported: false, missing: string }
 
 /**
- * As `execvp` does, and where Debian keeps what only root needs
+ * The PATH, and where Debian installs commands for root
  */
 export const LAB_PATH = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'].join(':')
 
@@ -35,7 +35,7 @@ export function labSupport (): LabSupport {
 
 function findSupport (): LabSupport {
   if (process.platform !== 'linux') {
-    return { supported: false, missing: `Linux: network namespaces are not to be had on ${process.platform}` }
+    return { supported: false, missing: `Linux: ${process.platform} has no network namespaces` }
   }
 
   const packages = Object.entries(TOOLS).filter(([tool]) => !isInstalled(tool)).map(([, name]) => name)
@@ -52,7 +52,7 @@ function findSupport (): LabSupport {
       stdio: 'pipe'
     })
   } catch (err: any) {
-    return { supported: false, missing: `the right to make network namespaces (as root, or with unprivileged user namespaces): ${String(err.stderr ?? err.message).trim()}` }
+    return { supported: false, missing: `permission to create network namespaces (as root, or with unprivileged user namespaces): ${String(err.stderr ?? err.message).trim()}` }
   }
 
   return { supported: true, privileges }

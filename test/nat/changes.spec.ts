@@ -7,15 +7,15 @@ import type { Program } from '../nat-lab/index.ts'
 import type { Figure } from '../nat-lab/report/index.ts'
 
 /**
- * libp2p's address manager collects changes for so long, in ms
+ * The debounce of libp2p's address manager, in ms
  */
 const DEBOUNCE = 1_000
 
 const KEEPING: ServerKind = {}
 
 /**
- * What becomes of the address when the network changes: the new one is announced
- * without a restart, and the old one is gone with it
+ * When the network changes, the new address is announced without a restart, and the
+ * old one is withdrawn
  */
 describe('a public address that changes', function () {
   this.timeout(180_000)
@@ -26,8 +26,8 @@ describe('a public address that changes', function () {
   after(async () => { await report.figures('nat-matrix.md', 'changes', figures) })
 
   /**
-   * A time against its target. A machine that is busy with other things says
-   * nothing about either, so only a report asserts it.
+   * Record a time and its target. Only a report asserts it, because a busy machine
+   * proves nothing.
    */
   function time (title: string, ms: number, target: number): void {
     figures.push({ title, value: `${Math.round(ms)} ms`, target: `at most ${target} ms`, reached: ms <= target })
@@ -51,7 +51,7 @@ describe('a public address that changes', function () {
   }
 
   /**
-   * A stock peer in the same network that is connected with the home directly
+   * A stock peer in the same network, with a direct connection to the home
    */
   async function meetNeighbour (lab: Awaited<ReturnType<typeof create>>, { router, laptop, program }: Home): Promise<Program> {
     const host = await lab.host('neighbour', { address: '192.168.1.3', network: router })
@@ -90,8 +90,8 @@ describe('a public address that changes', function () {
       expect(await reaches(home, external)).to.equal(true)
       expect(await reaches(home, old)).to.equal(false)
 
-      // all of it happened in one update: from when the change was known nothing
-      // else was said of the addresses, and never again is the old one
+      // in one update: it is the first one after the change was known, and no later
+      // one contains the old address
       const updates = program.events.slice(program.events.indexOf(mapped)).filter(({ event }) => event === 'addresses')
       expect(updates[0]).to.equal(announced)
       expect(updates.filter(({ addresses }) => isAnnounced(addresses, old))).to.be.empty()
@@ -152,7 +152,7 @@ describe('a public address that changes', function () {
 
   it('an address that AutoNAT has to confirm is not announced before it has', async () => {
     const { program, servers, external } = await setUp({ options: { announce: 'never' } })
-    // the mapping is held all the same
+    // the mapping is held nevertheless
     const { length } = servers[0].program.events
     await servers[0].program.waitFor('binding', () => servers[0].program.events.length > length + 2)
     await program.ask('addresses')

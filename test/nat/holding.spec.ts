@@ -9,17 +9,17 @@ import type { Program } from '../nat-lab/index.ts'
 import type { Figure } from '../nat-lab/report/index.ts'
 
 /**
- * A dial every so many ms
+ * The time between two dials, in ms
  */
 const DIAL_INTERVAL = 50
 
 /**
- * What a server says that lies
+ * The address that a lying server reports
  */
 const LIE = { host: '11.66.66.66', port: 6_666 }
 
 /**
- * Servers that end a connection after so many ms
+ * Servers that end each connection after some time, in ms
  */
 const hangingUp = (count: number, hangUp = 2_000): ServerKind[] => Array.from({ length: count }, () => ({ hangUp }))
 
@@ -29,8 +29,8 @@ const COTURN_DEFAULT: ServerKind = { coturn: 60 }
 const COTURN_LONG: ServerKind = { coturn: 900 }
 
 /**
- * Every line of this table: while it happens an outside peer dials the home node
- * without end, and no dial is lost
+ * During each of these events an outside peer dials the home node continuously, and
+ * no dial is lost
  */
 describe('a mapping that never drops', function () {
   this.timeout(1_200_000)
@@ -65,7 +65,7 @@ describe('a mapping that never drops', function () {
   }
 
   /**
-   * Until so many keep-alive intervals are over, by the dialler's own count
+   * Wait for some keep-alive intervals, by the count of the dialler
    */
   async function intervals ({ stranger }: Home, count: number): Promise<void> {
     const from = stranger.events.findLast(({ event }) => event === 'progress')?.dials ?? 0
@@ -109,7 +109,7 @@ describe('a mapping that never drops', function () {
   }
 
   /**
-   * What may happen to one of two servers, or of three
+   * What may happen to one of two servers
    */
   const FAULTS: Array<{ title: string, servers: ServerKind[], happens(home: Home): Promise<void> }> = [
     { title: 'stops', servers: [KEEPING, KEEPING], happens: async ({ servers }) => { await servers[0].program.stop() } },
@@ -162,7 +162,7 @@ describe('a mapping that never drops', function () {
     expect(externalAddresses(home.program)).to.deep.equal([undefined])
   })
 
-  it('is there again after the line was out', async () => {
+  it('recovers after the line was disconnected', async () => {
     const home = await setUp({ servers: [KEEPING, KEEPING] })
     const { router, stranger, program, external } = home
     await stranger.ask('aim', toEndpoint(external))
@@ -181,8 +181,8 @@ describe('a mapping that never drops', function () {
     const home = await setUp({ servers: [KEEPING, KEEPING] })
     const title = `A router that forgets after 3 s, for ${timeouts} times that`
     const { stranger, external, program } = home
-    // a dial now and then: dials alone do not hold a mapping, but what proves that
-    // they do not is that only the first comes before all those seconds of silence
+    // only one dial before the seconds of silence, so that dials cannot have held the
+    // mapping
     await stranger.ask('probe', toEndpoint(external))
     const start = home.servers[0].program.events.length
     await home.servers[0].program.waitFor('binding', () => home.servers[0].program.events.length - start >= timeouts / 2, 4_000 * timeouts)
@@ -191,7 +191,7 @@ describe('a mapping that never drops', function () {
     expect(failure).to.equal(undefined)
     expect(externalAddresses(program)).to.deep.equal([external])
 
-    // which is due to the keep-alives
+    // without keep-alives the router forgets
     await home.laptop.freeze()
     await intervalsOfSilence(home)
     await home.laptop.thaw()
@@ -199,7 +199,7 @@ describe('a mapping that never drops', function () {
   })
 
   /**
-   * The router has forgotten: what it knew of the home's port is gone
+   * Until the router has forgotten the home's port
    */
   async function intervalsOfSilence ({ router }: Home): Promise<void> {
     const isKnown = async (): Promise<boolean> => (await router.sh('nft list map ip nat allowed_port')).includes('expires')

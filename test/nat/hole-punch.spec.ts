@@ -14,12 +14,12 @@ interface Cell {
   b: Side
 
   /**
-   * From home to home, in ms one way
+   * Between the homes, in ms one way
    */
   latency: number
 
   /**
-   * How many of ten are to succeed
+   * How many of ten must succeed
    */
   expected: number
 
@@ -31,7 +31,7 @@ interface Cell {
   sample?: number
 
   /**
-   * How fast at the median, in ms, asserted in a whole report only
+   * The target of the median, in ms, asserted in a report only
    */
   within?: number
 }
@@ -54,7 +54,7 @@ const CELLS: Cell[] = [
   { title: 'a carrier NAT before the home of B, computed ports', a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, ports: 'hashed', carrier: true } }, latency: 20, expected: 9.8 },
   { title: 'IPv6, firewalls and no NAT, plain DCUtR', a: { nat: FIREWALL, options: PLAIN }, b: { nat: FIREWALL, options: PLAIN }, latency: 20, sample: 2, expected: 9.8 },
   { title: "IPv6, firewalls and no NAT, an early dial on A's side", a: { nat: FIREWALL }, b: { nat: FIREWALL, options: PLAIN }, latency: 20, sample: 2, expected: 9.8 },
-  { title: 'B lets everybody in', a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, filtering: 'endpoint-independent' } }, latency: 20, sample: 2, expected: 9.8 },
+  { title: 'B admits every peer', a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, filtering: 'endpoint-independent' } }, latency: 20, sample: 2, expected: 9.8 },
   // without any latency the two SYNs hardly ever meet
   ...[5, 20, 100].flatMap(latency => [
     { title: `plain DCUtR, both routers reset a stranger's SYN, ${latency} ms one way`, a: { nat: RESETTING, options: PLAIN }, b: { nat: RESETTING, options: PLAIN }, latency, sample: 2, expected: 9.8 },
@@ -85,7 +85,7 @@ describe('hole punching', function () {
         try {
           durations.push(await punch(homes, cell))
         } catch (err: any) {
-          // what the programs have said is long
+          // events of the programs are long
           failures.push(err.message.slice(0, 200))
         }
       }
@@ -120,7 +120,7 @@ describe('hole punching', function () {
     await Promise.all([a.stop(), b.stop()])
   })
 
-  it('a peer is punched that has its public address in common with one that is connected', async () => {
+  it('punches to a peer that shares its public address with a connected one', async () => {
     const lab = await create()
     const homes = await setUp(lab, { a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, ports: 'hashed', carrier: true } }, latency: 5 })
     const [carrier] = homes.b.routers
@@ -184,7 +184,7 @@ describe('hole punching', function () {
       await (await lab.host(`stun${address.at(-1)}`, { address })).run('stun-server', { host: address }).waitFor('listening')
     }
 
-    // each in a network of its own: AutoNAT counts one vote a network
+    // AutoNAT counts one vote for each network
     const servers = ['11.0.0.9', '11.0.0.10']
     const verifiers = await Promise.all(servers.map(async (address, i) => {
       const program = (await lab.host(`verifier${i}`, { address })).run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'], autonat: true, stunServers: ['stun:11.0.0.1'], minReconnectInterval: 100 })

@@ -51,8 +51,8 @@ describe('a home node behind a full cone NAT', function () {
     const [, externalPort] = multiaddr(external).getComponents()
     expect((await servers[0].waitFor('binding')).client).to.deep.equal({ host: '11.1.0.1', port: Number(externalPort.value) })
 
-    // it meets a stock peer once, which learns the address, and sees the dial
-    // come from it
+    // it connects to a stock peer once, which learns the address and sees it as the
+    // source of the dial
     home.send('dial', { address: `/ip4/11.0.0.3/tcp/4001/p2p/${peerId}` })
     await home.waitFor('dialled')
     expect(await peer.waitFor('connected')).to.include({ direction: 'inbound', remote: external })
@@ -61,14 +61,14 @@ describe('a home node behind a full cone NAT', function () {
     home.send('hangUp', { peer: peerId })
     await peer.waitFor('disconnected')
 
-    // and dials it from outside
+    // which then dials from outside
     peer.send('echo', { address: external, bytes: 1_048_576 })
     expect(await peer.waitFor('echoed')).to.include({ bytes: 1_048_576, equal: true })
     expect(await home.waitFor('connected', ({ direction }) => direction === 'inbound')).to.have.property('remote').that.includes('/ip4/11.0.0.3/')
     peer.send('hangUp', { peer: homeId })
     await peer.waitFor('hung-up')
 
-    // which is due to the mapping: without the node it is closed after a reboot
+    // because of the mapping: without the node the port is closed after a reboot
     await home.stop()
     await router.reboot()
     peer.send('dial', { address: external, timeout: 5_000 })

@@ -31,7 +31,7 @@ describe('the NAT laboratory', function () {
     { option: 'name', place: { name: 'Not A Name' } }
   ]
 
-  it('refuses what makes no sense, by the name of the option, and can be used after that', async () => {
+  it('refuses invalid options by name, and can be used after that', async () => {
     const lab = await create()
 
     for (const { option, place, nat } of REFUSED) {
@@ -45,7 +45,7 @@ describe('the NAT laboratory', function () {
     expect(await router.sh('ip -4 -o addr show dev wan')).to.include('11.1.0.1/8')
   })
 
-  it('refuses a server that makes no sense, by the name of the option', async () => {
+  it('refuses invalid options of a server by name', async () => {
     const host = await (await create()).host('server', { address: '11.0.0.1' })
 
     for (const kind of [{ hangUp: -1 }, { hangUp: 'never' }, { lie: { host: 'nowhere', port: 1 } }, { lie: { host: '11.0.0.9', port: 0 } }, { port: 70_000 }, { coturn: 0 }]) {
@@ -55,14 +55,14 @@ describe('the NAT laboratory', function () {
     }
   })
 
-  it('says which command failed, and why', async () => {
+  it('reports which command failed, and why', async () => {
     const host = await (await create()).host('host', { address: '11.0.0.1' })
     const err = await host.sh('ip addr add 11.0.0.1/8 dev eth0').catch(err => err)
     expect(err).to.have.property('name', 'LabError')
     expect(err.message).to.include('in host: ip addr add 11.0.0.1/8 dev eth0').and.to.include('assigned')
   })
 
-  it('has others beside it with the same names and addresses', async () => {
+  it('is isolated from another one with the same names and addresses', async () => {
     const labs = await Promise.all([create(), create()])
     const servers = await Promise.all(labs.map(async lab => {
       const server = (await lab.host('server', { address: '11.0.0.1' })).run('stun-server', { host: '11.0.0.1' })
@@ -70,7 +70,7 @@ describe('the NAT laboratory', function () {
 
       return server
     }))
-    // what one has the other has not
+    // a change of one does not affect the other
     await servers[1].stop()
 
     for (const [i, lab] of labs.entries()) {
@@ -99,8 +99,7 @@ describe('the NAT laboratory', function () {
     child.kill('SIGKILL')
     await closed
 
-    // whose standard output was the killed process's has ended with it, or ends
-    // when it finds out
+    // programs end with the killed process, whose pipe was their standard output
     const isThere = async (pid: string): Promise<boolean> => access(`/proc/${pid}`).then(() => true, () => false)
 
     await waitUntil('no process is left', async () => !(await Promise.all(pids.map(isThere))).includes(true), 30_000)

@@ -12,19 +12,19 @@ import type { Figure } from '../nat-lab/report/index.ts'
 const LATENCY = 50
 
 /**
- * What a mapping costs at most, in bytes of IP packets a second
+ * The most that a mapping may cost, in bytes of IP packets a second
  */
 const BYTES_PER_SECOND = 20
 
 /**
- * A Binding request, its answer and the acknowledgement of that, with their headers
+ * A Binding request, its answer and the acknowledgement, with headers, in bytes
  */
 const REQUEST_BYTES = 240
 
 const SERVERS: ServerKind[] = [{}, {}]
 
 /**
- * As users have them
+ * The defaults of the mapping
  */
 const DEFAULTS = { keepAliveInterval: 15_000, minReconnectInterval: 10_000 }
 
@@ -37,7 +37,7 @@ describe('what a mapping costs', function () {
   after(async () => { await report.figures('nat-matrix.md', 'numbers', figures) })
 
   it('the first address takes two round trips', async () => {
-    // each run asks the same servers anew
+    // each run asks the same servers again
     const { program } = await setUpHome(await create(), { servers: SERVERS, latency: LATENCY, options: { minReconnectInterval: 0 } })
     const runs = byExtent({ sample: 3, full: 3, report: 20 })
     const { times } = await program.ask('measure', { runs })
@@ -52,7 +52,7 @@ describe('what a mapping costs', function () {
       reached: median <= target
     })
 
-    // a busy machine is no reason to fail
+    // a busy machine proves nothing
     if (report.isWhole) {
       expect(median).to.be.at.most(target)
     }
@@ -81,8 +81,8 @@ describe('what a mapping costs', function () {
       reached: rate <= BYTES_PER_SECOND
     })
     expect(rate).to.be.above(0)
-    // intervals vary by a tenth: within the cycle of one server the other may be
-    // asked twice, which shows where a single cycle is all there is
+    // intervals vary by a tenth: within one cycle of the first server the second may
+    // be asked twice, which matters where only one cycle is measured
     expect(rate).to.be.at.most(BYTES_PER_SECOND + REQUEST_BYTES / seconds)
   })
 })

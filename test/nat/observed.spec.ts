@@ -8,14 +8,14 @@ import type { Lab } from '../nat-lab/index.ts'
  * One STUN server cannot show how a NAT maps. Peers that are dialled from the port are
  * other endpoints, and report by identify what they see.
  */
-describe('what peers see', function () {
+describe('addresses that peers observe', function () {
   this.timeout(120_000)
 
   const { create } = laboratory('each')
 
   async function setUp (init: Partial<HomeInit>): Promise<{ home: Home, dial(i: number): Promise<void> }> {
     const lab: Lab = await create()
-    // nothing is renewed meanwhile
+    // no renewals during the test
     const home = await setUpHome(lab, { servers: [{}], program: 'node', timeout: 60, ...init })
 
     return {
@@ -29,7 +29,7 @@ describe('what peers see', function () {
     }
   }
 
-  it('confirms an address that one server alone has reported', async () => {
+  it('confirm an address that only one server has reported', async () => {
     const { home, dial } = await setUp({})
     expect(lastMapping(home.program)).to.include({ state: 'mapped', behaviour: 'unknown' })
 

@@ -8,7 +8,8 @@ import type { Program } from '../nat-lab/index.ts'
 const EXAMPLE = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../../examples/plain-server/index.js')
 
 /**
- * It ends by a signal, programs of the laboratory with their standard input
+ * Stops the example by a signal when the standard input ends, as other programs of the
+ * laboratory do
  */
 const UNTIL_STDIN_ENDS = '"$@" & pid=$!; cat > /dev/null; kill $pid; wait $pid'
 
@@ -17,7 +18,7 @@ describe('the example of a plain server', function () {
 
   const { create } = laboratory('each')
 
-  it('keeps its address through renewals and a server that stops, and says the next one after a reboot', async () => {
+  it('keeps its address through renewals and the stop of a server, and reports the next one after a reboot', async () => {
     const lab = await create()
     const servers: Program[] = []
 

@@ -7,18 +7,18 @@ import type { Home, ServerKind } from '../nat-lab/home.ts'
 import type { Figure } from '../nat-lab/report/index.ts'
 
 /**
- * Something happens this often, in dials of 50 ms
+ * The number of dials between two faults, one dial every 50 ms
  */
 const DIALS_PER_FAULT = 400
 
 /**
- * How much the heap may have grown, in bytes
+ * The most that the heap may grow, in bytes
  */
 const HEAP_GROWTH = 2_097_152
 
 const HANGS_UP: ServerKind = { hangUp: 2_000 }
 
-describe('a mapping that is held for long', function () {
+describe('a mapping held for a long time', function () {
   this.timeout(1_200_000)
 
   const { create } = laboratory('each')
@@ -28,7 +28,7 @@ describe('a mapping that is held for long', function () {
 
   const minutes = byExtent({ sample: 1, full: 2, report: 10 })
 
-  it(`has as many handles and timers, and as much in memory, after ${minutes} minutes of faults`, async () => {
+  it(`leaks no handles, timers or memory in ${minutes} minutes of faults`, async () => {
     const home = await setUpHome(await create(), { servers: [HANGS_UP, HANGS_UP, HANGS_UP] })
     const faults = 3 * minutes
     await home.stranger.ask('aim', toEndpoint(home.external))
@@ -56,13 +56,13 @@ describe('a mapping that is held for long', function () {
     expect(growth).to.be.below(HEAP_GROWTH)
 
     for (const kind of new Set([...Object.keys(before.counts), ...Object.keys(after.counts)])) {
-      // a connection may just be replaced, with its timer
+      // a connection may be in replacement, with its timer
       expect(after.counts[kind] ?? 0).to.be.closeTo(before.counts[kind] ?? 0, 2, kind)
     }
   })
 
   /**
-   * In turn the router is rebooted, and a server is frozen for a while
+   * Reboot the router, or freeze a server for a while, in turn
    */
   async function fault ({ router, servers, stranger, program }: Home, i: number): Promise<void> {
     if (i % 2 === 0) {
@@ -76,7 +76,7 @@ describe('a mapping that is held for long', function () {
       await dials(stranger, DIALS_PER_FAULT / 2)
     }
 
-    // strangers go where it is now
+    // strangers dial the current address
     await stranger.ask('aim', toEndpoint(lastMapping(program).external))
   }
 
@@ -86,7 +86,7 @@ describe('a mapping that is held for long', function () {
   }
 
   /**
-   * What the process has while it holds the mapping, and nobody dials
+   * The resources of the process while it holds the mapping and no peer dials
    */
   async function resources ({ stranger, program, servers }: Home): Promise<any> {
     await stranger.ask('cease')

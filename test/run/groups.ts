@@ -32,7 +32,7 @@ const UNITS: Group = {
  */
 const SPLIT: Record<string, Record<string, string>> = {
   'nat/holding': { renewals: 'renewals', servers: 'of two servers' },
-  'nat/hole-punch': { plain: 'plain DCUtR', relayed: 'relay' },
+  'nat/hole-punch': { plain: 'plain DCUtR', early: 'early dial', relayed: 'relay' },
   'interop/hole-punch': { go: 'go as A', rust: 'rust as A' }
 }
 

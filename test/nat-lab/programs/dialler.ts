@@ -1,5 +1,5 @@
 /**
- * A stranger who dials one address again and again over plain TCP, and counts
+ * Dials one address repeatedly over plain TCP, and counts the results
  */
 import net from 'node:net'
 import { resetSocket } from '../../../src/net/reset-socket.ts'
@@ -7,14 +7,14 @@ import { emit, handleCommands, readOptions } from '../../child/commands.ts'
 
 export interface DiallerInit {
   /**
-   * A dial every so many ms
+   * The time between two dials, in ms
    *
    * @default 50
    */
   every?: number
 
   /**
-   * A dial that is not answered within so many ms is lost
+   * The time after which an unanswered dial is lost, in ms
    *
    * @default 3_000
    */
@@ -22,7 +22,7 @@ export interface DiallerInit {
 }
 
 /**
- * How often to say how it goes, in dials
+ * The number of dials between two progress events
  */
 const PROGRESS = 10
 
@@ -32,7 +32,7 @@ const underWay = new Set<Promise<void>>()
 let timer: NodeJS.Timeout | undefined
 
 /**
- * @returns why it was not reached
+ * @returns why the dial failed, undefined if it did not
  */
 async function dial (host: string, port: number): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>()
@@ -40,8 +40,8 @@ async function dial (host: string, port: number): Promise<string | undefined> {
   const expiry = setTimeout(() => { resolve('timeout') }, timeout)
   socket.once('connect', () => { resolve(undefined) })
   socket.once('error', (err: NodeJS.ErrnoException) => {
-    // a connection that is not there yet is refused, only one that is can be
-    // reset: a node of libp2p does that to a host that dials too often
+    // a SYN is refused, only an established connection is reset: a node of libp2p
+    // does that to a host that dials too often
     resolve(err.code === 'ECONNRESET' ? undefined : err.code ?? err.message)
   })
   const failure = await promise
@@ -72,7 +72,7 @@ async function count (host: string, port: number): Promise<void> {
 handleCommands({
   // dial once
   probe: async ({ host, port }) => { emit('probe', { failure: await dial(host, port) }) },
-  // dial again and again, from now on this address
+  // dial this address repeatedly from now on
   aim: ({ host, port }) => {
     clearInterval(timer)
     Object.assign(tally, { dials: 0, reached: 0, lost: 0 })
@@ -82,7 +82,7 @@ handleCommands({
     }, every)
     emit('aim')
   },
-  // stop, and say how it went
+  // stop, and report the counts
   cease: async () => {
     clearInterval(timer)
     await Promise.all(underWay)

@@ -5,12 +5,12 @@ import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 const ECHO = '/nat-lab/echo/1.0.0'
 
 /**
- * More is not sent before the stream has taken it, in bytes
+ * The size of one write, in bytes
  */
 const CHUNK = 65_536
 
 /**
- * Send everything back that comes
+ * Send all received data back
  */
 export async function serveEcho (node: Libp2p): Promise<void> {
   await node.handle(ECHO, async (stream: Stream) => {
@@ -28,18 +28,18 @@ export interface Echo {
   remote: string
 
   /**
-   * How many have come back
+   * How many bytes came back
    */
   bytes: number
 
   /**
-   * Whether they are those that were sent
+   * Whether they equal those that were sent
    */
   equal: boolean
 }
 
 /**
- * Send random bytes to the echo of a peer, and compare
+ * Send random bytes to the echo protocol of a peer, and compare
  */
 export async function echo (connection: Connection, bytes: number, signal: AbortSignal): Promise<Echo> {
   const stream = await connection.newStream(ECHO, { signal, runOnLimitedConnection: true })
@@ -71,8 +71,8 @@ export async function echo (connection: Connection, bytes: number, signal: Abort
 }
 
 /**
- * Not `stream.onDrain()`, which keeps its promise when it is over: an echo to
- * rust-libp2p, which gives small windows, ended early with it
+ * Not `stream.onDrain()`, which returns a settled promise the second time: with it an
+ * echo to rust-libp2p, whose windows are small, ended early
  */
 async function drained (stream: Stream, signal?: AbortSignal): Promise<void> {
   await pEvent(stream, 'drain', { signal, rejectionEvents: ['close'] })

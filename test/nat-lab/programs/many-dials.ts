@@ -1,5 +1,6 @@
 /**
- * Our transport alone, which dials many ports of one host at once and gives up
+ * Our transport without libp2p: dials many ports of one host at once until they time
+ * out
  */
 import { defaultLogger } from '@libp2p/logger'
 import { multiaddr } from '@multiformats/multiaddr'

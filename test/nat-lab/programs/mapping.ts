@@ -1,5 +1,5 @@
 /**
- * A plain TCP server whose port has a public mapping, without libp2p
+ * A plain TCP server with a public mapping, without libp2p
  */
 import net from 'node:net'
 import { setFlagsFromString } from 'node:v8'
@@ -25,7 +25,7 @@ export interface MappingProgramInit extends Omit<PublicMappingInit, 'listener'> 
   port?: number
 }
 
-// hidden unless it is asked for
+// not exposed by default
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
 
@@ -38,7 +38,7 @@ interface Listening {
 }
 
 /**
- * Listen, and ask for the mapping of the port
+ * Listen, and create the mapping of the port
  */
 async function listen (port: number): Promise<Listening> {
   const server = net.createServer(socket => {
@@ -78,7 +78,7 @@ await mapping.start()
 emit('started')
 
 handleCommands({
-  // how long it takes from the start to the address, on a port of its own each time
+  // the time from the start to the first address, on a new port each time
   measure: async ({ runs }) => {
     const times: number[] = []
 
@@ -92,7 +92,7 @@ handleCommands({
 
     emit('measure', { times })
   },
-  // what the process has open and in memory
+  // the process's handles, timers and heap
   resources: () => {
     collectGarbage()
     collectGarbage()

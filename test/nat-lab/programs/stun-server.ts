@@ -1,6 +1,6 @@
 /**
- * Our STUN server, which says whom it saw. On command it is a bad one: it hangs
- * up after each reply or some time after it accepted a connection, or lies.
+ * Our STUN server, which reports its clients. With options it misbehaves: it hangs up
+ * after each reply or some time after it accepted a connection, or lies.
  */
 import { createSTUNServer } from '../../../src/server/index.ts'
 import { emit, handleCommands, readOptions } from '../../child/commands.ts'
@@ -16,12 +16,12 @@ export interface STUNServerInit {
   port?: number
 
   /**
-   * Hang up after each reply, or so many ms after a connection was accepted
+   * Hang up after each reply, or this many ms after a connection was accepted
    */
   hangUp?: 'after-reply' | number
 
   /**
-   * Say that everybody has this address; null does not, until it is told to
+   * Report this address to every client. With null, only after the command `lie`.
    */
   lie?: Endpoint | null
 }

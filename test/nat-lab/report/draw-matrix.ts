@@ -2,8 +2,8 @@ import { BEHAVIOURS } from '../nat-options.ts'
 import type { Behaviour } from '../nat-options.ts'
 
 /**
- * What was found: anybody can dial, only whom the node has sent something to, or
- * nothing is announced
+ * Any peer can dial, only peers that the node has contacted can, or nothing is
+ * announced
  */
 export type Cell = 'dialable' | 'announced' | 'nothing'
 
@@ -17,7 +17,7 @@ export interface MatrixRow {
 const COLOURS: Record<Cell, string> = { dialable: '#3fa34d', announced: '#f2c14e', nothing: '#c4c8cc' }
 
 const LEGEND: Array<[Cell, string]> = [
-  ['dialable', 'announced, anybody can dial'],
+  ['dialable', 'announced, any peer can dial'],
   ['announced', 'announced, a peer needs a punch'],
   ['nothing', 'nothing announced']
 ]
@@ -33,8 +33,8 @@ const BLOCK = { width: 400, height: 226 }
 const COLUMNS = 2
 
 /**
- * A square of mapping (down) and filtering (across) for each kind of NAT. What was
- * not tried is left white.
+ * A square of mapping (down) and filtering (across) for each kind of NAT, white
+ * where nothing was measured
  */
 export function drawMatrix (rows: MatrixRow[]): string {
   const kinds = [...new Set(rows.map(({ kind }) => kind))]
@@ -46,7 +46,7 @@ export function drawMatrix (rows: MatrixRow[]): string {
 ${LEGEND.map(([cell, text], i) => `${square(16 + i * 262, 16, 18, cell)}
 <text x="${42 + i * 262}" y="30">${text}</text>`).join('\n')}
 <text x="16" y="58" fill="#555">Down: mapping, across: filtering. EI: endpoint-independent, AD: address-dependent,</text>
-<text x="16" y="76" fill="#555">APD: address-and-port-dependent. White: there is no such kind.</text>
+<text x="16" y="76" fill="#555">APD: address-and-port-dependent. White: there is no such NAT.</text>
 ${kinds.map((kind, i) => block(kind, rows.filter(row => row.kind === kind), (i % COLUMNS) * BLOCK.width, TOP + Math.floor(i / COLUMNS) * BLOCK.height)).join('\n')}
 </svg>
 `

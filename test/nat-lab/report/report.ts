@@ -7,7 +7,7 @@ import { LabError } from '../namespaces.ts'
 const DOCS = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../../../docs')
 
 /**
- * Something that was measured, against what was to be reached
+ * A measured value and its target
  */
 export interface Figure {
   title: string
@@ -21,12 +21,12 @@ export interface Figure {
 }
 
 /**
- * Writes the parts of the documents that were measured. Each is between two
- * comments, the rest of a document is written by hand.
+ * Writes the measured parts of the documents. Each is between two comments, the
+ * rest of a document is written by hand.
  */
 export class Report {
   /**
-   * Whether this run is to measure everything, or only to test
+   * Whether this run measures everything, or only tests
    */
   public readonly isWhole: boolean
 
@@ -39,7 +39,7 @@ export class Report {
    */
   async figures (document: string, section: string, figures: Figure[]): Promise<void> {
     await this.table(document, section, [
-      ['what', 'measured', 'to reach', ''],
+      ['what', 'measured', 'target', ''],
       ...figures.map(({ title, value, target, reached }) => [title, value, target, reached ? 'yes' : 'no'])
     ])
   }
@@ -74,7 +74,7 @@ export class Report {
   }
 
   /**
-   * A picture of the document's folder
+   * Write a picture into the folder of the documents
    */
   async picture (name: string, svg: string): Promise<void> {
     if (this.isWhole) {
