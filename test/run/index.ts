@@ -6,6 +6,7 @@
  * `units`, `nat` or `nat/matrix`. See docs/testing.md.
  */
 import os from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { allGroups, selectGroups } from './groups.ts'
 import { runMocha } from './mocha.ts'
@@ -37,7 +38,12 @@ if (groups.length === 0 || !(Number(jobs) > 0)) {
   process.exit(2)
 }
 
-const env = { ...process.env, ...(full ? { FULL: 'true' } : {}) }
+const env = {
+  ...process.env,
+  // most of the CPU time of a laboratory is the start of its nodes
+  NODE_COMPILE_CACHE: fileURLToPath(new URL('../../../node_modules/.cache/node-compile', import.meta.url)),
+  ...(full ? { FULL: 'true' } : {})
+}
 const started = performance.now()
 const seconds = (since: number): string => `${Math.round((performance.now() - since) / 1_000)} s`
 const results: Array<Result & { name: string }> = []
