@@ -15,6 +15,11 @@ const MEBIBYTE = 1_024 * KIBIBYTE
 const PROTOCOL = '/data/1.0.0'
 
 /**
+ * Longer than the default timeouts of libp2p, for busy machines, in ms
+ */
+const TIMEOUT = 60_000
+
+/**
  * The two ends of a connection, or of a stream
  */
 interface Ends<T extends MessageStream = MessageStream> {
@@ -49,7 +54,7 @@ for (const [family, listen] of [['IPv4', '/ip4/127.0.0.1/tcp/0'], ['IPv6', '/ip6
       it('delivers 10 MiB to an end that is closed for writing', async () => {
         const { local, remote } = await open()
         const data = randomBytes(10 * MEBIBYTE)
-        await local.close()
+        await local.close({ signal: AbortSignal.timeout(TIMEOUT) })
         const [received] = await Promise.all([readAll(local), sendAndClose(remote, slices(data, KIBIBYTE))])
 
         expectEqual(received, data)
@@ -135,7 +140,7 @@ async function bareConnections (listen: string): Promise<Network<MultiaddrConnec
 
   return {
     open: async () => {
-      await transport.dial(listener.getAddrs()[0], { upgrader, signal: AbortSignal.timeout(5_000) })
+      await transport.dial(listener.getAddrs()[0], { upgrader, signal: AbortSignal.timeout(TIMEOUT) })
 
       return { local: upgrader.outbound[0], remote: await inbound.promise }
     },
@@ -158,7 +163,7 @@ async function muxedStreams (listen: string): Promise<Network<Stream>> {
 
   return {
     open: async () => ({
-      local: await dialer.dialProtocol(listener.getMultiaddrs(), PROTOCOL),
+      local: await dialer.dialProtocol(listener.getMultiaddrs(), PROTOCOL, { signal: AbortSignal.timeout(TIMEOUT) }),
       remote: await inbound.promise
     }),
     close: async () => { await Promise.all([dialer.stop(), listener.stop()]) }
@@ -179,7 +184,7 @@ async function send (stream: MessageStream, chunks: Array<Uint8Array | Uint8Arra
 
 async function sendAndClose (stream: MessageStream, chunks: Uint8Array[]): Promise<void> {
   await send(stream, chunks)
-  await stream.close()
+  await stream.close({ signal: AbortSignal.timeout(TIMEOUT) })
 }
 
 /**
