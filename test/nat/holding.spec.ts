@@ -52,7 +52,7 @@ describe('a mapping that never drops', function () {
    * Dial the home node while something happens to it. No dial is lost, and its
    * address stays.
    */
-  async function dialWhile (title: string, home: Home, happens: (home: Home) => Promise<void>): Promise<void> {
+  async function dialWhile (title: string, home: Home, happens: (home: Home) => Promise<void>, addresses = [home.external]): Promise<void> {
     const { stranger, program, external } = home
     await stranger.ask('aim', toEndpoint(external))
     await happens(home)
@@ -61,7 +61,7 @@ describe('a mapping that never drops', function () {
     figures.push({ title, value: `${lost} of ${dials} dials lost`, target: '0 lost', reached: lost === 0 })
     expect(stranger.events.filter(({ event }) => event === 'lost')).to.be.empty()
     expect(lost).to.equal(0)
-    expect(externalAddresses(program)).to.deep.equal([external])
+    expect(externalAddresses(program)).to.deep.equal(addresses)
   }
 
   /**
@@ -196,6 +196,17 @@ describe('a mapping that never drops', function () {
     await intervalsOfSilence(home)
     await home.laptop.thaw()
     expect((await stranger.ask('probe', toEndpoint(external))).failure).to.not.equal(undefined)
+  })
+
+  const forgetful = byExtent({ sample: it.skip, full: it, report: it })
+
+  forgetful('the router forgets after 10 s of silence, and the keep-alive interval is 15 s: it is shortened, and no dial is lost then', async () => {
+    const home = await setUp({ servers: [KEEPING, KEEPING], timeout: 10, options: { keepAliveInterval: 15_000 } })
+    await home.program.waitFor('mapping', ({ keepAliveInterval }) => keepAliveInterval === 7_500, 60_000)
+    const { external } = await home.program.happened(({ event, state, external }) => event === 'mapping' && state === 'mapped' && external !== home.external)
+    await dialWhile('A router that forgets after 10 s, after the keep-alive interval of 15 s was shortened', { ...home, external }, async () => {
+      await intervals(home, 45)
+    }, [home.external, external])
   })
 
   /**

@@ -7,6 +7,7 @@ import type { MappingStatus } from '../../../src/mapping/index.ts'
 export function describeMapping (status: MappingStatus | ListenerStatus): object {
   return {
     state: status.state,
+    keepAliveInterval: status.keepAliveInterval,
     external: 'external' in status ? status.external.toString() : undefined,
     local: 'local' in status ? status.local.toString() : undefined,
     behaviour: 'behaviour' in status ? status.behaviour : undefined,
