@@ -5,6 +5,7 @@ import { DEFAULT_MAX_LINGERING_DIALS, LINGER_TIME } from './constants.ts'
 import { Dialer } from './dial/dialer.ts'
 import { DialerMetrics } from './dial/metrics.ts'
 import { OutboundUpgrade } from './dial/outbound-upgrade.ts'
+import { SocketOpener } from './dial/socket-opener.ts'
 import { SourcePorts } from './dial/source-port.ts'
 import { TCPSTUNListener } from './listen/listener.ts'
 import { ListeningPorts } from './listen/listening-ports.ts'
@@ -31,6 +32,7 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
     const { ports, connections } = this
     const metrics = new DialerMetrics(components.metrics)
     const lingering = new LingeringDials({ limit, time: LINGER_TIME })
+    const sockets = new SocketOpener(components, { ports, lingering, metrics, socketOptions: init.dialOpts })
     const sourcePorts = new SourcePorts(components, { ports, connections, portReuse })
     const upgrade = new OutboundUpgrade(components, { connections, metrics, inactivityTimeout: init.outboundSocketInactivityTimeout })
 
@@ -40,7 +42,7 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
       listener: components.logger.forComponent('libp2p:tcp-stun:listener'),
       connection: components.logger.forComponent('libp2p:tcp-stun:listener:connection')
     }
-    this.dialer = new Dialer(components, { ports, connections, sourcePorts, lingering, upgrade, metrics, socketOptions: init.dialOpts })
+    this.dialer = new Dialer(components, { connections, sourcePorts, sockets, upgrade, metrics })
     ports.addEventListener('delete', ({ detail }) => { lingering.close(detail) })
 
     // in a private network the first bytes of a connection are encrypted, so they do
@@ -49,7 +51,7 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
       const early = new EarlyDialer(components, {
         lingering,
         sourcePort: async (ma, remote, options) => sourcePorts.find(ma, remote, options),
-        connect: (local, remote) => this.dialer.connectFrom(local, remote),
+        connect: (local, remote) => sockets.connectFrom(local, remote),
         upgrade: async (socket, ma, role, options) => upgrade.upgrade(socket, ma, role, options),
         onConnect: () => { metrics.onEvent('early_punch') }
       })

@@ -1,46 +1,28 @@
-import net from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
-import { TimeoutError } from '@libp2p/interface'
 import { CustomProgressEvent } from 'progress-events'
 import { toNetConfig } from '../address/net-config.ts'
 import { peerOf } from '../connection/peers.ts'
-import { bindSocket } from '../net/bound-socket.ts'
-import { resetSocket } from '../net/reset-socket.ts'
-import { Refusals } from '../punch/refusals.ts'
 import { INITIATOR_TIMEOUT, detectRole, findPunch } from '../punch/role.ts'
 import { resolveHost } from '../runtime/dns.ts'
 import { isFromInitiator, recordFirstBytes } from './first-bytes.ts'
 import { untilInboundOpens, untilPeerConnects } from './inbound-instead.ts'
-import { knownAddresses, untilConnected } from './open-socket.ts'
+import { knownAddresses } from './open-socket.ts'
 import type { DialerMetrics } from './metrics.ts'
 import type { OutboundUpgrade } from './outbound-upgrade.ts'
+import type { OpenSocket, SocketOpener } from './socket-opener.ts'
 import type { SourcePorts } from './source-port.ts'
-import type { Endpoint } from '../address/endpoint.ts'
 import type { IPEndpoint } from '../address/net-config.ts'
 import type { TCPSTUNComponents } from '../components.ts'
 import type { ConnectionTable } from '../connection/connection-table.ts'
-import type { TCPDialOptions, TCPSocketOptions } from '../index.ts'
-import type { ListeningPort, ListeningPorts } from '../listen/listening-ports.ts'
-import type { LingeringDials } from '../punch/lingering-dials.ts'
+import type { TCPDialOptions } from '../index.ts'
 import type { Punch, Role } from '../punch/role.ts'
 import type { Connection, Logger } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { Socket } from 'node:net'
 
 /**
  * The 4-tuple is in use, the port is no longer ours, or there is no route from its
  * address: a fresh port may do
  */
 const PORT_UNUSABLE = ['EADDRINUSE', 'EADDRNOTAVAIL', 'EINVAL', 'ENETUNREACH']
-
-/**
- * After SYNC, B waits for half a round trip, and A dials at once, so that A's SYN
- * arrives when B has just sent its own. Over a short path A's SYN arrives first, at
- * B's listener, whose answer may not pass B's NAT; go-libp2p then dials from another
- * port, and the attempt is lost. So A waits this long, in ms. It does no harm when
- * B's SYN arrives first, at a NAT that drops it.
- */
-const INITIATOR_DELAY = 20
 
 /**
  * The first bytes of an initiator arrive within one round trip. A connect takes one
@@ -56,41 +38,12 @@ const MIN_INITIATOR_TIMEOUT = 100
  */
 type Dialled = OpenSocket | { connection: Connection }
 
-interface OpenSocket {
-  socket: Socket
-
-  /**
-   * Set when it leaves from a listening port
-   */
-  from?: SharedPath
-
-  /**
-   * Whether an earlier dial was taken over
-   */
-  adopted: boolean
-
-  /**
-   * How long the connect took, in ms
-   */
-  duration: number
-}
-
-/**
- * From a listening port to a remote endpoint
- */
-interface SharedPath {
-  local: ListeningPort
-  remote: Endpoint
-}
-
 export interface DialerInit {
-  ports: ListeningPorts
   connections: ConnectionTable
   sourcePorts: SourcePorts
-  lingering: LingeringDials
+  sockets: SocketOpener
   upgrade: OutboundUpgrade
   metrics: DialerMetrics
-  socketOptions?: TCPSocketOptions
 }
 
 /**
@@ -99,7 +52,6 @@ export interface DialerInit {
 export class Dialer {
   private readonly components: TCPSTUNComponents
   private readonly init: DialerInit
-  private readonly refusals = new Refusals()
   private readonly log: Logger
 
   constructor (components: TCPSTUNComponents, init: DialerInit) {
@@ -132,16 +84,6 @@ export class Dialer {
     }
 
     return this.upgradeAsInitiator(dialled, ma, options)
-  }
-
-  /**
-   * Bind to a listening port and connect from there
-   *
-   * @throws the system's error
-   */
-  connectFrom (local: ListeningPort, remote: Endpoint, options?: TCPSocketOptions): Socket {
-    return bindSocket({ ...local, ipv6Only: local.family === 6 })
-      .connect({ ...this.socketOptions(options), host: remote.host, port: remote.port, family: local.family })
   }
 
   /**
@@ -199,7 +141,7 @@ export class Dialer {
         return connection
       }
 
-      const again = await this.open(ma, () => net.connect({ ...this.socketOptions(options), ...from.remote }), options)
+      const again = await this.init.sockets.open(ma, from.remote, options)
 
       return await this.init.upgrade.upgrade(again.socket, ma, undefined, options)
     } finally {
@@ -216,7 +158,7 @@ export class Dialer {
     const config = toNetConfig(ma)
 
     if (config.type === 'unix') {
-      return this.open(ma, () => net.connect({ ...this.socketOptions(options), path: config.path }), options)
+      return this.init.sockets.open(ma, { path: config.path }, options)
     }
 
     // not by net.connect, whose lookups go on after the dial was aborted
@@ -228,7 +170,7 @@ export class Dialer {
 
     if (local != null) {
       try {
-        const opened = await this.connectFromListener(local, remote, ma, options)
+        const opened = await this.init.sockets.openFrom({ local, remote }, ma, options)
         this.init.metrics.onEvent('port_reused')
 
         return opened
@@ -250,99 +192,11 @@ export class Dialer {
       }
     }
 
-    return this.open(ma, () => net.connect({
-      ...this.socketOptions(options),
+    return this.init.sockets.open(ma, {
       host: config.host,
       port: config.port,
       family: config.family,
       lookup: knownAddresses(addresses)
-    }), options)
-  }
-
-  /**
-   * Connect from the port of a listener. In a hole punch a dial that is refused is
-   * repeated, see `Refusals`.
-   */
-  private async connectFromListener (local: ListeningPort, remote: Endpoint, ma: Multiaddr, options: TCPDialOptions): Promise<OpenSocket> {
-    const { lingering, metrics, ports } = this.init
-    const adopted = lingering.adopt(local, remote)
-
-    if (adopted != null) {
-      metrics.onEvent('adopt')
-    } else if (findPunch(this.components, ma)?.role === 'initiator') {
-      await delay(INITIATOR_DELAY, undefined, { signal: options.signal })
-    }
-
-    const begin = performance.now()
-    let create = (): Socket => adopted ?? this.connectFrom(local, remote, options)
-
-    while (true) {
-      const start = performance.now()
-
-      try {
-        return { ...await this.open(ma, create, options, { local, remote }), adopted: adopted != null }
-      } catch (err: any) {
-        const now = performance.now()
-
-        if (err.code !== 'ECONNREFUSED' || !ports.has(local) || !this.refusals.mayRepeat(findPunch(this.components, ma), now - begin)) {
-          throw err
-        }
-
-        create = () => this.connectFrom(local, remote, options)
-        metrics.onEvent('punch_refused')
-        await delay(Math.random() * (now - start), undefined, { signal: options.signal })
-      }
-    }
-  }
-
-  /**
-   * Open a socket. When it is given up it is closed, but one that still connects from
-   * the port of a listener lingers.
-   */
-  private async open (ma: Multiaddr, create: () => Socket, options: TCPDialOptions, from?: SharedPath): Promise<OpenSocket> {
-    const { metrics, lingering, ports } = this.init
-    const start = performance.now()
-    let socket: Socket | undefined
-    this.log('dialing %a', ma)
-
-    try {
-      socket = create()
-      await untilConnected(socket, options)
-      metrics.onEvent('connect')
-
-      return { socket, from, adopted: false, duration: performance.now() - start }
-    } catch (err: any) {
-      this.log('dial to %a failed - %e', ma, err)
-      metrics.onEvent(err.name === 'AbortError' ? 'abort' : err instanceof TimeoutError ? 'timeout' : 'error')
-
-      // no punch can adopt a socket once its listener has closed
-      if (socket?.connecting === true && from != null && ports.has(from.local)) {
-        metrics.onEvent('linger')
-        lingering.add(socket, from.local, from.remote)
-      } else if (socket != null) {
-        resetSocket(socket)
-      }
-
-      if (err.syscall != null) {
-        err.message = `connection error ${ma}: ${err.message}`
-      }
-
-      throw err
-    }
-  }
-
-  /**
-   * Of a dial's options, which are of several layers, a socket gets its own
-   */
-  private socketOptions ({ keepAlive, noDelay, allowHalfOpen, keepAliveInitialDelay }: TCPSocketOptions = {}): TCPSocketOptions {
-    const given = Object.entries({ keepAlive, noDelay, allowHalfOpen, keepAliveInitialDelay }).filter(([, value]) => value != null)
-
-    return {
-      keepAlive: true,
-      noDelay: true,
-      allowHalfOpen: false,
-      ...this.init.socketOptions,
-      ...Object.fromEntries(given)
-    }
+    }, options)
   }
 }

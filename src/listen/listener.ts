@@ -12,36 +12,14 @@ import { listen } from './listen.ts'
 import { ListenerMapping } from './listener-mapping.ts'
 import { toListeningPort } from './listening-ports.ts'
 import { ListenerMetrics } from './metrics.ts'
-import type { ListeningPort, ListeningPorts } from './listening-ports.ts'
-import type { NetConfig } from '../address/net-config.ts'
+import type { ListenerState, OpenState } from './listener-state.ts'
+import type { ListeningPorts } from './listening-ports.ts'
 import type { TCPSTUNComponents } from '../components.ts'
 import type { ConnectionTable } from '../connection/connection-table.ts'
 import type { TCPCreateListenerOptions, TCPSTUNInit } from '../index.ts'
 import type { AbortOptions, Listener, ListenerEvents, Logger, MultiaddrConnection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Socket } from 'node:net'
-
-/**
- * - `idle`: not listening yet
- * - `opening`: about to listen, for the first time or after a pause
- * - `listening`: accepts connections
- * - `paused`: there are too many connections
- * - `closed`: for good
- */
-type ListenerState =
-  { name: 'idle' | 'closed', port?: undefined } |
-  OpenState
-
-interface OpenState {
-  name: 'opening' | 'listening' | 'paused'
-  listenAddr: Multiaddr
-  config: NetConfig
-
-  /**
-   * Unix sockets have none
-   */
-  port?: ListeningPort
-}
 
 export interface ListenerInit {
   init: TCPSTUNInit
@@ -160,9 +138,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     return [external, ...addrs]
   }
 
-  updateAnnounceAddrs (): void {
-
-  }
+  updateAnnounceAddrs (): void {}
 
   async close (options?: AbortOptions): Promise<void> {
     if (this.state.name === 'closed') {
