@@ -69,13 +69,13 @@ function bindLocal (local: Endpoint): BoundSocket {
 }
 
 /**
- * Why the certificate of the server is not trusted, `undefined` when it is or when
- * there is none
+ * @throws {STUNConnectionError} the certificate of the server is not trusted
  */
-export function authorizationError ({ socket }: ClientSocket): Error | undefined {
-  return socket instanceof tls.TLSSocket && !socket.authorized
-    ? socket.authorizationError ?? new Error('no reason is known')
-    : undefined
+export function assertTrusted ({ socket }: ClientSocket, server: string): void {
+  if (socket instanceof tls.TLSSocket && !socket.authorized) {
+    const cause = socket.authorizationError
+    throw new STUNConnectionError(`The certificate of ${server} is not trusted: ${cause?.message ?? 'no reason is known'}`, { cause })
+  }
 }
 
 /**
@@ -99,4 +99,15 @@ export function resetClientSocket ({ socket, raw }: ClientSocket): void {
     socket.destroy()
     raw.destroy()
   }
+}
+
+export function isSystemError (err: any): err is NodeJS.ErrnoException {
+  return err?.syscall != null || typeof err?.code === 'string'
+}
+
+/**
+ * An AggregateError of node:net (several addresses tried) has no message
+ */
+export function describeError (err: NodeJS.ErrnoException): string {
+  return err.code != null && !err.message.includes(err.code) ? `${err.code} ${err.message}` : err.message
 }

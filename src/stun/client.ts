@@ -5,7 +5,7 @@ import { formatEndpoint } from '../address/endpoint.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { readResult } from './binding-result.ts'
 import { DEFAULT_TIMEOUT } from './client-init.ts'
-import { authorizationError, localEndpoint, openSocket, resetClientSocket } from './client-socket.ts'
+import { assertTrusted, describeError, isSystemError, localEndpoint, openSocket, resetClientSocket } from './client-socket.ts'
 import { MessageDecoder } from './decoder.ts'
 import { STUNConnectionError, STUNProtocolError, STUNTimeoutError } from './errors.ts'
 import { checkFingerprint } from './fingerprint.ts'
@@ -112,7 +112,7 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
       socket.once(this.init.tls == null ? 'connect' : 'secureConnect', resolve)
 
       await raceSignal(promise, options.signal)
-      this.checkCertificate(connection)
+      assertTrusted(connection, this.toString())
       this.opened(connection)
     } catch (err: any) {
       if (connection != null) {
@@ -120,7 +120,7 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
       }
 
       const reason = isSystemError(err)
-        ? new STUNConnectionError(`Could not connect to ${this}: ${describe(err)}`, { cause: err })
+        ? new STUNConnectionError(`Could not connect to ${this}: ${describeError(err)}`, { cause: err })
         : err
       this.closed(reason instanceof Error ? reason : new AbortError())
       throw reason
@@ -205,18 +205,10 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
     socket.on('error', err => {
       const isConnecting = this.state.name === 'connecting'
       const what = isConnecting ? `Could not connect to ${this}` : `The connection to ${this} failed`
-      this.end(new STUNConnectionError(`${what}: ${describe(err)}`, { cause: err }))
+      this.end(new STUNConnectionError(`${what}: ${describeError(err)}`, { cause: err }))
     })
     socket.on('end', () => { this.end(new STUNConnectionError(`${this} ended the connection`)) })
     socket.on('close', () => { this.end(new STUNConnectionError(`${this} closed the connection`)) })
-  }
-
-  private checkCertificate (connection: ClientSocket): void {
-    const cause = authorizationError(connection)
-
-    if (cause != null) {
-      throw new STUNConnectionError(`The certificate of ${this} is not trusted: ${cause.message}`, { cause })
-    }
   }
 
   private opened (connection: ClientSocket): void {
@@ -302,15 +294,4 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
 
     this.safeDispatchEvent('close', { detail: reason })
   }
-}
-
-function isSystemError (err: any): err is NodeJS.ErrnoException {
-  return err?.syscall != null || typeof err?.code === 'string'
-}
-
-/**
- * An AggregateError of node:net (several addresses tried) has no message
- */
-function describe (err: NodeJS.ErrnoException): string {
-  return err.code != null && !err.message.includes(err.code) ? `${err.code} ${err.message}` : err.message
 }
