@@ -1,5 +1,5 @@
 import type { HeldConnection } from './held-connection.ts'
-import type { Answer } from './voting-memory.ts'
+import type { Answer } from './verdict.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 
 /**

@@ -1,43 +1,11 @@
 import { countHosts } from './consensus.ts'
-import type { Observation } from './consensus.ts'
-import type { Verdict } from './voting.ts'
+import type { Answer, Verdict } from './verdict.ts'
 
 /**
  * A server that is asked again answers within three round trips, or within this many
  * ms where those are shorter: time for TCP to send a lost segment again
  */
 const VERIFY_MIN = 250
-
-/**
- * What a server answered on one connection
- */
-export interface Answer extends Observation {
-  /**
-   * When the server answered last on this connection, by the monotonic clock in ms
-   */
-  time: number
-
-  /**
-   * The local IP address of the connection
-   */
-  localHost: string
-
-  /**
-   * From the request to the answer, in ms
-   */
-  roundTrip: number
-
-  /**
-   * Whether the connection lives
-   */
-  isHeld: boolean
-
-  /**
-   * Whether the server reported different addresses on this one connection. The
-   * address of a TCP connection never changes, so the server lies.
-   */
-  isContradictory?: boolean
-}
 
 /**
  * The address that was agreed last

@@ -1,6 +1,7 @@
 import { countHosts, countVotes, findConsensus, groupByExternal } from './consensus.ts'
 import { dueAfter, isOverdue, refresh, remember } from './voting-memory.ts'
-import type { Answer, Incumbent, VotingMemory } from './voting-memory.ts'
+import type { Answer, Verdict } from './verdict.ts'
+import type { Incumbent, VotingMemory } from './voting-memory.ts'
 
 /**
  * No contest asks more servers than this
@@ -20,20 +21,6 @@ export interface VotingContext {
    */
   isSeenByPeers(external: string): boolean
 }
-
-/**
- * - `none`: no answer counts
- * - `agreed`: one address. `supporters` may have ended connections. What the
- * `dissenters` report does not count.
- * - `contested`: ask those that were asked `again`, and `more` other servers. `until`
- * then the first ones have to answer.
- * - `undecided`: the servers differ, or one voice alone is not enough
- */
-export type Verdict<T extends Answer = Answer> =
-  { verdict: 'none', dissenters: T[] } |
-  { verdict: 'agreed', external: string, supporters: T[], dissenters: T[] } |
-  { verdict: 'contested', since?: number, until?: number, again: T[], more: number, dissenters: T[] } |
-  { verdict: 'undecided', answers: T[], more: number, dissenters: T[] }
 
 export type Ballot<T extends Answer = Answer> = Verdict<T> & { memory: VotingMemory }
 

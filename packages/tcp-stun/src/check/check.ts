@@ -5,10 +5,9 @@ import { parseSTUNURI } from 'libp2p-tcp-stun/stun'
 import { holdConnections } from './hold.ts'
 import { measure } from './measure.ts'
 import { bestOf, findVerdict } from './verdict.ts'
-import type { FailedQuery, Findings, ServerView } from './findings.ts'
-import type { HoldResult } from './hold.ts'
-import type { LocalAddress } from './local-addresses.ts'
+import type { Findings } from './findings.ts'
 import type { Measurement } from './measure.ts'
+import type { Progress } from './progress.ts'
 import type { Verdict } from './verdict.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -78,19 +77,6 @@ export interface CheckInit extends AbortOptions {
    */
   onProgress?(progress: Progress): void
 }
-
-/**
- * What is going on. Each IP version has its events in this order.
- */
-export type Progress = { version: 4 | 6 } & (
-  { event: 'start', addresses: LocalAddress[], servers: string[], port?: number } |
-  { event: 'answer', view: ServerView } |
-  { event: 'failure', failure: FailedQuery } |
-  { event: 'step', step: 'others' | 'hairpin' | 'dial-back' } |
-  { event: 'findings', findings: Findings } |
-  { event: 'hold', seconds: number } |
-  { event: 'ended', held: HoldResult }
-)
 
 export interface FamilyReport {
   findings: Findings

@@ -1,9 +1,26 @@
 import type { DialBackResult } from './dial-back.ts'
 import type { HairpinResult } from './hairpin.ts'
-import type { HoldResult } from './hold.ts'
 import type { LocalAddress } from './local-addresses.ts'
 import type { MappingBehaviour, View } from './mapping-behaviour.ts'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
+
+/**
+ * How long a server kept its connection
+ */
+export interface HoldResult {
+  server: string
+  endpoint: Endpoint
+
+  /**
+   * From the connection to its end, or to the end of the hold, in whole seconds
+   */
+  seconds: number
+
+  /**
+   * Why it ended, `undefined` while it is still open
+   */
+  ended?: string
+}
 
 /**
  * What a server answered

@@ -1,25 +1,7 @@
 import { DEFAULT_KEEP_ALIVE_INTERVAL, requestInterval } from 'libp2p-tcp-stun/mapping'
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
 import type { AskedServer } from './ask-servers.ts'
-import type { Endpoint } from 'libp2p-tcp-stun/net'
-
-/**
- * How long a server kept its connection
- */
-export interface HoldResult {
-  server: string
-  endpoint: Endpoint
-
-  /**
-   * From the connection to its end, or to the end of the hold, in whole seconds
-   */
-  seconds: number
-
-  /**
-   * Why it ended, `undefined` while it is still open
-   */
-  ended?: string
-}
+import type { HoldResult } from './findings.ts'
 
 /**
  * Keep the connections alive as the transport does, and see which of them end.

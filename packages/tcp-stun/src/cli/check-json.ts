@@ -1,6 +1,7 @@
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
-import type { CheckReport, FamilyReport, Progress } from '../check/check.ts'
+import type { CheckReport, FamilyReport } from '../check/check.ts'
 import type { FailedQuery, ServerView } from '../check/findings.ts'
+import type { Progress } from '../check/progress.ts'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
 /**

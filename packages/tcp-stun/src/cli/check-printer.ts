@@ -6,8 +6,9 @@ import yoctoSpinner from 'yocto-spinner'
 import { addressLine, failureLine, findingLines, heldLine, serverName, unresolvedLine } from './check-text.ts'
 import { verdictText } from './verdict-text.ts'
 import type { Line } from './check-text.ts'
-import type { CheckReport, Progress } from '../check/check.ts'
+import type { CheckReport } from '../check/check.ts'
 import type { FailedQuery } from '../check/findings.ts'
+import type { Progress } from '../check/progress.ts'
 
 /**
  * Wide enough for every label

@@ -1,8 +1,7 @@
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
 import { DEFAULT_PORT, parseSTUNURI } from 'libp2p-tcp-stun/stun'
 import type { DialBackResult } from '../check/dial-back.ts'
-import type { CarrierNAT, FailedQuery, Findings } from '../check/findings.ts'
-import type { HoldResult } from '../check/hold.ts'
+import type { CarrierNAT, FailedQuery, Findings, HoldResult } from '../check/findings.ts'
 import type { MappingBehaviour } from '../check/mapping-behaviour.ts'
 import type { AddressScope, Endpoint } from 'libp2p-tcp-stun/net'
 

@@ -5,7 +5,8 @@ import { progressToJSON, reportToJSON } from './check-json.ts'
 import { CheckPrinter } from './check-printer.ts'
 import { exitOnClosedOutput } from './closed-output.ts'
 import { helperAddress, multiaddrs, stunURI, wholeNumber } from './options.ts'
-import type { CheckReport, Progress } from '../check/check.ts'
+import type { CheckReport } from '../check/check.ts'
+import type { Progress } from '../check/progress.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 interface CheckOptions {
