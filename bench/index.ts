@@ -14,7 +14,11 @@ import { benchOptions } from './lib/options.ts'
 import type { Row } from './lib/scoreboard.ts'
 
 const { check, report, rounds, json } = benchOptions()
-const flags = [...check ? ['--check'] : [], ...report ? ['--report'] : [], ...rounds == null ? [] : ['--rounds', String(rounds)]]
+const flags = [
+  ...(check ? ['--check'] : []),
+  ...(report ? ['--report'] : []),
+  ...(rounds == null ? [] : ['--rounds', String(rounds)])
+]
 const directory = await mkdtemp(path.join(os.tmpdir(), 'bench-'))
 const summary: string[] = []
 const results: unknown[] = []
@@ -50,6 +54,8 @@ async function run (name: string, program: string): Promise<void> {
   }
 
   results.push(result)
-  summary.push(`${name}: ${code === 0 ? 'passed' : `FAILED (${code ?? signal})`} in ${Math.round((Date.now() - start) / 1_000)} s`)
+  summary.push(
+    `${name}: ${code === 0 ? 'passed' : `FAILED (${code ?? signal})`} in ${Math.round((Date.now() - start) / 1_000)} s`
+  )
   summary.push(...missed.map(({ what, promise }) => `  ${what}: ${promise?.text} MISSED`))
 }

@@ -19,7 +19,9 @@ Object.assign(globalThis, { __hits: hits })
 /**
  * Like AFL: 1, 2, 3, 4 to 7, 8 to 15 and so on are different things to have seen
  */
-const BUCKETS = Uint8Array.from({ length: 256 }, (_, count) => count < 4 ? [0, 1, 2, 4][count] : 1 << Math.min(7, Math.floor(Math.log2(count)) + 1))
+const BUCKETS = Uint8Array.from({ length: 256 }, (_, count) =>
+  count < 4 ? [0, 1, 2, 4][count] : 1 << Math.min(7, Math.floor(Math.log2(count)) + 1)
+)
 const seen = new Uint8Array(SIZE)
 
 /**
@@ -60,7 +62,8 @@ export function forget (): void {
 }
 
 function plugin ({ types: t }: { types: typeof BabelTypes }): PluginObj {
-  const count = (): BabelTypes.UpdateExpression => t.updateExpression('++', t.memberExpression(t.identifier('__hits'), t.numericLiteral(places++), true))
+  const count = (): BabelTypes.UpdateExpression =>
+    t.updateExpression('++', t.memberExpression(t.identifier('__hits'), t.numericLiteral(places++), true))
   const block = (statement: BabelTypes.Statement | null | undefined): BabelTypes.BlockStatement => t.blockStatement([
     t.expressionStatement(count()),
     ...(statement == null ? [] : t.isBlockStatement(statement) ? statement.body : [statement])
@@ -105,6 +108,10 @@ registerHooks({
 
     const source = Buffer.from(loaded.source as Uint8Array).toString()
 
-    return { ...loaded, source: transformSync(source, { plugins: [plugin], configFile: false, babelrc: false, compact: true })?.code ?? source }
+    return {
+      ...loaded,
+      source:
+        transformSync(source, { plugins: [plugin], configFile: false, babelrc: false, compact: true })?.code ?? source
+    }
   }
 })

@@ -14,7 +14,14 @@ import { loadCorpus, saveCorpus } from './corpus.ts'
 import { coverage, forget, sawNew } from './coverage.ts'
 import { Chance, mutate } from './mutate.ts'
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, inputs: { type: 'string', default: 'Infinity' }, seed: { type: 'string' }, save: { type: 'boolean', default: false } } })
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '60' },
+    inputs: { type: 'string', default: 'Infinity' },
+    seed: { type: 'string' },
+    save: { type: 'boolean', default: false }
+  }
+})
 const seed = Number(values.seed ?? Date.now() % 2 ** 31)
 const inputs = Number(values.inputs)
 // a count is not cut short by the time
@@ -39,7 +46,13 @@ const WARM_AFTER = 100_000
 // after coverage.ts, which counts in what is loaded from now on
 const { fuzzAddress, fuzzCodec, fuzzDecoder, fuzzProxy, fuzzServer, seeds } = await import('./targets.ts')
 const { fuzzPipeline, pipelineSeeds } = await import('./pipeline.ts')
-const targets = Object.entries({ codec: fuzzCodec, decoder: fuzzDecoder, server: fuzzServer, proxy: fuzzProxy, address: fuzzAddress })
+const targets = Object.entries({
+  codec: fuzzCodec,
+  decoder: fuzzDecoder,
+  server: fuzzServer,
+  proxy: fuzzProxy,
+  address: fuzzAddress
+})
 const chance = new Chance(seed)
 const corpus: Uint8Array[] = []
 let warm = Infinity
@@ -157,5 +170,8 @@ function memory (): number {
 
 function report (): void {
   const { places, reached } = coverage()
-  console.info(`${done} inputs, ${throughPipeline} through the pipeline, ${reached} of ${places} branches and functions, corpus ${corpus.length}, slowest ${slowest.toFixed(1)} ms`)
+  console.info(
+    `${done} inputs, ${throughPipeline} through the pipeline, ${reached} of ${places} branches and functions, ` +
+      `corpus ${corpus.length}, slowest ${slowest.toFixed(1)} ms`
+  )
 }

@@ -26,17 +26,44 @@ export const LIMITS = { ...DEFAULT_LIMITS, maxRequestsPerSecond: 1e9 }
  * What a good client sends, to begin with
  */
 export function seeds (): Uint8Array[] {
-  const message = (attributes: Attribute[], options = {}): Uint8Array => encodeMessage({ class: 'request', method: METHOD_BINDING, transactionId: createTransactionId(), attributes }, options)
+  const message = (attributes: Attribute[], options = {}): Uint8Array =>
+    encodeMessage(
+      { class: 'request', method: METHOD_BINDING, transactionId: createTransactionId(), attributes },
+      options
+    )
 
   return [
     message([]),
     message([], { fingerprint: true }),
-    message([{ type: 'SOFTWARE', value: 'a' }, { type: 'USERNAME', value: 'b' }], { integrityKey: KEY, fingerprint: true }),
+    message(
+      [
+        { type: 'SOFTWARE', value: 'a' },
+        { type: 'USERNAME', value: 'b' }
+      ],
+      { integrityKey: KEY, fingerprint: true }
+    ),
     message([{ type: 'CHANGE-REQUEST', changeIP: true, changePort: false }], { integrityKey: KEY }),
-    message([{ type: 'XOR-MAPPED-ADDRESS', address: { host: '2a00::1', port: 1 } }, { type: 'MAPPED-ADDRESS', address: CLIENT }]),
-    message([{ type: 'ERROR-CODE', code: 420, reason: 'x' }, { type: 'UNKNOWN-ATTRIBUTES', codes: [1, 2] }]),
-    message([{ type: 'PASSWORD-ALGORITHMS', value: KEY }, { type: 'MESSAGE-INTEGRITY-SHA256', value: KEY }]),
-    ...['1.2.3.4', '::ffff:10.0.0.1', '2001:db8::1', 'fe80::1%eth0', '64:ff9b::a00:1', '2002:a00:1::1', '2001:0:4136:e378:8000:63bf:f5ff:fffe'].map(text => Buffer.from(text)),
+    message([
+      { type: 'XOR-MAPPED-ADDRESS', address: { host: '2a00::1', port: 1 } },
+      { type: 'MAPPED-ADDRESS', address: CLIENT }
+    ]),
+    message([
+      { type: 'ERROR-CODE', code: 420, reason: 'x' },
+      { type: 'UNKNOWN-ATTRIBUTES', codes: [1, 2] }
+    ]),
+    message([
+      { type: 'PASSWORD-ALGORITHMS', value: KEY },
+      { type: 'MESSAGE-INTEGRITY-SHA256', value: KEY }
+    ]),
+    ...[
+      '1.2.3.4',
+      '::ffff:10.0.0.1',
+      '2001:db8::1',
+      'fe80::1%eth0',
+      '64:ff9b::a00:1',
+      '2002:a00:1::1',
+      '2001:0:4136:e378:8000:63bf:f5ff:fffe'
+    ].map(text => Buffer.from(text)),
     Buffer.from('PROXY TCP4 11.0.0.1 12.0.0.2 1 2\r\n'),
     Buffer.from('0d0a0d0a000d0a515549540a2111000c0b0000010c00000204d20d96', 'hex')
   ]
@@ -157,7 +184,11 @@ function serve (bytes: Uint8Array, step: number): { answers: string[], outcomes:
   return { answers, outcomes, reset }
 }
 
-export const RESPONDER = new Responder({ server: { host: '12.0.0.2', port: 3_478 }, other: { host: '12.0.0.3', port: 3_479 }, software: 'fuzz' })
+export const RESPONDER = new Responder({
+  server: { host: '12.0.0.2', port: 3_478 },
+  other: { host: '12.0.0.3', port: 3_479 },
+  software: 'fuzz'
+})
 
 /**
  * A text is an address for us when it is one for Node, and its scope and subnet do

@@ -34,7 +34,11 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
     const lingering = new LingeringDials({ limit, time: LINGER_TIME })
     const sockets = new SocketOpener(components, { ports, lingering, metrics, socketOptions: init.dialOpts })
     const sourcePorts = new SourcePorts(components, { ports, connections, portReuse })
-    const upgrade = new OutboundUpgrade(components, { connections, metrics, inactivityTimeout: init.outboundSocketInactivityTimeout })
+    const upgrade = new OutboundUpgrade(components, {
+      connections,
+      metrics,
+      inactivityTimeout: init.outboundSocketInactivityTimeout
+    })
 
     this.components = components
     this.init = init

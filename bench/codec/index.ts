@@ -64,18 +64,36 @@ for (const operation of OPERATIONS) {
   }
 }
 
-const passed = await ask(async (children, subject) => children[subject].ask<number>({ subject, size: 32, duration: 0 } satisfies Question))
-scoreboard.add({ what: 'checks of RFC 5769 passed, of 6', unit: '', results: passed, promise: { text: 'all', kept: passed.ours === 6 } })
+const passed = await ask(async (children, subject) =>
+  children[subject].ask<number>({ subject, size: 32, duration: 0 } satisfies Question)
+)
+scoreboard.add({
+  what: 'checks of RFC 5769 passed, of 6',
+  unit: '',
+  results: passed,
+  promise: { text: 'all', kept: passed.ours === 6 }
+})
 await scoreboard.finish()
 
 async function measure (operation: Operation, size: Size): Promise<void> {
   const children = start()
 
   try {
-    const subject = (subject: Subject): [Subject, () => Promise<number>] => [subject, async () => children[subject].ask({ subject, operation, size, duration: DURATION } satisfies Question)]
-    const results = await sideBySide(rounds, Object.fromEntries(SUBJECTS.map(subject)) as Record<Subject, () => Promise<number>>)
+    const subject = (subject: Subject): [Subject, () => Promise<number>] => [
+      subject,
+      async () => children[subject].ask({ subject, operation, size, duration: DURATION } satisfies Question)
+    ]
+    const results = await sideBySide(
+      rounds,
+      Object.fromEntries(SUBJECTS.map(subject)) as Record<Subject, () => Promise<number>>
+    )
     const what = `${operation}, ${size} bytes`
-    scoreboard.add({ what, unit: 'ns', results, promise: promised(results, LIMITS[what], FLOORS[what] ?? TIMES_FASTER) })
+    scoreboard.add({
+      what,
+      unit: 'ns',
+      results,
+      promise: promised(results, LIMITS[what], FLOORS[what] ?? TIMES_FASTER)
+    })
   } finally {
     await stop(children)
   }
@@ -88,11 +106,15 @@ function promised ({ ours, ...others }: Record<Subject, Sample>, limit: number |
   return { text, kept: faster >= times * (1 - NOISE) && (limit == null || ours.median <= limit * ORDER_OF_MAGNITUDE) }
 }
 
-async function ask (question: (children: Record<Subject, Child>, subject: Subject) => Promise<number>): Promise<Record<Subject, number>> {
+async function ask (
+  question: (children: Record<Subject, Child>, subject: Subject) => Promise<number>
+): Promise<Record<Subject, number>> {
   const children = start()
 
   try {
-    return Object.fromEntries(await Promise.all(SUBJECTS.map(async subject => [subject, await question(children, subject)]))) as Record<Subject, number>
+    return Object.fromEntries(
+      await Promise.all(SUBJECTS.map(async subject => [subject, await question(children, subject)]))
+    ) as Record<Subject, number>
   } finally {
     await stop(children)
   }

@@ -3,7 +3,14 @@ import { fromString } from 'uint8arrays'
 /**
  * Decoding and checking of bytes, and the reverse
  */
-export const OPERATIONS = ['decode', 'encode', 'check FINGERPRINT', 'add FINGERPRINT', 'check MESSAGE-INTEGRITY', 'add MESSAGE-INTEGRITY'] as const
+export const OPERATIONS = [
+  'decode',
+  'encode',
+  'check FINGERPRINT',
+  'add FINGERPRINT',
+  'check MESSAGE-INTEGRITY',
+  'add MESSAGE-INTEGRITY'
+] as const
 
 export type Operation = typeof OPERATIONS[number]
 

@@ -35,7 +35,10 @@ export const ours: Codec = (size, { plain, fingerprint, integrity }) => ({
   decode: () => {
     const message = decodeMessage(plain)
 
-    return { mapped: getAttribute(message, 'XOR-MAPPED-ADDRESS')?.address.host, software: getAttribute(message, 'SOFTWARE')?.value }
+    return {
+      mapped: getAttribute(message, 'XOR-MAPPED-ADDRESS')?.address.host,
+      software: getAttribute(message, 'SOFTWARE')?.value
+    }
   },
   encode: () => encodeMessage(response(size)),
   'check FINGERPRINT': () => checkFingerprint(fingerprint),

@@ -11,7 +11,10 @@ function response (size: Size): Message {
     ['SOFTWARE', SOFTWARE]
   ]
 
-  return new Message(0x0001, 0x0100, TRANSACTION_ID, [['XOR-MAPPED-ADDRESS', [MAPPED.host, MAPPED.port]], ...size === 32 ? [] : more])
+  return new Message(0x0001, 0x0100, TRANSACTION_ID, [
+    ['XOR-MAPPED-ADDRESS', [MAPPED.host, MAPPED.port]],
+    ...(size === 32 ? [] : more)
+  ])
 }
 
 /**
@@ -21,7 +24,10 @@ export const werift: Codec = (size, { plain, fingerprint, integrity }) => ({
   decode: () => {
     const message = parseMessage(plain)
 
-    return { mapped: message?.getAttributeValue('XOR-MAPPED-ADDRESS')[0], software: message?.getAttributeValue('SOFTWARE') }
+    return {
+      mapped: message?.getAttributeValue('XOR-MAPPED-ADDRESS')[0],
+      software: message?.getAttributeValue('SOFTWARE')
+    }
   },
   encode: () => response(size).bytes,
   'check FINGERPRINT': () => parseMessage(fingerprint) != null,

@@ -53,7 +53,17 @@ const TIME = 60
 
 const options = benchOptions()
 const rounds = options.rounds ?? 101
-const board = new Scoreboard('connection', 'Connection', options, Object.fromEntries(['@libp2p/tcp', '@libp2p/utils', '@libp2p/noise', '@libp2p/yamux', 'libp2p'].map(name => [name, packageVersion(name)])))
+const board = new Scoreboard(
+  'connection',
+  'Connection',
+  options,
+  Object.fromEntries(
+    ['@libp2p/tcp', '@libp2p/utils', '@libp2p/noise', '@libp2p/yamux', 'libp2p'].map(name => [
+      name,
+      packageVersion(name)
+    ])
+  )
+)
 const ALL: Subject[] = ['ours', '@libp2p/tcp', 'net']
 const TRANSPORTS: Subject[] = ['ours', '@libp2p/tcp']
 
@@ -79,7 +89,11 @@ for (const { what, unit, ...measurement } of [
 // reported without a promise: see docs/benchmarks.md
 {
   await using pairs = await startPairs(TRANSPORTS, { size: 100, reply: true, stack: true })
-  board.add({ what: 'through noise and yamux, request and reply of 100 B', unit: '1/s', results: await pairs.measure(rounds) })
+  board.add({
+    what: 'through noise and yamux, request and reply of 100 B',
+    unit: '1/s',
+    results: await pairs.measure(rounds)
+  })
 }
 
 // for the documents only
@@ -100,7 +114,14 @@ if (options.report) {
 
 await board.finish()
 
-async function promise (what: string, unit: string, subjects: Subject[], measurement: Measurement, thanTCP: number, thanNet?: number): Promise<void> {
+async function promise (
+  what: string,
+  unit: string,
+  subjects: Subject[],
+  measurement: Measurement,
+  thanTCP: number,
+  thanNet?: number
+): Promise<void> {
   await using pairs = await startPairs(subjects, measurement)
   const results = await pairs.measure(rounds)
   board.add({ what, unit, results, promise: promised(results, thanTCP, thanNet) })
@@ -140,7 +161,9 @@ async function startPairs (subjects: Subject[], measurement: Measurement): Promi
   const pairs = new Map<Subject, { client: Child, server: Child }>()
 
   for (const subject of subjects) {
-    const [client, server] = [0, 1].map(() => new Child(new URL('./subject.js', import.meta.url), [subject, stack ? 'stack' : 'bare']))
+    const [client, server] = [0, 1].map(
+      () => new Child(new URL('./subject.js', import.meta.url), [subject, stack ? 'stack' : 'bare'])
+    )
     pairs.set(subject, { client, server })
     const address = await ask<string>(server, { do: 'listen', reply, size })
     await ask(client, { do: 'connect', address, connections, size, pieces })

@@ -81,7 +81,9 @@ function done (amount: number): Done {
 }
 
 function toMessage (size: number, pieces: number): Uint8Array | Uint8ArrayList {
-  return pieces === 1 ? new Uint8Array(size) : new Uint8ArrayList(...Array.from({ length: pieces }, () => new Uint8Array(size / pieces)))
+  return pieces === 1
+    ? new Uint8Array(size)
+    : new Uint8ArrayList(...Array.from({ length: pieces }, () => new Uint8Array(size / pieces)))
 }
 
 function count (end: End): void {

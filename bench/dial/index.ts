@@ -20,7 +20,14 @@ const HELD = 5_000
 
 const options = benchOptions()
 const rounds = options.rounds ?? 21
-const board = new Scoreboard('dial', 'Dial and accept', options, Object.fromEntries(['@libp2p/tcp', '@libp2p/noise', '@libp2p/yamux', 'libp2p'].map(name => [name, packageVersion(name)])))
+const board = new Scoreboard(
+  'dial',
+  'Dial and accept',
+  options,
+  Object.fromEntries(
+    ['@libp2p/tcp', '@libp2p/noise', '@libp2p/yamux', 'libp2p'].map(name => [name, packageVersion(name)])
+  )
+)
 
 await dial()
 await accept()
@@ -40,14 +47,24 @@ async function dial (): Promise<void> {
     await ask(pairs[subject].client, { do: 'node' })
   }
 
-  const results = await sideBySide(rounds, forEach(async subject => ask<number>(pairs[subject].client, { do: 'dial', address: addresses.get(subject) ?? '', count: DIALS })))
+  const results = await sideBySide(
+    rounds,
+    forEach(async subject =>
+      ask<number>(pairs[subject].client, { do: 'dial', address: addresses.get(subject) ?? '', count: DIALS })
+    )
+  )
   const reused = await ask<number>(pairs.ours.server, { do: 'ports' })
 
   if (reused !== 1) {
     throw new Error(`Ours was to dial from one port, and has from ${reused}`)
   }
 
-  board.add({ what: 'dial from the listening port: connect and upgrade', unit: 'ms', results, promise: atMost(ratio(results.ours, results['@libp2p/tcp']), 1.05, '1.05x @libp2p/tcp') })
+  board.add({
+    what: 'dial from the listening port: connect and upgrade',
+    unit: 'ms',
+    results,
+    promise: atMost(ratio(results.ours, results['@libp2p/tcp']), 1.05, '1.05x @libp2p/tcp')
+  })
 }
 
 async function accept (): Promise<void> {
@@ -67,7 +84,12 @@ async function accept (): Promise<void> {
 
     return ACCEPTS / time * 1_000
   }))
-  board.add({ what: 'accept', unit: '1/s', results, promise: atLeast(ratio(results.ours, results['@libp2p/tcp']), 1, '1x @libp2p/tcp') })
+  board.add({
+    what: 'accept',
+    unit: '1/s',
+    results,
+    promise: atLeast(ratio(results.ours, results['@libp2p/tcp']), 1, '1x @libp2p/tcp')
+  })
 }
 
 /**
@@ -79,7 +101,12 @@ async function hold (): Promise<void> {
 
   for (const of of ['process', 'heap'] as const) {
     const results = await sideBySide(few, forEach(async subject => await memory(subject, HELD, of) / HELD))
-    board.add({ what: `memory of one of ${HELD} connections, ${of === 'heap' ? 'what JavaScript holds' : 'the process'}`, unit: 'bytes', results, promise: atMost(ratio(results.ours, results['@libp2p/tcp']), 1.05, '1.05x @libp2p/tcp') })
+    board.add({
+      what: `memory of one of ${HELD} connections, ${of === 'heap' ? 'what JavaScript holds' : 'the process'}`,
+      unit: 'bytes',
+      results,
+      promise: atMost(ratio(results.ours, results['@libp2p/tcp']), 1.05, '1.05x @libp2p/tcp')
+    })
   }
 
   // for the documents only
@@ -117,7 +144,10 @@ async function memory (subject: Subject, count: number, of: 'process' | 'heap'):
 }
 
 function forEach (measure: (subject: Subject) => Promise<number>): Record<Subject, () => Promise<number>> {
-  return Object.fromEntries(SUBJECTS.map(subject => [subject, async () => measure(subject)])) as Record<Subject, () => Promise<number>>
+  return Object.fromEntries(SUBJECTS.map(subject => [subject, async () => measure(subject)])) as Record<
+    Subject,
+    () => Promise<number>
+  >
 }
 
 type Pairs = Record<Subject, { client: Child, server: Child }> & AsyncDisposable
@@ -126,8 +156,11 @@ type Pairs = Record<Subject, { client: Child, server: Child }> & AsyncDisposable
  * A client and a server for each of the subjects
  */
 function createPairs (): Pairs {
-  const start = (subject: Subject): Child => new Child(new URL('./subject.js', import.meta.url), [subject], ['--expose-gc'])
-  const pairs = Object.fromEntries(SUBJECTS.map(subject => [subject, { client: start(subject), server: start(subject) }])) as Record<Subject, { client: Child, server: Child }>
+  const start = (subject: Subject): Child =>
+    new Child(new URL('./subject.js', import.meta.url), [subject], ['--expose-gc'])
+  const pairs = Object.fromEntries(
+    SUBJECTS.map(subject => [subject, { client: start(subject), server: start(subject) }])
+  ) as Record<Subject, { client: Child; server: Child }>
 
   return {
     ...pairs,

@@ -47,7 +47,9 @@ answer(async (question: Question): Promise<string | number | undefined> => {
       })
 
       await node.handle(PROTOCOL, () => {})
-      node.addEventListener('connection:open', ({ detail: { remoteAddr } }) => { ports.add(remoteAddr.getComponents()[1]?.value) })
+      node.addEventListener('connection:open', ({ detail: { remoteAddr } }) => {
+        ports.add(remoteAddr.getComponents()[1]?.value)
+      })
 
       return String(node.getMultiaddrs()[0])
     case 'dial':
@@ -94,7 +96,9 @@ answer(async (question: Question): Promise<string | number | undefined> => {
       return performance.now() - firstAccepted
     }
     case 'forget':
-      await Promise.all(accepted.splice(0).map(async maConn => maConn.status === 'open' ? pEvent(maConn, 'close') : undefined))
+      await Promise.all(
+        accepted.splice(0).map(async maConn => (maConn.status === 'open' ? pEvent(maConn, 'close') : undefined))
+      )
       return
     case 'memory':
       // leave only what is in use
@@ -103,7 +107,9 @@ answer(async (question: Question): Promise<string | number | undefined> => {
         global.gc?.()
       }
 
-      return question.of === 'process' ? process.memoryUsage().rss : process.memoryUsage().heapUsed + process.memoryUsage().external
+      return question.of === 'process'
+        ? process.memoryUsage().rss
+        : process.memoryUsage().heapUsed + process.memoryUsage().external
     default:
       throw new Error('Unknown question')
   }

@@ -53,12 +53,18 @@ export async function drawChart ({ title, x, y, lines }: ChartSpec): Promise<str
   return new vega.View(vega.parse(vegaLite.compile(spec).spec), { renderer: 'none' }).toSVG()
 }
 
-function axis (field: 'x' | 'y', { label, log = false }: Axis, values: number[]): { field: string, type: 'quantitative', title: string, scale: object, axis: object } {
+function axis (
+  field: 'x' | 'y',
+  { label, log = false }: Axis,
+  values: number[]
+): { field: string; type: 'quantitative'; title: string; scale: object; axis: object } {
   return {
     field,
     type: 'quantitative',
     title: label,
-    scale: log ? { type: 'log', domain: [Math.min(...values), Math.max(...values)], nice: field === 'y' } : { zero: true },
+    scale: log
+      ? { type: 'log', domain: [Math.min(...values), Math.max(...values)], nice: field === 'y' }
+      : { zero: true },
     axis: log ? { format: '~s', labelOverlap: true } : { format: '~s' }
   }
 }

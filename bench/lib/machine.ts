@@ -29,5 +29,6 @@ export function machine (): Machine {
  * The version of an installed package, for what a bench compares with
  */
 export function packageVersion (name: string): string {
-  return JSON.parse(readFileSync(new URL(`../../../node_modules/${name}/package.json`, import.meta.url), 'utf8')).version
+  return JSON.parse(readFileSync(new URL(`../../../node_modules/${name}/package.json`, import.meta.url), 'utf8'))
+    .version
 }

@@ -38,7 +38,9 @@ type Extra<T extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ opt
  * invalid flag ends the process with 2 and a list of the flags.
  */
 export function benchOptions (): BenchOptions
-export function benchOptions<T extends ParseArgsOptionsConfig> (extra: T): BenchOptions & Omit<Extra<T>, keyof BenchOptions>
+export function benchOptions<T extends ParseArgsOptionsConfig> (
+  extra: T
+): BenchOptions & Omit<Extra<T>, keyof BenchOptions>
 export function benchOptions (extra: ParseArgsOptionsConfig = {}): BenchOptions {
   try {
     const { values: { rounds, ...others } } = parseArgs({ options: { ...extra, ...COMMON } })
@@ -49,7 +51,11 @@ export function benchOptions (extra: ParseArgsOptionsConfig = {}): BenchOptions 
 
     return { ...others, rounds: rounds == null ? undefined : Number(rounds) } as BenchOptions
   } catch (err: any) {
-    console.error(`${err.message}\nflags: ${Object.entries({ ...COMMON, ...extra }).map(([name, { type }]) => type === 'string' ? `--${name} VALUE` : `--${name}`).join(', ')}`)
+    console.error(
+      `${err.message}\nflags: ${Object.entries({ ...COMMON, ...extra })
+        .map(([name, { type }]) => (type === 'string' ? `--${name} VALUE` : `--${name}`))
+        .join(', ')}`
+    )
     process.exit(2)
   }
 }

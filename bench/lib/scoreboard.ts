@@ -48,7 +48,11 @@ export class Scoreboard {
   add (row: Row): void {
     this.rows.push(row)
     // progress on the terminal
-    console.error(`${row.what}: ${Object.entries(row.results).map(([subject, result]) => `${subject} ${cell(result)}`).join(', ')} ${row.unit}${row.promise == null ? '' : ` - ${verdict(row.promise)}`}`)
+    console.error(
+      `${row.what}: ${Object.entries(row.results)
+        .map(([subject, result]) => `${subject} ${cell(result)}`)
+        .join(', ')} ${row.unit}${row.promise == null ? '' : ` - ${verdict(row.promise)}`}`
+    )
   }
 
   chart (name: string, spec: ChartSpec): void {
@@ -65,7 +69,10 @@ export class Scoreboard {
     if (this.options.json != null) {
       const { name, title, versions, rows } = this
       const charts = Object.fromEntries(this.charts)
-      await writeFile(this.options.json, `${JSON.stringify({ name, title, command: this.command(), machine: machine(), versions, rows, charts }, null, 2)}\n`)
+      await writeFile(
+        this.options.json,
+        `${JSON.stringify({ name, title, command: this.command(), machine: machine(), versions, rows, charts }, null, 2)}\n`
+      )
     }
 
     if (this.options.report) {
@@ -86,12 +93,16 @@ export class Scoreboard {
       promise == null ? '' : verdict(promise)
     ])
 
-    return markdownTable([['', 'unit', ...subjects, 'promise'], ...lines], { align: ['l', 'l', ...subjects.map(() => 'r'), 'l'] })
+    return markdownTable([['', 'unit', ...subjects, 'promise'], ...lines], {
+      align: ['l', 'l', ...subjects.map(() => 'r'), 'l']
+    })
   }
 
   private async writeDocs (): Promise<void> {
     const { cpu, cores, memory, system, node } = machine()
-    const versions = Object.entries({ node: node.slice(1), ...this.versions }).map(([subject, version]) => `${subject} ${version}`)
+    const versions = Object.entries({ node: node.slice(1), ...this.versions }).map(
+      ([subject, version]) => `${subject} ${version}`
+    )
     const pictures: string[] = []
 
     await mkdir(new URL('bench/', DOCS), { recursive: true })
@@ -114,7 +125,10 @@ export class Scoreboard {
       ...pictures
     ].join('\n\n')
 
-    await writeFile(new URL('benchmarks.md', DOCS), `${text.slice(0, text.indexOf(begin))}${begin}\n${section}\n${text.slice(text.indexOf(end))}`)
+    await writeFile(
+      new URL('benchmarks.md', DOCS),
+      `${text.slice(0, text.indexOf(begin))}${begin}\n${section}\n${text.slice(text.indexOf(end))}`
+    )
   }
 
   private command (): string {
@@ -126,7 +140,9 @@ export class Scoreboard {
 }
 
 function cell (result: Sample | number): string {
-  return typeof result === 'number' ? round(result) : `${round(result.median)} (${round(result.min)} to ${round(result.max)})`
+  return typeof result === 'number'
+    ? round(result)
+    : `${round(result.median)} (${round(result.min)} to ${round(result.max)})`
 }
 
 function verdict ({ text, kept }: Promised): string {

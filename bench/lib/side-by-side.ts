@@ -16,7 +16,10 @@ export interface Sample {
  * Measure all subjects in turn, A B A B, so that other load of the machine affects all
  * of them. The first round is for warm-up and does not count.
  */
-export async function sideBySide<T extends string> (rounds: number, subjects: Record<T, () => Promise<number>>): Promise<Record<T, Sample>> {
+export async function sideBySide<T extends string> (
+  rounds: number,
+  subjects: Record<T, () => Promise<number>>
+): Promise<Record<T, Sample>> {
   const names = Object.keys(subjects) as T[]
   const values = new Map<T, number[]>(names.map(name => [name, []]))
 

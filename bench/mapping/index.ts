@@ -64,7 +64,10 @@ const CPU_TIME = 18_000
 
 const options = benchOptions()
 const rounds = options.rounds ?? 5
-const scoreboard = new Scoreboard('mapping', 'A mapping: how fast it is there, what it costs to hold', options, { Natter: 'f8257e8', natmap: 'e0975d6' })
+const scoreboard = new Scoreboard('mapping', 'A mapping: how fast it is there, what it costs to hold', options, {
+  Natter: 'f8257e8',
+  natmap: 'e0975d6'
+})
 
 assertLaboratory()
 
@@ -91,7 +94,10 @@ async function firstAddress (roundTrip: number): Promise<void> {
       what: `first address, ${roundTrip} ms round trip`,
       unit: 'ms',
       results: { ...results, Natter },
-      promise: { text: `at most two round trips and ${LATE} ms (${limit + LATE})`, kept: results.ours.median <= limit + LATE }
+      promise: {
+        text: `at most two round trips and ${LATE} ms (${limit + LATE})`,
+        kept: results.ours.median <= limit + LATE
+      }
     })
   } finally {
     await home.close()
@@ -111,9 +117,16 @@ async function traffic (): Promise<void> {
       unit,
       results: { ours: one[unit], Natter: natter[unit] },
       // docs/benchmarks.md explains why the packets cannot be fewer
-      promise: unit === 'bytes' ? atMost(one.bytes, natter.bytes / 2, 'half of Natter') : atMost(one.packets, natter.packets * 3 / 4, 'three quarters of Natter')
+      promise:
+        unit === 'bytes'
+          ? atMost(one.bytes, natter.bytes / 2, 'half of Natter')
+          : atMost(one.packets, (natter.packets * 3) / 4, 'three quarters of Natter')
     })
-    scoreboard.add({ what: `by two connections, the default, ${unit}`, unit, results: { ours: two[unit], Natter: natter[unit] } })
+    scoreboard.add({
+      what: `by two connections, the default, ${unit}`,
+      unit,
+      results: { ours: two[unit], Natter: natter[unit] }
+    })
   }
 }
 
@@ -151,15 +164,34 @@ async function manyListeners (): Promise<void> {
       growth.push({ x: count, ...await listeners.ask<ListenersAnswer>(question) })
     }
 
-    const { cpu } = await listeners.ask<ListenersAnswer>({ stunServers, keepAliveInterval: CPU_INTERVAL, duration: CPU_TIME } satisfies ListenersQuestion)
+    const { cpu } = await listeners.ask<ListenersAnswer>({
+      stunServers,
+      keepAliveInterval: CPU_INTERVAL,
+      duration: CPU_TIME
+    } satisfies ListenersQuestion)
     const [first, last] = [growth.find(({ x }) => x === SHARED), growth.at(-1)] as Array<typeof growth[number]>
-    const each = (value: (point: ListenersAnswer) => number): number => (value(last) - value(first)) / (last.x - first.x)
+    const each = (value: (point: ListenersAnswer) => number): number =>
+      (value(last) - value(first)) / (last.x - first.x)
     const memory = each(({ heap, external }) => heap + external)
     const cpuAMinute = cpu / last.x / (CPU_TIME * INTERVAL / CPU_INTERVAL) * 60_000
 
-    scoreboard.add({ what: `memory of one of ${last.x} listeners: heap and external`, unit: 'bytes', results: { ours: memory }, promise: atMost(memory, MAX_MEMORY, String(MAX_MEMORY)) })
-    scoreboard.add({ what: 'the same as the system sees it (RSS)', unit: 'bytes', results: { ours: each(({ resident }) => resident) } })
-    scoreboard.add({ what: `CPU of one of ${last.x} listeners in a minute`, unit: 'ms', results: { ours: cpuAMinute }, promise: atMost(cpuAMinute, MAX_CPU, String(MAX_CPU)) })
+    scoreboard.add({
+      what: `memory of one of ${last.x} listeners: heap and external`,
+      unit: 'bytes',
+      results: { ours: memory },
+      promise: atMost(memory, MAX_MEMORY, String(MAX_MEMORY))
+    })
+    scoreboard.add({
+      what: 'the same as the system sees it (RSS)',
+      unit: 'bytes',
+      results: { ours: each(({ resident }) => resident) }
+    })
+    scoreboard.add({
+      what: `CPU of one of ${last.x} listeners in a minute`,
+      unit: 'ms',
+      results: { ours: cpuAMinute },
+      promise: atMost(cpuAMinute, MAX_CPU, String(MAX_CPU))
+    })
     scoreboard.chart('listeners', {
       title: 'Memory of a process with listeners that have a mapping each',
       x: { label: 'listeners', log: true },

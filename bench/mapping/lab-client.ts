@@ -107,8 +107,9 @@ handleCommands({
 emit('started')
 
 async function listen (init: object): Promise<Listener> {
-  listening = tcpSTUN({ stunServers: servers.map(host => `stun:${host}`), mappingTimeout: 20_000, ...init })({ logger: defaultLogger() })
-    .createListener({ upgrader: {} as any })
+  listening = tcpSTUN({ stunServers: servers.map(host => `stun:${host}`), mappingTimeout: 20_000, ...init })({
+    logger: defaultLogger()
+  }).createListener({ upgrader: {} as any })
   await listening.listen(multiaddr('/ip4/0.0.0.0/tcp/0'))
 
   return listening
@@ -124,14 +125,17 @@ async function holdAsNatter (interval: number): Promise<void> {
 
     if (++sent % NATTER_KEEP_ALIVES_PER_CHECK === 0) {
       // the servers in turn: the connection to the last one is in TIME_WAIT
-      ask(port, stunServers[sent / NATTER_KEEP_ALIVES_PER_CHECK % stunServers.length]).catch(err => { emit('failed', { message: err.message }) })
+      ask(port, stunServers[(sent / NATTER_KEEP_ALIVES_PER_CHECK) % stunServers.length]).catch(err => {
+        emit('failed', { message: err.message })
+      })
     }
   }, interval)
   open.push(() => { clearInterval(timer) })
 }
 
 function natterHead (): string {
-  return `HEAD /natter-keep-alive HTTP/1.1\r\nHost: ${web}\r\nUser-Agent: curl/8.0.0 (Natter)\r\nAccept: */*\r\nConnection: keep-alive\r\n\r\n`
+  return `HEAD /natter-keep-alive HTTP/1.1\r\nHost: ${web}\r\nUser-Agent: curl/8.0.0 (Natter)\r\nAccept: ` +
+    '*/*\r\nConnection: keep-alive\r\n\r\n'
 }
 
 /**
@@ -164,7 +168,10 @@ async function connect (port: number, server: Endpoint): Promise<net.Socket> {
 async function ask (port: number, server: Endpoint): Promise<{ mapped?: Endpoint, port: number }> {
   const socket = await connect(port, server)
   socket.write(encodeMessage({ class: 'request', method: 1, transactionId: createTransactionId(), attributes: [] }))
-  const mapped = getAttribute(decodeMessage(await pEvent<'data', Buffer>(socket, 'data')), 'XOR-MAPPED-ADDRESS')?.address
+  const mapped = getAttribute(
+    decodeMessage(await pEvent<'data', Buffer>(socket, 'data')),
+    'XOR-MAPPED-ADDRESS'
+  )?.address
   const { localPort = 0 } = socket
   socket.end()
 

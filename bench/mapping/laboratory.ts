@@ -33,10 +33,15 @@ export async function setUpHome (roundTrip: number): Promise<Home> {
     const hosts = await Promise.all([1, 2].map(async i => lab.host(`stun${i}`, { address: `11.0.0.${i}` })))
     await Promise.all(hosts.map(async host => startServer(host, {})))
     const web = await lab.host('web', { address: '11.0.0.80' })
-    await web.exec(process.execPath, [program('web-server'), JSON.stringify({ host: web.address })]).waitFor('listening')
+    await web
+      .exec(process.execPath, [program('web-server'), JSON.stringify({ host: web.address })])
+      .waitFor('listening')
     const router = await lab.router('router', { address: '11.1.0.1', ports: 'random', latency: roundTrip / 2 })
     const home = await lab.host('home', { address: '192.168.1.2', network: router })
-    const client = home.exec(process.execPath, [program('lab-client'), JSON.stringify({ servers: hosts.map(({ address }) => address), web: web.address })])
+    const client = home.exec(process.execPath, [
+      program('lab-client'),
+      JSON.stringify({ servers: hosts.map(({ address }) => address), web: web.address })
+    ])
     await client.waitFor('started')
 
     return { router, client, close: async () => lab.close() }

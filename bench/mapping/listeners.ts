@@ -55,38 +55,47 @@ const BATCH = 20
 const listeners: Listener[] = []
 const mapped = new Set<string>()
 
-answer(async ({ listeners: wanted = listeners.length, duration = 0, stunServers, keepAliveInterval }: ListenersQuestion): Promise<ListenersAnswer> => {
-  const transport = tcpSTUN({
+answer(
+  async ({
+    listeners: wanted = listeners.length,
+    duration = 0,
     stunServers,
-    keepAliveInterval,
-    minReconnectInterval: 1,
-    allowPrivateMapping: true,
-    mappingTimeout: 20_000,
-    onMappingChange
-  })({ logger: defaultLogger() })
+    keepAliveInterval
+  }: ListenersQuestion): Promise<ListenersAnswer> => {
+    const transport = tcpSTUN({
+      stunServers,
+      keepAliveInterval,
+      minReconnectInterval: 1,
+      allowPrivateMapping: true,
+      mappingTimeout: 20_000,
+      onMappingChange
+    })({ logger: defaultLogger() })
 
-  while (listeners.length < wanted) {
-    await Promise.all(Array.from({ length: Math.min(BATCH, wanted - listeners.length) }, async () => {
-      const listener = transport.createListener({ upgrader: {} as any })
-      listeners.push(listener)
-      await listener.listen(multiaddr('/ip4/0.0.0.0/tcp/0'))
-    }))
+    while (listeners.length < wanted) {
+      await Promise.all(
+        Array.from({ length: Math.min(BATCH, wanted - listeners.length) }, async () => {
+          const listener = transport.createListener({ upgrader: {} as any })
+          listeners.push(listener)
+          await listener.listen(multiaddr('/ip4/0.0.0.0/tcp/0'))
+        })
+      )
+    }
+
+    if (mapped.size !== wanted) {
+      throw new Error(`${mapped.size} of ${wanted} listeners have a mapping`)
+    }
+
+    globalThis.gc?.()
+    globalThis.gc?.()
+    const start = process.cpuUsage()
+    await new Promise(resolve => setTimeout(resolve, duration))
+    const { user, system } = process.cpuUsage(start)
+    globalThis.gc?.()
+    const { heapUsed, external, rss } = process.memoryUsage()
+
+    return { heap: heapUsed, external, resident: rss, cpu: (user + system) / 1_000 }
   }
-
-  if (mapped.size !== wanted) {
-    throw new Error(`${mapped.size} of ${wanted} listeners have a mapping`)
-  }
-
-  globalThis.gc?.()
-  globalThis.gc?.()
-  const start = process.cpuUsage()
-  await new Promise(resolve => setTimeout(resolve, duration))
-  const { user, system } = process.cpuUsage(start)
-  globalThis.gc?.()
-  const { heapUsed, external, rss } = process.memoryUsage()
-
-  return { heap: heapUsed, external, resident: rss, cpu: (user + system) / 1_000 }
-})
+)
 
 function onMappingChange ({ state, listener }: MappingStatus): void {
   if (state === 'direct' || state === 'mapped') {

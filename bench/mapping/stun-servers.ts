@@ -10,7 +10,13 @@ const UNLIMITED = {
   maxNewConnectionsPerSecond: 100_000
 }
 
-const server = createSTUNServer({ ...UNLIMITED, listen: [{ host: '127.0.0.1', port: 0 }, { host: '127.0.0.2', port: 0 }] })
+const server = createSTUNServer({
+  ...UNLIMITED,
+  listen: [
+    { host: '127.0.0.1', port: 0 },
+    { host: '127.0.0.2', port: 0 }
+  ]
+})
 await server.listen()
 
 answer(async () => server.addresses.map(({ host, port }) => `stun:${host}:${port}`))

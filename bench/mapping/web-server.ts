@@ -11,7 +11,10 @@ const server = net.createServer(socket => {
   socket.on('error', () => {})
   socket.once('close', () => { sockets.delete(socket) })
   socket.on('data', () => {
-    socket.write(`HTTP/1.1 404 Not Found\r\nServer: nginx\r\nDate: ${new Date().toUTCString()}\r\nContent-Type: text/html\r\nContent-Length: 146\r\nConnection: keep-alive\r\n\r\n`)
+    socket.write(
+      `HTTP/1.1 404 Not Found\r\nServer: nginx\r\nDate: ${new Date().toUTCString()}\r\nContent-Type: ` +
+        'text/html\r\nContent-Length: 146\r\nConnection: keep-alive\r\n\r\n'
+    )
   })
 })
 

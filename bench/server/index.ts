@@ -83,8 +83,18 @@ async function requests (): Promise<void> {
       const { rate, cpu } = await ask(ours, coturn, connections)
       const promised = PROMISED.includes(connections)
 
-      board.add({ what: `requests a second, ${connections} connections`, unit: '1/s', results: rate, promise: promised ? atLeast(ratio(rate.ours, rate.coturn), 1, 'coturn') : undefined })
-      board.add({ what: `CPU a request, ${connections} connections`, unit: 'us', results: cpu, promise: promised ? atMost(ratio(cpu.ours, cpu.coturn), 1, 'coturn') : undefined })
+      board.add({
+        what: `requests a second, ${connections} connections`,
+        unit: '1/s',
+        results: rate,
+        promise: promised ? atLeast(ratio(rate.ours, rate.coturn), 1, 'coturn') : undefined
+      })
+      board.add({
+        what: `CPU a request, ${connections} connections`,
+        unit: 'us',
+        results: cpu,
+        promise: promised ? atMost(ratio(cpu.ours, cpu.coturn), 1, 'coturn') : undefined
+      })
       lines.ours.push({ x: connections, y: rate.ours.median })
       lines.coturn.push({ x: connections, y: rate.coturn.median })
     }
@@ -129,10 +139,22 @@ async function ask (ours: Subject, coturn: Subject, connections: number): Promis
 async function idle (): Promise<void> {
   const workers = Math.max(WORKERS, HELD > FILES ? Math.ceil(HELD / FILES * 1.05) : 0)
   const ours = await using([await startOurs(workers)], async subject => held(subject, HELD))
-  const coturn = await using([await startTheirs()], async subject => held(subject, Math.min(HELD, Math.floor(FILES / 2))))
+  const coturn = await using([await startTheirs()], async subject =>
+    held(subject, Math.min(HELD, Math.floor(FILES / 2)))
+  )
 
-  board.add({ what: `memory of one of ${HELD} idle connections`, unit: 'bytes', results: { ours: ours.memory, coturn: coturn.memory }, promise: { text: `at most ${MAX_MEMORY}`, kept: ours.memory <= MAX_MEMORY } })
-  board.add({ what: 'of them answered again', unit: '', results: { ours: ours.answered }, promise: { text: 'all', kept: ours.answered === HELD } })
+  board.add({
+    what: `memory of one of ${HELD} idle connections`,
+    unit: 'bytes',
+    results: { ours: ours.memory, coturn: coturn.memory },
+    promise: { text: `at most ${MAX_MEMORY}`, kept: ours.memory <= MAX_MEMORY }
+  })
+  board.add({
+    what: 'of them answered again',
+    unit: '',
+    results: { ours: ours.answered },
+    promise: { text: 'all', kept: ours.answered === HELD }
+  })
 }
 
 async function held (subject: Subject, connections: number): Promise<{ memory: number, answered: number }> {
@@ -141,7 +163,11 @@ async function held (subject: Subject, connections: number): Promise<{ memory: n
   await warm.stop()
   const before = subject.memory()
   const programs = Math.ceil(connections / FILES)
-  const holders = await Promise.all(Array.from({ length: programs }, async (_, i) => load.hold(subject.port, Math.floor(connections / programs) + (i < connections % programs ? 1 : 0))))
+  const holders = await Promise.all(
+    Array.from({ length: programs }, async (_, i) =>
+      load.hold(subject.port, Math.floor(connections / programs) + (i < connections % programs ? 1 : 0))
+    )
+  )
   const memory = (subject.memory() - before) / connections
   const again = await Promise.all(holders.map(async holder => holder.ask()))
   await Promise.all(holders.map(async holder => holder.stop()))
@@ -151,9 +177,16 @@ async function held (subject: Subject, connections: number): Promise<{ memory: n
 
 async function opens (): Promise<void> {
   const seconds = Number(options['open-seconds'])
-  const { answered, errors, maxLatencyMs } = await using([await startOurs(WORKERS)], async subject => load.open(subject.port, 1_000, seconds))
+  const { answered, errors, maxLatencyMs } = await using([await startOurs(WORKERS)], async subject =>
+    load.open(subject.port, 1_000, seconds)
+  )
 
-  board.add({ what: `answered, 1 000 new connections a second for ${seconds} s`, unit: '', results: { ours: answered }, promise: { text: 'all', kept: answered === seconds * 1_000 && errors === 0 } })
+  board.add({
+    what: `answered, 1 000 new connections a second for ${seconds} s`,
+    unit: '',
+    results: { ours: answered },
+    promise: { text: 'all', kept: answered === seconds * 1_000 && errors === 0 }
+  })
   board.add({ what: 'the slowest answer then', unit: 'ms', results: { ours: maxLatencyMs } })
 }
 
@@ -169,14 +202,31 @@ async function burst (): Promise<void> {
     const atRest = subject.resident()
     const short = await load.open(subject.port, BURST_RATE, clients / BURST_RATE)
     const programs = Math.ceil(HELD / FILES)
-    const holders = await Promise.all(Array.from({ length: programs }, async () => load.hold(subject.port, Math.floor(HELD / programs))))
+    const holders = await Promise.all(
+      Array.from({ length: programs }, async () => load.hold(subject.port, Math.floor(HELD / programs)))
+    )
     await Promise.all(holders.map(async holder => holder.stop()))
     const seconds = await secondsUntil(() => subject.resident() <= 1.2 * atRest + workers * 8 * MIB, BURST_PATIENCE)
     const last = await load.open(subject.port, after, 1)
 
-    board.add({ what: `answered, ${clients} short connections to ${workers} workers`, unit: '', results: { ours: short.answered }, promise: { text: 'all', kept: short.answered === clients } })
-    board.add({ what: 'until their memory is given back, to 20 % and 8 MiB a worker above rest', unit: 's', results: { ours: seconds }, promise: { text: `at most ${BURST_PATIENCE}`, kept: seconds <= BURST_PATIENCE } })
-    board.add({ what: `answered of ${after} connections after that`, unit: '', results: { ours: last.answered }, promise: { text: 'all', kept: last.answered === after } })
+    board.add({
+      what: `answered, ${clients} short connections to ${workers} workers`,
+      unit: '',
+      results: { ours: short.answered },
+      promise: { text: 'all', kept: short.answered === clients }
+    })
+    board.add({
+      what: 'until their memory is given back, to 20 % and 8 MiB a worker above rest',
+      unit: 's',
+      results: { ours: seconds },
+      promise: { text: `at most ${BURST_PATIENCE}`, kept: seconds <= BURST_PATIENCE }
+    })
+    board.add({
+      what: `answered of ${after} connections after that`,
+      unit: '',
+      results: { ours: last.answered },
+      promise: { text: 'all', kept: last.answered === after }
+    })
   })
 }
 

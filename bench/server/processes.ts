@@ -56,7 +56,18 @@ const NO_LIMITS = [
 ]
 
 export async function startOurs (workers = 0): Promise<Subject> {
-  const child = spawn(process.execPath, ['packages/tcp-stun/dist/src/cli/index.js', 'server', '--listen', `${HOST}:0`, '--json', '--workers', String(workers), '--drain-deadline', '0', ...NO_LIMITS])
+  const child = spawn(process.execPath, [
+    'packages/tcp-stun/dist/src/cli/index.js',
+    'server',
+    '--listen',
+    `${HOST}:0`,
+    '--json',
+    '--workers',
+    String(workers),
+    '--drain-deadline',
+    '0',
+    ...NO_LIMITS
+  ])
   child.stderr.pipe(process.stderr)
   const lines = createInterface({ input: child.stdout })
   const { port } = await nextLine(lines, ({ event }) => event === 'listening')
@@ -92,14 +103,26 @@ export function coturnVersion (): string {
 function subject (name: Subject['name'], pid: number, port: number, stop: () => Promise<void>): Subject {
   const sum = (read: (pid: number) => number): number => family(pid).reduce((total, pid) => total + read(pid), 0)
 
-  return { name, port, stop, cpu: () => sum(cpuOf), memory: () => sum(pid => memoryOf(pid, 'RssAnon')), resident: () => sum(pid => memoryOf(pid, 'VmRSS')) }
+  return {
+    name,
+    port,
+    stop,
+    cpu: () => sum(cpuOf),
+    memory: () => sum(pid => memoryOf(pid, 'RssAnon')),
+    resident: () => sum(pid => memoryOf(pid, 'VmRSS'))
+  }
 }
 
 /**
  * A process and its children
  */
 function family (pid: number): number[] {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(text => text.trim() !== '').map(Number))
+  const children = readdirSync(`/proc/${pid}/task`).flatMap(task =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8')
+      .split(' ')
+      .filter(text => text.trim() !== '')
+      .map(Number)
+  )
 
   return [pid, ...children.flatMap(family)]
 }
@@ -109,11 +132,17 @@ function family (pid: number): number[] {
  * up with each request.
  */
 function cpuOf (pid: number): number {
-  return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]), 0) / 1e9
+  return (
+    readdirSync(`/proc/${pid}/task`).reduce(
+      (sum, task) => sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
+      0
+    ) / 1e9
+  )
 }
 
 function memoryOf (pid: number, line: 'RssAnon' | 'VmRSS'): number {
-  const [, kilobytes] = new RegExp(`^${line}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  const [, kilobytes] =
+    new RegExp(`^${line}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
 
   return Number(kilobytes) * 1024
 }
@@ -161,7 +190,10 @@ export class Load {
   /**
    * Hold this many connections until it is stopped
    */
-  async hold (port: number, connections: number): Promise<{ report: LoadReport, ask(): Promise<LoadReport>, stop(): Promise<void> }> {
+  async hold (
+    port: number,
+    connections: number
+  ): Promise<{ report: LoadReport; ask(): Promise<LoadReport>; stop(): Promise<void> }> {
     const { child, lines } = this.start('hold', port, connections)
     const report = await nextLine<LoadReport>(lines, ({ answered }) => answered != null)
 
@@ -179,7 +211,12 @@ export class Load {
     }
   }
 
-  private start (mode: string, port: number, number: number, seconds = 0): { child: ChildProcessWithoutNullStreams, lines: Interface } {
+  private start (
+    mode: string,
+    port: number,
+    number: number,
+    seconds = 0
+  ): { child: ChildProcessWithoutNullStreams; lines: Interface } {
     const child = spawn(this.file, [mode, HOST, String(port), String(number), String(seconds)])
     child.stderr.pipe(process.stderr)
 
@@ -188,7 +225,11 @@ export class Load {
 }
 
 async function nextLine<T = any> (lines: Interface, filter: (line: any) => boolean): Promise<T> {
-  const line = await pEvent<'line', string>(lines as any, 'line', { timeout: 180_000, filter: text => filter(JSON.parse(text)), rejectionEvents: ['error', 'close'] })
+  const line = await pEvent<'line', string>(lines as any, 'line', {
+    timeout: 180_000,
+    filter: text => filter(JSON.parse(text)),
+    rejectionEvents: ['error', 'close']
+  })
 
   return JSON.parse(line)
 }

@@ -38,7 +38,11 @@ export class ConnectionTable {
       this.inbound.add(socket)
     } else {
       const { localAddress, localPort = 0, remotePort = 0 } = socket
-      this.outbound.set(socket, { socket, local: { host: localAddress ?? '', port: localPort }, remote: { host, port: remotePort } })
+      this.outbound.set(socket, {
+        socket,
+        local: { host: localAddress ?? '', port: localPort },
+        remote: { host, port: remotePort }
+      })
     }
 
     this.hosts.set(host, this.countOf(host) + 1)
@@ -66,7 +70,10 @@ export class ConnectionTable {
    * The connection from a remote endpoint that was accepted at a local port
    */
   findInbound (localPort: number, remote: Endpoint): Socket | undefined {
-    return [...this.inbound].find(socket => socket.localPort === localPort && socket.remoteAddress === remote.host && socket.remotePort === remote.port)
+    return [...this.inbound].find(
+      socket =>
+        socket.localPort === localPort && socket.remoteAddress === remote.host && socket.remotePort === remote.port
+    )
   }
 
   /**

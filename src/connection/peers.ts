@@ -30,7 +30,8 @@ export function directConnection (components: TCPSTUNComponents, peer: string): 
  * Whether there is a connection with a peer, and all of them go through relays
  */
 export function isConnectedByRelayOnly (components: TCPSTUNComponents, peer: string): boolean {
-  const connections = components.connectionManager?.getConnections().filter(({ remotePeer }) => remotePeer.toString() === peer) ?? []
+  const connections =
+    components.connectionManager?.getConnections().filter(({ remotePeer }) => remotePeer.toString() === peer) ?? []
 
   return connections.length > 0 && connections.every(connection => isRelayed(connection))
 }

@@ -28,8 +28,14 @@ export function isPunchable (ma: Multiaddr): boolean {
  * port behind a filtering NAT is not confirmed, since strangers cannot dial it, but
  * it is what a partner needs to know.
  */
-export function ownAddresses ({ addressManager, transportManager }: Pick<DCUtRComponents, 'addressManager' | 'transportManager'>): Multiaddr[] {
-  return usable([...addressManager.getAddresses(), ...transportManager.getListeners().flatMap(listener => listener.getAddrs())])
+export function ownAddresses ({
+  addressManager,
+  transportManager
+}: Pick<DCUtRComponents, 'addressManager' | 'transportManager'>): Multiaddr[] {
+  return usable([
+    ...addressManager.getAddresses(),
+    ...transportManager.getListeners().flatMap(listener => listener.getAddrs())
+  ])
 }
 
 /**

@@ -25,7 +25,12 @@ export interface DirectDialOptions extends Required<AbortOptions> {
  *
  * @throws {Error} the error of the only address, or an AggregateError
  */
-export async function dialDirectly (components: DCUtRComponents, peer: PeerId, addresses: Multiaddr[], options: DirectDialOptions): Promise<Connection> {
+export async function dialDirectly (
+  components: DCUtRComponents,
+  peer: PeerId,
+  addresses: Multiaddr[],
+  options: DirectDialOptions
+): Promise<Connection> {
   const { initiator, onConnected } = options
   const others = new AbortController()
   const signal = anySignal([options.signal, others.signal])
@@ -33,7 +38,7 @@ export async function dialDirectly (components: DCUtRComponents, peer: PeerId, a
 
   const dial = async (ma: Multiaddr): Promise<Connection> => {
     // the dial queue would ask
-    if (await components.connectionGater?.denyDialMultiaddr?.(ma) === true) {
+    if ((await components.connectionGater?.denyDialMultiaddr?.(ma)) === true) {
       throw new ConnectionFailedError(`The connection gater denies ${ma}`)
     }
 
@@ -51,7 +56,7 @@ export async function dialDirectly (components: DCUtRComponents, peer: PeerId, a
   }
 
   try {
-    if (await components.connectionGater?.denyDialPeer?.(peer) === true) {
+    if ((await components.connectionGater?.denyDialPeer?.(peer)) === true) {
       throw new ConnectionFailedError(`The connection gater denies ${peer}`)
     }
 

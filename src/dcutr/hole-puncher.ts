@@ -135,7 +135,8 @@ export class HolePuncher {
    */
   async untilDirect ({ signal }: Signal): Promise<Connection> {
     const { connectionManager, events } = this.components
-    const isDirect = (connection: Connection): boolean => !isRelayed(connection) && connection.remotePeer.equals(this.relayed.remotePeer)
+    const isDirect = (connection: Connection): boolean =>
+      !isRelayed(connection) && connection.remotePeer.equals(this.relayed.remotePeer)
     const known = connectionManager.getConnections(this.relayed.remotePeer).find(isDirect)
 
     if (known != null) {

@@ -47,9 +47,13 @@ export interface HolePunch {
 export const HolePunch = {
   encode ({ type, addresses }: HolePunch): Uint8Array {
     return Buffer.concat([
-      Buffer.of(FIELD_TYPE << 3 | VARINT),
+      Buffer.of((FIELD_TYPE << 3) | VARINT),
       encodeVarint(type),
-      ...addresses.flatMap(address => [Buffer.of(FIELD_ADDRESS << 3 | BYTES), encodeVarint(address.byteLength), address])
+      ...addresses.flatMap(address => [
+        Buffer.of((FIELD_ADDRESS << 3) | BYTES),
+        encodeVarint(address.byteLength),
+        address
+      ])
     ])
   },
 

@@ -88,8 +88,9 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
     this.punchers.set(relayed, puncher)
     const signal = anySignal([this.shutdown.signal, AbortSignal.timeout(this.init.retries * this.init.timeout)])
     setMaxListeners(Infinity, signal)
-    puncher.dialOneSided({ signal })
-      .catch(err => { this.log.trace('the addresses of %p did not become known - %e', relayed.remotePeer, err) })
+    puncher.dialOneSided({ signal }).catch(err => {
+      this.log.trace('the addresses of %p did not become known - %e', relayed.remotePeer, err)
+    })
 
     if (relayed.direction === 'inbound') {
       void this.upgrade(puncher, relayed, 'initiator', async options => this.ask(puncher, relayed, options))
@@ -103,28 +104,41 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
     }
 
     const puncher = this.punchers.get(relayed) ?? new HolePuncher(this.components, relayed)
-    const attempt = async (options: Required<AbortOptions>): Promise<Connection> => this.attempt(async options => puncher.answer(stream, options), options)
+    const attempt = async (options: Required<AbortOptions>): Promise<Connection> =>
+      this.attempt(async options => puncher.answer(stream, options), options)
 
-    if (!await this.upgrade(puncher, relayed, 'responder', attempt)) {
+    if (!(await this.upgrade(puncher, relayed, 'responder', attempt))) {
       stream.abort(new InvalidParametersError('Too many upgrades are under way'))
     }
   }
 
-  private async ask (puncher: HolePuncher, relayed: Connection, { signal }: Required<AbortOptions>): Promise<Connection> {
+  private async ask (
+    puncher: HolePuncher,
+    relayed: Connection,
+    { signal }: Required<AbortOptions>
+  ): Promise<Connection> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.attempt(async options => puncher.ask(options), { signal })
       } catch (err: any) {
         this.log('attempt %d of %d with %p failed - %e', attempt, this.init.retries, relayed.remotePeer, err)
 
-        if (attempt === this.init.retries || signal.aborted || relayed.status !== 'open' || err.name === 'UnsupportedProtocolError') {
+        if (
+          attempt === this.init.retries ||
+          signal.aborted ||
+          relayed.status !== 'open' ||
+          err.name === 'UnsupportedProtocolError'
+        ) {
           throw err
         }
       }
     }
   }
 
-  private async attempt<T> (run: (options: Required<AbortOptions>) => Promise<T>, options: Required<AbortOptions>): Promise<T> {
+  private async attempt<T>(
+    run: (options: Required<AbortOptions>) => Promise<T>,
+    options: Required<AbortOptions>
+  ): Promise<T> {
     const signal = anySignal([options.signal, AbortSignal.timeout(this.init.timeout)])
     setMaxListeners(Infinity, signal)
 
@@ -140,12 +154,21 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
    *
    * @returns whether it was tried
    */
-  private async upgrade (puncher: HolePuncher, relayed: Connection, role: HolePunchStart['role'], attempt: (options: Required<AbortOptions>) => Promise<Connection>): Promise<boolean> {
+  private async upgrade (
+    puncher: HolePuncher,
+    relayed: Connection,
+    role: HolePunchStart['role'],
+    attempt: (options: Required<AbortOptions>) => Promise<Connection>
+  ): Promise<boolean> {
     const peer = relayed.remotePeer
     const begin = performance.now()
 
     if (this.underWay.size >= this.init.maxUpgrades || (role === 'initiator' && this.backOff.isActive(peer, begin))) {
-      this.log('not upgrading the connection with %p: %s', peer, this.underWay.size >= this.init.maxUpgrades ? 'too many upgrades are under way' : 'it failed lately')
+      this.log(
+        'not upgrading the connection with %p: %s',
+        peer,
+        this.underWay.size >= this.init.maxUpgrades ? 'too many upgrades are under way' : 'it failed lately'
+      )
       return false
     }
 
@@ -170,7 +193,9 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
         this.backOff.add(peer, performance.now())
         this.log('no direct connection with %p - %e', peer, err)
         this.outcomes?.increment({ failed: true })
-        this.safeDispatchEvent('hole-punch:failure', { detail: { ...start, error: err, duration: performance.now() - begin } })
+        this.safeDispatchEvent('hole-punch:failure', {
+          detail: { ...start, error: err, duration: performance.now() - begin }
+        })
       }
     } finally {
       finished.abort()

@@ -79,7 +79,13 @@ export class Dialer {
 
     if (role != null) {
       this.init.metrics.onEvent(`punch_${role}`)
-      this.log('punched a hole to %a as %s in %d ms%s', ma, role, Math.round(dialled.duration), dialled.adopted ? ', by an earlier dial' : '')
+      this.log(
+        'punched a hole to %a as %s in %d ms%s',
+        ma,
+        role,
+        Math.round(dialled.duration),
+        dialled.adopted ? ', by an earlier dial' : ''
+      )
       return this.init.upgrade.upgrade(dialled.socket, ma, role, options)
     }
 
@@ -91,7 +97,12 @@ export class Dialer {
    * to the punch that is under way. We must not wait for a remote side that waits for
    * us, so then what it sends decides.
    */
-  private async role ({ socket, duration, adopted }: OpenSocket, ma: Multiaddr, { signal, initiator }: TCPDialOptions, expected?: Punch): Promise<Role | undefined> {
+  private async role (
+    { socket, duration, adopted }: OpenSocket,
+    ma: Multiaddr,
+    { signal, initiator }: TCPDialOptions,
+    expected?: Punch
+  ): Promise<Role | undefined> {
     if (initiator != null) {
       // our own DCUtR service knows it
       return initiator ? 'initiator' : 'responder'
@@ -118,7 +129,11 @@ export class Dialer {
    * the peer may be first, and dial from a fresh port, which makes a connection of
    * its own.
    */
-  private async upgradeAsInitiator ({ socket, from, duration }: OpenSocket, ma: Multiaddr, options: TCPDialOptions): Promise<Connection> {
+  private async upgradeAsInitiator (
+    { socket, from, duration }: OpenSocket,
+    ma: Multiaddr,
+    options: TCPDialOptions
+  ): Promise<Connection> {
     if (from == null) {
       return this.init.upgrade.upgrade(socket, ma, undefined, options)
     }
@@ -134,7 +149,10 @@ export class Dialer {
 
       this.log('%a has dialled us at the same time, dialling again', ma)
       this.init.metrics.onEvent('simultaneous_open')
-      const connection = await untilPeerConnects(this.components, ma, { timeout: Math.round(Math.random() * 2 * duration), signal: options.signal })
+      const connection = await untilPeerConnects(this.components, ma, {
+        timeout: Math.round(Math.random() * 2 * duration),
+        signal: options.signal
+      })
 
       if (connection != null) {
         this.init.metrics.onEvent('used_inbound')
@@ -166,7 +184,9 @@ export class Dialer {
     const [{ address: host, family }] = addresses
     const remote: IPEndpoint = { host, port: config.port, family: family === 6 ? 6 : 4 }
     // of two IP versions, net.connect tries one after the other
-    const local = addresses.some(address => address.family !== family) ? undefined : await this.init.sourcePorts.find(ma, remote, options)
+    const local = addresses.some(address => address.family !== family)
+      ? undefined
+      : await this.init.sourcePorts.find(ma, remote, options)
 
     if (local != null) {
       try {
@@ -181,7 +201,14 @@ export class Dialer {
 
         // both peers have dialled, and the remote peer's SYN arrived first: then its
         // connection is the one between these two endpoints
-        const connection = await untilInboundOpens(this.components, this.init.connections, local.port, remote, ma, options)
+        const connection = await untilInboundOpens(
+          this.components,
+          this.init.connections,
+          local.port,
+          remote,
+          ma,
+          options
+        )
 
         if (connection != null) {
           return { connection }
@@ -192,11 +219,15 @@ export class Dialer {
       }
     }
 
-    return this.init.sockets.open(ma, {
-      host: config.host,
-      port: config.port,
-      family: config.family,
-      lookup: knownAddresses(addresses)
-    }, options)
+    return this.init.sockets.open(
+      ma,
+      {
+        host: config.host,
+        port: config.port,
+        family: config.family,
+        lookup: knownAddresses(addresses)
+      },
+      options
+    )
   }
 }

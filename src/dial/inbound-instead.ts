@@ -15,7 +15,14 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  * @returns nothing when there is none, or it closes
  * @throws {AbortError} the signal was aborted
  */
-export async function untilInboundOpens (components: TCPSTUNComponents, connections: ConnectionTable, localPort: number, remote: Endpoint, ma: Multiaddr, { signal }: AbortOptions): Promise<Connection | undefined> {
+export async function untilInboundOpens (
+  components: TCPSTUNComponents,
+  connections: ConnectionTable,
+  localPort: number,
+  remote: Endpoint,
+  ma: Multiaddr,
+  { signal }: AbortOptions
+): Promise<Connection | undefined> {
   const socket = connections.findInbound(localPort, remote)
 
   if (socket == null) {
@@ -27,11 +34,15 @@ export async function untilInboundOpens (components: TCPSTUNComponents, connecti
   socket.once('close', onClose)
 
   try {
-    return await untilOpen(components, connection => {
-      const endpoint = toIPEndpoint(connection.remoteAddr)
+    return await untilOpen(
+      components,
+      connection => {
+        const endpoint = toIPEndpoint(connection.remoteAddr)
 
-      return endpoint?.host === remote.host && endpoint.port === remote.port && isWith(connection, ma)
-    }, { signal, giveUp: closed.signal })
+        return endpoint?.host === remote.host && endpoint.port === remote.port && isWith(connection, ma)
+      },
+      { signal, giveUp: closed.signal }
+    )
   } finally {
     socket.off('close', onClose)
   }
@@ -50,8 +61,15 @@ export interface UntilPeerConnectsOptions extends AbortOptions {
  * @returns nothing when there is none in time
  * @throws {AbortError} the signal was aborted
  */
-export async function untilPeerConnects (components: TCPSTUNComponents, ma: Multiaddr, { timeout, signal }: UntilPeerConnectsOptions): Promise<Connection | undefined> {
-  return untilOpen(components, connection => peerOf(ma) != null && isWith(connection, ma), { signal, giveUp: AbortSignal.timeout(timeout) })
+export async function untilPeerConnects (
+  components: TCPSTUNComponents,
+  ma: Multiaddr,
+  { timeout, signal }: UntilPeerConnectsOptions
+): Promise<Connection | undefined> {
+  return untilOpen(components, connection => peerOf(ma) != null && isWith(connection, ma), {
+    signal,
+    giveUp: AbortSignal.timeout(timeout)
+  })
 }
 
 interface UntilOpenOptions extends AbortOptions {
@@ -61,8 +79,13 @@ interface UntilOpenOptions extends AbortOptions {
   giveUp: AbortSignal
 }
 
-async function untilOpen ({ connectionManager, events }: TCPSTUNComponents, matches: (connection: Connection) => boolean, { signal, giveUp }: UntilOpenOptions): Promise<Connection | undefined> {
-  const isMatch = (connection: Connection): boolean => !isRelayed(connection) && connection.status === 'open' && matches(connection)
+async function untilOpen (
+  { connectionManager, events }: TCPSTUNComponents,
+  matches: (connection: Connection) => boolean,
+  { signal, giveUp }: UntilOpenOptions
+): Promise<Connection | undefined> {
+  const isMatch = (connection: Connection): boolean =>
+    !isRelayed(connection) && connection.status === 'open' && matches(connection)
   const connection = connectionManager?.getConnections().find(isMatch)
 
   if (connection != null || events == null) {

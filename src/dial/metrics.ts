@@ -13,8 +13,21 @@ import type { CounterGroup, Metrics } from '@libp2p/interface'
  * - `early_punch`: an early dial was connected before DCUtR punched
  * - `simultaneous_open`: both peers dialled as initiators on one TCP connection
  */
-export type DialerEvent = 'connect' | 'error' | 'timeout' | 'abort' | 'port_reused' | 'port_fallback' | 'linger' | 'adopt' |
-  'used_inbound' | 'punch_initiator' | 'punch_responder' | 'punch_refused' | 'early_punch' | 'simultaneous_open'
+export type DialerEvent =
+  | 'connect'
+  | 'error'
+  | 'timeout'
+  | 'abort'
+  | 'port_reused'
+  | 'port_fallback'
+  | 'linger'
+  | 'adopt'
+  | 'used_inbound'
+  | 'punch_initiator'
+  | 'punch_responder'
+  | 'punch_refused'
+  | 'early_punch'
+  | 'simultaneous_open'
 
 export class DialerMetrics {
   /**

@@ -15,7 +15,9 @@ import type { LookupFunction, Socket } from 'node:net'
 export async function untilConnected (socket: Socket, { signal }: AbortOptions): Promise<void> {
   const start = performance.now()
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const onTimeout = (): void => { reject(new TimeoutError(`Connection timeout after ${Math.round(performance.now() - start)}ms`)) }
+  const onTimeout = (): void => {
+    reject(new TimeoutError(`Connection timeout after ${Math.round(performance.now() - start)}ms`))
+  }
   socket.once('error', reject)
   socket.once('connect', resolve)
   socket.once('timeout', onTimeout)

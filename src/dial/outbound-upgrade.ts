@@ -35,7 +35,12 @@ export class OutboundUpgrade {
   /**
    * The role is ours in a hole punch; without one we are the initiator
    */
-  async upgrade (socket: Socket, ma: Multiaddr, role: Role | undefined, options: Pick<TCPDialOptions, 'signal' | 'upgrader' | 'onProgress'>): Promise<Connection> {
+  async upgrade (
+    socket: Socket,
+    ma: Multiaddr,
+    role: Role | undefined,
+    options: Pick<TCPDialOptions, 'signal' | 'upgrader' | 'onProgress'>
+  ): Promise<Connection> {
     const { connections, metrics, inactivityTimeout } = this.init
     let maConn
 
@@ -59,7 +64,10 @@ export class OutboundUpgrade {
 
     try {
       this.log('new outbound connection %a', ma)
-      return await options.upgrader.upgradeOutbound(maConn, role == null ? options : { ...options, initiator: role === 'initiator' })
+      return await options.upgrader.upgradeOutbound(
+        maConn,
+        role == null ? options : { ...options, initiator: role === 'initiator' }
+      )
     } catch (err: any) {
       metrics.onError('outbound_upgrade')
       this.log.error('error upgrading outbound connection to %a - %e', ma, err)

@@ -90,8 +90,12 @@ export class SocketOpener {
    * @throws the system's error
    */
   connectFrom (local: ListeningPort, remote: Endpoint, options?: TCPSocketOptions): Socket {
-    return bindSocket({ ...local, ipv6Only: local.family === 6 })
-      .connect({ ...this.socketOptions(options), host: remote.host, port: remote.port, family: local.family })
+    return bindSocket({ ...local, ipv6Only: local.family === 6 }).connect({
+      ...this.socketOptions(options),
+      host: remote.host,
+      port: remote.port,
+      family: local.family
+    })
   }
 
   /**
@@ -118,14 +122,18 @@ export class SocketOpener {
 
       try {
         return {
-          ...await this.untilOpen(ma, () => earlier ?? this.connectFrom(local, remote, options), options, path),
+          ...(await this.untilOpen(ma, () => earlier ?? this.connectFrom(local, remote, options), options, path)),
           from: path,
           adopted: earlier != null
         }
       } catch (err: any) {
         const now = performance.now()
 
-        if (err.code !== 'ECONNREFUSED' || !ports.has(local) || !this.refusals.mayRepeat(findPunch(this.components, ma), now - begin)) {
+        if (
+          err.code !== 'ECONNREFUSED' ||
+          !ports.has(local) ||
+          !this.refusals.mayRepeat(findPunch(this.components, ma), now - begin)
+        ) {
           throw err
         }
 
@@ -139,7 +147,12 @@ export class SocketOpener {
    * Wait until a socket is connected. When it is given up it is closed, but one that
    * still connects from the port of a listener lingers.
    */
-  private async untilOpen (ma: Multiaddr, create: () => Socket, options: TCPDialOptions, from?: SharedPath): Promise<OpenSocket> {
+  private async untilOpen (
+    ma: Multiaddr,
+    create: () => Socket,
+    options: TCPDialOptions,
+    from?: SharedPath
+  ): Promise<OpenSocket> {
     const { metrics, lingering, ports } = this.init
     const start = performance.now()
     let socket: Socket | undefined
@@ -174,8 +187,15 @@ export class SocketOpener {
   /**
    * Of a dial's options, which are of several layers, a socket gets its own
    */
-  private socketOptions ({ keepAlive, noDelay, allowHalfOpen, keepAliveInitialDelay }: TCPSocketOptions = {}): TCPSocketOptions {
-    const given = Object.entries({ keepAlive, noDelay, allowHalfOpen, keepAliveInitialDelay }).filter(([, value]) => value != null)
+  private socketOptions ({
+    keepAlive,
+    noDelay,
+    allowHalfOpen,
+    keepAliveInitialDelay
+  }: TCPSocketOptions = {}): TCPSocketOptions {
+    const given = Object.entries({ keepAlive, noDelay, allowHalfOpen, keepAliveInitialDelay }).filter(
+      ([, value]) => value != null
+    )
 
     return {
       keepAlive: true,

@@ -96,9 +96,11 @@ export class SourcePorts {
  * @param leavesFrom - the local address that the system would choose, if it is known
  */
 export function chooseSourcePort (ports: ListeningPort[], host: string, leavesFrom?: string): ListeningPort | undefined {
-  return ports.find(port => port.host === leavesFrom) ??
+  return (
+    ports.find(port => port.host === leavesFrom) ??
     ports.find(port => isLoopback(host) && isLoopback(port.host)) ??
     ports.find(port => isUnspecified(port.host))
+  )
 }
 
 /**
@@ -106,5 +108,8 @@ export function chooseSourcePort (ports: ListeningPort[], host: string, leavesFr
  * when it dials its own number there.
  */
 function isOwnAddress (host: string): boolean {
-  return isLoopback(host) || Object.values(os.networkInterfaces()).some(addresses => addresses?.some(({ address }) => address === host))
+  return (
+    isLoopback(host) ||
+    Object.values(os.networkInterfaces()).some(addresses => addresses?.some(({ address }) => address === host))
+  )
 }

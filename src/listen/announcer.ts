@@ -98,9 +98,14 @@ export class Announcer {
    */
   private mayConfirm (): boolean {
     switch (this.init.announce) {
-      case 'always': return true
-      case 'never': return false
-      default: return this.known.reachabilitySource === 'no-nat' || (this.known.reachability === 'unknown' && !this.hasAutoNAT())
+      case 'always':
+        return true
+      case 'never':
+        return false
+      default:
+        return (
+          this.known.reachabilitySource === 'no-nat' || (this.known.reachability === 'unknown' && !this.hasAutoNAT())
+        )
     }
   }
 
@@ -117,7 +122,10 @@ export class Announcer {
 
     if (this.init.announce === 'dialable' && this.known.reachability === 'unknown' && !this.hasSaidAssumption) {
       this.hasSaidAssumption = true
-      this.init.log('announcing %a as dialable: without an AutoNAT service nobody finds out whether it is', this.address)
+      this.init.log(
+        'announcing %a as dialable: without an AutoNAT service nobody finds out whether it is',
+        this.address
+      )
     }
 
     addressManager.confirmObservedAddr(this.address, { type: 'transport', ttl: CONFIRM_TTL })
@@ -155,7 +163,9 @@ export class Announcer {
 
   private look (): Verification {
     const { address } = this
-    const known = this.components.addressManager?.getAddressesWithMetadata().find(({ multiaddr }) => address != null && multiaddr.equals(address))
+    const known = this.components.addressManager
+      ?.getAddressesWithMetadata()
+      .find(({ multiaddr }) => address != null && multiaddr.equals(address))
 
     return { verified: known?.verified ?? false, expires: known?.expires ?? 0 }
   }

@@ -103,16 +103,20 @@ export class ListenerMapping {
       tls
     } = this.init.options
 
-    return new PublicMapping({ logger: this.components.logger, metrics: this.components.metrics }, {
-      listener: toMultiaddr(port),
-      stunServers,
-      stunConnections,
-      keepAliveInterval,
-      minReconnectInterval,
-      allowPrivateMapping,
-      tls,
-      isHeld: () => holdMapping(port, this.init.connections, { keepAlive: keepAliveInterval, allowPrivate: allowPrivateMapping })
-    })
+    return new PublicMapping(
+      { logger: this.components.logger, metrics: this.components.metrics },
+      {
+        listener: toMultiaddr(port),
+        stunServers,
+        stunConnections,
+        keepAliveInterval,
+        minReconnectInterval,
+        allowPrivateMapping,
+        tls,
+        isHeld: () =>
+          holdMapping(port, this.init.connections, { keepAlive: keepAliveInterval, allowPrivate: allowPrivateMapping })
+      }
+    )
   }
 
   private readonly onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => {

@@ -60,7 +60,8 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     this.metrics = new ListenerMetrics(components.metrics)
     setMaxListeners(Infinity, this.shutdown.signal)
 
-    this.server = net.createServer({ keepAlive: true, noDelay: true, allowHalfOpen: false, ...init.listenOpts, ...options })
+    const socketOptions = { keepAlive: true, noDelay: true, allowHalfOpen: false }
+    this.server = net.createServer({ ...socketOptions, ...init.listenOpts, ...options })
 
     if (init.maxConnections != null) {
       this.server.maxConnections = init.maxConnections
@@ -255,7 +256,8 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       // keep the address that the name has, and the port that the system chose
       config: port == null ? config : { type: 'tcp', ...port }
     }
-    this.metrics.onListening(typeof address === 'string' ? address : `${address?.address}:${address?.port}`, this.sockets.size)
+    const label = typeof address === 'string' ? address : `${address?.address}:${address?.port}`
+    this.metrics.onListening(label, this.sockets.size)
     this.safeDispatchEvent('listening')
   }
 

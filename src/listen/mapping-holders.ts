@@ -27,8 +27,13 @@ export interface HoldMappingOptions {
  *
  * @returns whether there are any
  */
-export function holdMapping (port: ListeningPort, connections: ConnectionTable, { keepAlive, allowPrivate }: HoldMappingOptions): boolean {
-  const holders = connections.listOutbound()
+export function holdMapping (
+  port: ListeningPort,
+  connections: ConnectionTable,
+  { keepAlive, allowPrivate }: HoldMappingOptions
+): boolean {
+  const holders = connections
+    .listOutbound()
     .filter(({ local, remote }) => sharesPort(port, local) && (allowPrivate || isGlobal(remote.host)))
     .slice(0, HOLDERS)
   holders.forEach(({ socket }) => { socket.setKeepAlive(true, keepAlive) })

@@ -34,7 +34,11 @@ export interface ObservedAddress {
  * connection is seen by the relay, and a peer in our own network is on our side of
  * the NAT.
  */
-export function observedAddress ({ connection, observedAddr }: IdentifyResult, ports: ListeningPorts, connections: ConnectionTable): ObservedAddress | undefined {
+export function observedAddress (
+  { connection, observedAddr }: IdentifyResult,
+  ports: ListeningPorts,
+  connections: ConnectionTable
+): ObservedAddress | undefined {
   if (observedAddr == null || isRelayed(connection) || connection.direction !== 'outbound') {
     return
   }
@@ -56,7 +60,8 @@ export function observedAddress ({ connection, observedAddr }: IdentifyResult, p
  * endpoint was dialled from several ports: the report does not say which one is meant.
  */
 function dialledFrom (remote: Endpoint, ports: ListeningPorts, connections: ConnectionTable): ListeningPort | undefined {
-  const [outbound, ...others] = connections.listOutbound()
+  const [outbound, ...others] = connections
+    .listOutbound()
     .filter(({ remote: { host, port } }) => host === remote.host && port === remote.port)
 
   return outbound == null || others.length > 0 ? undefined : ports.list().find(port => sharesPort(port, outbound.local))

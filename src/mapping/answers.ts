@@ -33,7 +33,8 @@ export class Answers {
    */
   add (answer: StoredAnswer): boolean {
     const first = this.answers.get(answer.server)
-    const isContradictory = first?.connection === answer.connection && (first.isContradictory === true || first.external !== answer.external)
+    const isContradictory =
+      first?.connection === answer.connection && (first.isContradictory === true || first.external !== answer.external)
     this.answers.set(answer.server, isContradictory ? { ...answer, external: first.external, isContradictory } : answer)
 
     return isContradictory

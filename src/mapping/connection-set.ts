@@ -69,7 +69,9 @@ export class ConnectionSet {
    * Whether another connection than this has that endpoint
    */
   isTaken (connection: HeldConnection, endpoint: Endpoint): boolean {
-    return this.list().some(other => other !== connection && other.endpoint != null && isSameEndpoint(other.endpoint, endpoint))
+    return this.list().some(
+      other => other !== connection && other.endpoint != null && isSameEndpoint(other.endpoint, endpoint)
+    )
   }
 
   /**

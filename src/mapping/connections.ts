@@ -9,48 +9,16 @@ import { otherEndpoints } from './other-endpoints.ts'
 import { failureOf, outcomeOf } from './outcome.ts'
 import { nextRenewal } from './rotation.ts'
 import { ServerPool } from './server-pool.ts'
+import type { ConnectionsEvents, ConnectionsInit } from './connections-init.ts'
 import type { HeldConnectionHost } from './held-connection.ts'
-import type { PooledServer, ServerPoolInit } from './server-pool.ts'
+import type { PooledServer } from './server-pool.ts'
 import type { RenewalCause, Target } from './target.ts'
-import type { Endpoint } from '../address/endpoint.ts'
-import type { Network } from '../runtime/network.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
-import type { Logger } from '@libp2p/interface'
 
 /**
  * When no server may be connected to yet, look again after this many ms
  */
 const RENEWAL_RETRY = 1_000
-
-export interface ConnectionsEvents {
-  /**
-   * A server answered with an address that can be used
-   */
-  answer: CustomEvent<{ connection: HeldConnection, result: BindingResult, external: Endpoint }>
-
-  /**
-   * A connection has ended. `failure` is there when its server is to blame.
-   */
-  end: CustomEvent<{ connection: HeldConnection, failure?: Error }>
-
-  /**
-   * A connection is ended from this side, and its answer does not count any longer
-   */
-  drop: CustomEvent<HeldConnection>
-
-  /**
-   * A connection that held the mapping is replaced
-   */
-  renewal: CustomEvent<RenewalCause>
-}
-
-export interface ConnectionsInit extends ServerPoolInit, Pick<HeldConnectionHost, 'local' | 'tls' | 'dns' | 'clock'> {
-  allowPrivateMapping: boolean
-  network: Network
-  log?: Logger
-  signal: AbortSignal
-  target: Target
-}
 
 /**
  * The connections that hold a mapping. They approach the `target`: one that ends
@@ -97,9 +65,15 @@ export class Connections extends TypedEventEmitter<ConnectionsEvents> {
         network,
         clock,
         interval: keepAliveInterval,
-        routes: () => this.all.held().map(connection => ({ connection, remote: connection.endpoint, local: connection.local })),
+        routes: () =>
+          this.all.held().map(connection => ({ connection, remote: connection.endpoint, local: connection.local })),
         onMoved: ({ connection }, address) => {
-          log?.('the route to %s leaves from %s now, not %s', connection.server.uri.uri, address, connection.local?.host)
+          log?.(
+            'the route to %s leaves from %s now, not %s',
+            connection.server.uri.uri,
+            address,
+            connection.local?.host
+          )
           this.drop(connection, 'moved')
         },
         onWake: ms => { this.onWake(ms) }
@@ -133,7 +107,10 @@ export class Connections extends TypedEventEmitter<ConnectionsEvents> {
 
   /** End the spare ones: all that have answered, but for these */
   keepOnly (connections: HeldConnection[]): void {
-    this.all.held().filter(connection => !connections.includes(connection)).forEach(connection => { this.drop(connection) })
+    this.all
+      .held()
+      .filter(connection => !connections.includes(connection))
+      .forEach(connection => { this.drop(connection) })
   }
 
   /** End the connection to a server whose answer was outvoted */
@@ -195,7 +172,16 @@ export class Connections extends TypedEventEmitter<ConnectionsEvents> {
   private renew (): void {
     const { clock, log } = this.init
     const now = clock.now()
-    const next = nextRenewal(this.all.held().map(connection => ({ connection, since: connection.since ?? now, holdTime: this.pool.holdTime(connection.server), chance: connection.chance })))
+    const next = nextRenewal(
+      this.all
+        .held()
+        .map(connection => ({
+          connection,
+          since: connection.since ?? now,
+          holdTime: this.pool.holdTime(connection.server),
+          chance: connection.chance
+        }))
+    )
 
     // one at a time
     if (next == null || this.connecting > 0 || !this.target.mayRenew) {
@@ -226,7 +212,10 @@ export class Connections extends TypedEventEmitter<ConnectionsEvents> {
    */
   private onAnswer (connection: HeldConnection, result: BindingResult): void {
     const { server, endpoint, endpoints, replaces } = connection
-    const external = toExternalAddress(result.mapped, { allowPrivate: this.init.allowPrivateMapping, local: result.local })
+    const external = toExternalAddress(result.mapped, {
+      allowPrivate: this.init.allowPrivateMapping,
+      local: result.local
+    })
 
     if (endpoint != null) {
       this.pool.answered(server, otherEndpoints(endpoint, endpoints, result))
@@ -256,7 +245,11 @@ export class Connections extends TypedEventEmitter<ConnectionsEvents> {
 
       if (this.pool.size === 1 && !this.isAloneKnown) {
         this.isAloneKnown = true
-        log?.('%s ends connections and is the only server: the mapping is without a connection for a moment each time, add another server', server.uri.uri)
+        log?.(
+          '%s ends connections and is the only server: the mapping is without a connection for a moment each ' +
+            'time, add another server',
+          server.uri.uri
+        )
       }
     }
 

@@ -35,9 +35,15 @@ export interface Observation {
  * compares the mappings to different addresses.
  */
 export type Consensus<T extends Observation = Observation> =
-  { verdict: 'none' } |
-  { verdict: 'agreed', external: string, behaviour: 'endpoint-independent' | 'unknown', supporters: T[], dissenters: T[] } |
-  { verdict: 'endpoint-dependent', observations: T[] }
+  | { verdict: 'none' }
+  | {
+    verdict: 'agreed'
+    external: string
+    behaviour: 'endpoint-independent' | 'unknown'
+    supporters: T[]
+    dissenters: T[]
+  }
+  | { verdict: 'endpoint-dependent'; observations: T[] }
 
 /**
  * Find the address that a majority of servers reports
@@ -70,7 +76,9 @@ export function findConsensus<T extends Observation> (observations: T[]): Consen
  * The observations of each address, the address with the most votes first
  */
 export function groupByExternal<T extends Observation> (observations: T[]): T[][] {
-  return [...Map.groupBy(observations, ({ external }) => external).values()].sort((a, b) => countVotes(b) - countVotes(a))
+  return [...Map.groupBy(observations, ({ external }) => external).values()].sort(
+    (a, b) => countVotes(b) - countVotes(a)
+  )
 }
 
 /**

@@ -4,13 +4,14 @@ import { systemNetwork } from '../runtime/network.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import { Answers } from './answers.ts'
 import { Connections } from './connections.ts'
-import { NO_MEMORY, decide } from './decide.ts'
+import { decide } from './decide.ts'
+import { NO_MEMORY } from './decision.ts'
 import { ContradictoryServerError, DisagreeingServerError } from './errors.ts'
 import { afterAnswer, afterEnd, afterQuiet, initialKeepAlive, nextRelaxation } from './keep-alive.ts'
 import { PeerViews } from './peer-views.ts'
 import type { StoredAnswer } from './answers.ts'
-import type { ConnectionsEvents } from './connections.ts'
-import type { Decision, Memory, Outcome } from './decide.ts'
+import type { ConnectionsEvents } from './connections-init.ts'
+import type { Decision, Memory, Outcome } from './decision.ts'
 import type { Failures } from './failures.ts'
 import type { KeepAlive } from './keep-alive.ts'
 import type { MappingMetrics } from './metrics.ts'
@@ -21,7 +22,10 @@ import type { Clock } from '../runtime/clock.ts'
 import type { STUNURI } from '../stun/uri.ts'
 import type { Logger } from '@libp2p/interface'
 
-export interface MappingControllerInit extends Pick<PublicMappingInit, 'stunServers' | 'isHeld' | 'tls' | 'dns' | 'network' | 'random'> {
+export interface MappingControllerInit extends Pick<
+  PublicMappingInit,
+  'stunServers' | 'isHeld' | 'tls' | 'dns' | 'network' | 'random'
+> {
   options: Required<MappingOptions>
 
   /**
@@ -122,7 +126,13 @@ export class MappingController {
     const address = toMultiaddr(external).toString()
 
     if (result.rewritten != null && this.answers.get(connection) == null) {
-      this.init.log?.('an application layer gateway rewrites addresses on the path to %s: MAPPED-ADDRESS is %s, XOR-MAPPED-ADDRESS %s', uri, formatEndpoint(result.rewritten), formatEndpoint(result.mapped))
+      this.init.log?.(
+        'an application layer gateway rewrites addresses on the path to %s: MAPPED-ADDRESS is %s, ' +
+          'XOR-MAPPED-ADDRESS %s',
+        uri,
+        formatEndpoint(result.rewritten),
+        formatEndpoint(result.mapped)
+      )
     }
 
     this.init.log?.trace('%s sees %s', uri, formatEndpoint(external))
@@ -141,7 +151,10 @@ export class MappingController {
     })
 
     if (isContradictory) {
-      this.init.failures.add(server.origin.uri, new ContradictoryServerError(`${uri} reported different addresses on one connection`))
+      this.init.failures.add(
+        server.origin.uri,
+        new ContradictoryServerError(`${uri} reported different addresses on one connection`)
+      )
     } else {
       this.keepAlive = afterAnswer(this.keepAlive, address, now)
       this.init.failures.delete(uri)
@@ -219,7 +232,10 @@ export class MappingController {
    */
   private steer ({ wanted, mayRenew, ask, keep, outcome }: Decision): void {
     if (ask.length > 0) {
-      this.init.log?.('servers differ, asking again: %s', ask.map(({ server, external }) => `${server} says ${external}`).join(', '))
+      this.init.log?.(
+        'servers differ, asking again: %s',
+        ask.map(({ server, external }) => `${server} says ${external}`).join(', ')
+      )
       ask.forEach(({ connection }) => { connection.askAgain() })
     }
 

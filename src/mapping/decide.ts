@@ -1,13 +1,10 @@
-import { NO_HISTORY, RETURN_WINDOW, recordAddress } from './address-history.ts'
+import { RETURN_WINDOW, recordAddress } from './address-history.ts'
 import { isConfirmedByPeers, isSeenByPeers, peersAgainst } from './peer-views.ts'
-import { NO_VOTES, refresh } from './voting-memory.ts'
+import { refresh } from './voting-memory.ts'
 import { vote } from './voting.ts'
-import type { AddressHistory } from './address-history.ts'
 import type { StoredAnswer } from './answers.ts'
-import type { PeerView } from './peer-views.ts'
-import type { VotingMemory } from './voting-memory.ts'
+import type { DecideOptions, Decision, Facts, Memory } from './decision.ts'
 import type { Ballot } from './voting.ts'
-import type { Endpoint } from '../address/endpoint.ts'
 
 /**
  * The first answer is not announced until the servers that are still being asked
@@ -22,125 +19,6 @@ const SECOND_OPINION_MAX = 500
  */
 const REOPEN_INTERVAL = 30 * 60_000
 
-/**
- * All that is known
- */
-export interface Facts {
-  /**
-   * The last answer of each server
-   */
-  answers: StoredAnswer[]
-
-  /**
-   * What peers see
-   */
-  peers: PeerView[]
-
-  /**
-   * Connections to servers, of which `connecting` have not been answered yet
-   */
-  connections: number
-  connecting: number
-
-  /**
-   * How many servers could be connected to now, or are being connected to
-   */
-  askable: number
-
-  /**
-   * Whether a connection that is not to a STUN server holds the mapping
-   */
-  isHeldOtherwise: boolean
-}
-
-export interface DecideOptions {
-  /**
-   * How many connections hold the mapping
-   */
-  stunConnections: number
-
-  /**
-   * How long the answer of a connection that ended counts, in ms
-   */
-  lifetime: number
-}
-
-/**
- * What a decision has to know of earlier ones. Never mutated.
- */
-export interface Memory {
-  votes: VotingMemory
-  history: AddressHistory
-  isAnnounced: boolean
-
-  /**
-   * Something else held the mapping until then, by the monotonic clock in ms
-   */
-  heldOtherwiseUntil: number
-
-  /**
-   * When peers had the servers asked again, by the monotonic clock in ms
-   */
-  reopenedAt?: number
-}
-
-export const NO_MEMORY: Memory = { votes: NO_VOTES, history: NO_HISTORY, isAnnounced: false, heldOtherwiseUntil: 0 }
-
-/**
- * What the status is:
- *
- * - `unchanged`: something is still under way
- * - `acquiring`: there is no address yet
- * - `mapped`: peers can be told this address
- * - `endpoint-dependent`: connections have different addresses. `isPooled`: the NAT
- * draws one of several public addresses for each connection.
- * - `lost`: no server can be asked
- */
-export type Outcome =
-  { state: 'unchanged' | 'acquiring' | 'lost' } |
-  { state: 'mapped', external: string, behaviour: 'endpoint-independent' | 'unknown', local: Endpoint, servers: string[] } |
-  { state: 'endpoint-dependent', answers: StoredAnswer[], peers: PeerView[], isPooled: boolean }
-
-export interface Decision {
-  memory: Memory
-  outcome: Outcome
-
-  /**
-   * How many connections are wanted, at most
-   */
-  wanted: number
-
-  /**
-   * Whether connections may be renewed ahead of their end: not during a contest
-   */
-  mayRenew: boolean
-
-  /**
-   * The servers to ask again now
-   */
-  ask: StoredAnswer[]
-
-  /**
-   * End the connections to servers that have answered, but for these
-   */
-  keep?: StoredAnswer[]
-
-  /**
-   * Answers of servers that are outvoted. Their connections are ended.
-   */
-  reject: StoredAnswer[]
-
-  /**
-   * Answers that count no longer
-   */
-  expired: StoredAnswer[]
-
-  /**
-   * When to decide again even if nothing happens, by the monotonic clock in ms
-   */
-  next?: number
-}
-
 type Undecided = Omit<Decision, 'outcome'>
 
 /**
@@ -151,21 +29,44 @@ export function decide (facts: Facts, before: Memory, options: DecideOptions, no
   const votes = refresh(fresh, before.votes, now)
   const memory = { ...reopen(facts, { ...before, votes }, now), heldOtherwiseUntil }
   const opinionDue = secondOpinion(fresh, facts, memory, options)
-  const base = { memory, expired, next, ask: [], reject: [], wanted: options.stunConnections + (memory.isAnnounced ? 0 : 1), mayRenew: true }
+  const base = {
+    memory,
+    expired,
+    next,
+    ask: [],
+    reject: [],
+    wanted: options.stunConnections + (memory.isAnnounced ? 0 : 1),
+    mayRenew: true
+  }
 
   if (opinionDue != null && opinionDue > now) {
     return { ...base, outcome: { state: 'unchanged' }, next: earliest(next, opinionDue) }
   }
 
-  const ballot = vote(fresh, memory.votes, { now, askable: facts.askable, isSeenByPeers: external => isSeenByPeers(facts.peers, external) })
-  const voted = { ...base, memory: { ...memory, votes: ballot.memory }, reject: ballot.dissenters.filter(({ isHeld }) => isHeld) }
+  const ballot = vote(fresh, memory.votes, {
+    now,
+    askable: facts.askable,
+    isSeenByPeers: external => isSeenByPeers(facts.peers, external)
+  })
+  const voted = {
+    ...base,
+    memory: { ...memory, votes: ballot.memory },
+    reject: ballot.dissenters.filter(({ isHeld }) => isHeld)
+  }
 
   switch (ballot.verdict) {
-    case 'agreed': return settle(onAgreed(ballot, voted, facts, fresh, options, now))
-    case 'contested': return settle(onContested(ballot, voted, fresh))
-    case 'undecided': return settle(onUndecided(ballot, voted, fresh))
+    case 'agreed':
+      return settle(onAgreed(ballot, voted, facts, fresh, options, now))
+    case 'contested':
+      return settle(onContested(ballot, voted, fresh))
+    case 'undecided':
+      return settle(onUndecided(ballot, voted, fresh))
     // an address that was announced has expired, or no server is left to ask
-    default: return settle({ ...voted, outcome: { state: facts.connections > 0 && !memory.isAnnounced ? 'acquiring' : 'lost' } })
+    default:
+      return settle({
+        ...voted,
+        outcome: { state: facts.connections > 0 && !memory.isAnnounced ? 'acquiring' : 'lost' }
+      })
   }
 }
 
@@ -175,7 +76,14 @@ function settle (decision: Decision): Decision {
   return state === 'unchanged' ? decision : { ...decision, memory: { ...memory, isAnnounced: state === 'mapped' } }
 }
 
-function onAgreed ({ external, supporters, memory: { incumbent } }: Ballot<StoredAnswer> & { verdict: 'agreed' }, voted: Undecided, facts: Facts, fresh: StoredAnswer[], { stunConnections }: DecideOptions, now: number): Decision {
+function onAgreed (
+  { external, supporters, memory: { incumbent } }: Ballot<StoredAnswer> & { verdict: 'agreed' },
+  voted: Undecided,
+  facts: Facts,
+  fresh: StoredAnswer[],
+  { stunConnections }: DecideOptions,
+  now: number
+): Decision {
   const { isAnnounced, history: before } = voted.memory
   const history = recordAddress(before, external, now)
   // what peers saw is about the address that was announced
@@ -183,7 +91,13 @@ function onAgreed ({ external, supporters, memory: { incumbent } }: Ballot<Store
   const memory = { ...voted.memory, history }
   const held = supporters.filter(({ isHeld }) => isHeld)
   const liars = fresh.filter(({ isHeld, isContradictory }) => isHeld && isContradictory === true)
-  const isConfirmed = incumbent?.isShown === true || isConfirmedByPeers(peers, external, supporters.map(({ host }) => host))
+  const isConfirmed =
+    incumbent?.isShown === true ||
+    isConfirmedByPeers(
+      peers,
+      external,
+      supporters.map(({ host }) => host)
+    )
   const against = isConfirmed ? [] : peersAgainst(peers, external)
   const decision = {
     ...voted,
@@ -194,24 +108,55 @@ function onAgreed ({ external, supporters, memory: { incumbent } }: Ballot<Store
   }
 
   if (history.isPooled) {
-    return { ...decision, next: earliest(voted.next, history.since + RETURN_WINDOW), outcome: { state: 'endpoint-dependent', answers: supporters, peers: [], isPooled: true } }
+    return {
+      ...decision,
+      next: earliest(voted.next, history.since + RETURN_WINDOW),
+      outcome: { state: 'endpoint-dependent', answers: supporters, peers: [], isPooled: true }
+    }
   }
 
   if (against.length > 0) {
-    return { ...decision, outcome: { state: 'endpoint-dependent', answers: supporters, peers: against, isPooled: false } }
+    return {
+      ...decision,
+      outcome: { state: 'endpoint-dependent', answers: supporters, peers: against, isPooled: false }
+    }
   }
 
   // a connection of a server that was outvoted since may be the only one
   const [{ local }] = [...supporters, ...fresh.filter(answer => answer.external === external)]
 
-  return { ...decision, outcome: { state: 'mapped', external, behaviour: isConfirmed ? 'endpoint-independent' : 'unknown', local, servers: supporters.map(({ server }) => server) } }
+  return {
+    ...decision,
+    outcome: {
+      state: 'mapped',
+      external,
+      behaviour: isConfirmed ? 'endpoint-independent' : 'unknown',
+      local,
+      servers: supporters.map(({ server }) => server)
+    }
+  }
 }
 
-function onContested ({ again, more, until }: Ballot<StoredAnswer> & { verdict: 'contested' }, voted: Undecided, answers: StoredAnswer[]): Decision {
-  return { ...voted, next: earliest(voted.next, until), outcome: { state: 'unchanged' }, ask: again, mayRenew: false, wanted: withOpinions(voted.wanted, answers, more) }
+function onContested (
+  { again, more, until }: Ballot<StoredAnswer> & { verdict: 'contested' },
+  voted: Undecided,
+  answers: StoredAnswer[]
+): Decision {
+  return {
+    ...voted,
+    next: earliest(voted.next, until),
+    outcome: { state: 'unchanged' },
+    ask: again,
+    mayRenew: false,
+    wanted: withOpinions(voted.wanted, answers, more)
+  }
 }
 
-function onUndecided ({ answers, more }: Ballot<StoredAnswer> & { verdict: 'undecided' }, voted: Undecided, fresh: StoredAnswer[]): Decision {
+function onUndecided (
+  { answers, more }: Ballot<StoredAnswer> & { verdict: 'undecided' },
+  voted: Undecided,
+  fresh: StoredAnswer[]
+): Decision {
   const differ = new Set(answers.map(({ external }) => external)).size > 1
 
   return {
@@ -239,10 +184,16 @@ function ofDifferentServers (answers: StoredAnswer[]): StoredAnswer[] {
  * The answer of a connection that ended expires. When no connection is left but
  * something else holds the mapping, none does.
  */
-function expire ({ answers, isHeldOtherwise }: Facts, before: Memory, { lifetime }: DecideOptions, now: number): { fresh: StoredAnswer[], expired: StoredAnswer[], heldOtherwiseUntil: number, next?: number } {
+function expire (
+  { answers, isHeldOtherwise }: Facts,
+  before: Memory,
+  { lifetime }: DecideOptions,
+  now: number
+): { fresh: StoredAnswer[]; expired: StoredAnswer[]; heldOtherwiseUntil: number; next?: number } {
   const isHeld = isHeldOtherwise && answers.every(({ isHeld }) => !isHeld)
   const heldOtherwiseUntil = isHeld ? now + lifetime / 2 : before.heldOtherwiseUntil
-  const expiry = ({ isHeld, endedAt = now }: StoredAnswer): number => isHeld ? Infinity : Math.max(endedAt + lifetime, heldOtherwiseUntil)
+  const expiry = ({ isHeld, endedAt = now }: StoredAnswer): number =>
+    isHeld ? Infinity : Math.max(endedAt + lifetime, heldOtherwiseUntil)
   const fresh = answers.filter(answer => expiry(answer) > now)
 
   return {
@@ -257,15 +208,26 @@ function expire ({ answers, isHeldOtherwise }: Facts, before: Memory, { lifetime
  * Until when a first answer waits for those of the servers that are being asked.
  * An answer for the address that is announced waits for nothing.
  */
-function secondOpinion (fresh: StoredAnswer[], { connecting }: Facts, { votes: { incumbent } }: Memory, { stunConnections }: DecideOptions): number | undefined {
+function secondOpinion (
+  fresh: StoredAnswer[],
+  { connecting }: Facts,
+  { votes: { incumbent } }: Memory,
+  { stunConnections }: DecideOptions
+): number | undefined {
   const held = fresh.filter(({ isHeld }) => isHeld)
-  const isNews = incumbent == null || (incumbent.unsupportedSince != null && held.some(({ external }) => external !== incumbent.external))
+  const isNews =
+    incumbent == null ||
+    (incumbent.unsupportedSince != null && held.some(({ external }) => external !== incumbent.external))
 
   if (connecting === 0 || held.length === 0 || held.length >= stunConnections || !isNews) {
     return
   }
 
-  return Math.min(...held.map(({ time, roundTrip }) => time + Math.min(SECOND_OPINION_MAX, Math.max(SECOND_OPINION_MIN, 2 * roundTrip))))
+  return Math.min(
+    ...held.map(
+      ({ time, roundTrip }) => time + Math.min(SECOND_OPINION_MAX, Math.max(SECOND_OPINION_MIN, 2 * roundTrip))
+    )
+  )
 }
 
 /**
@@ -276,7 +238,11 @@ function reopen ({ peers }: Facts, memory: Memory, now: number): Memory {
   const { votes, reopenedAt = -Infinity } = memory
   const { incumbent } = votes
 
-  if (incumbent?.isShown !== true || now - reopenedAt < REOPEN_INTERVAL || peersAgainst(peers, incumbent.external).length === 0) {
+  if (
+    incumbent?.isShown !== true ||
+    now - reopenedAt < REOPEN_INTERVAL ||
+    peersAgainst(peers, incumbent.external).length === 0
+  ) {
     return memory
   }
 

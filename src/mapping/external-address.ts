@@ -25,7 +25,8 @@ export interface ExternalAddressOptions {
 export function toExternalAddress (mapped: Endpoint, options: ExternalAddressOptions): Endpoint {
   const { allowPrivate, local } = options
   const host = unmapIPv4(mapped.host)
-  const fail = (what: string): InvalidMappedAddressError => new InvalidMappedAddressError(`The STUN server reported the address ${mapped.host} port ${mapped.port}: ${what}`)
+  const fail = (what: string): InvalidMappedAddressError =>
+    new InvalidMappedAddressError(`The STUN server reported the address ${mapped.host} port ${mapped.port}: ${what}`)
 
   if (isIP(host) === 0 || isIP(host) !== isIP(unmapIPv4(local.host))) {
     throw fail(`not an IPv${isIP(unmapIPv4(local.host))} address`)
@@ -53,7 +54,10 @@ export function toExternalAddress (mapped: Endpoint, options: ExternalAddressOpt
       break
     default:
       if (!allowPrivate) {
-        throw fail(`a ${scope} address: the server is not on the internet side of the NAT. Set allowPrivateMapping if that is what you want`)
+        throw fail(
+          `a ${scope} address: the server is not on the internet side of the NAT. Set allowPrivateMapping if that ` +
+            'is what you want'
+        )
       }
   }
 

@@ -51,6 +51,9 @@ export class Failures {
 
     const errors = failures.map(({ error }) => error)
 
-    return new AllServersFailedError(errors, `No STUN server can be used: ${failures.map(({ server, error }) => `${server}: ${error.message}`).join('; ')}`)
+    return new AllServersFailedError(
+      errors,
+      `No STUN server can be used: ${failures.map(({ server, error }) => `${server}: ${error.message}`).join('; ')}`
+    )
   }
 }

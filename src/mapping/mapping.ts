@@ -14,7 +14,7 @@ import { MappingMetrics } from './metrics.ts'
 import { validateMappingOptions } from './options.ts'
 import { externalOf, isSameStatus } from './status.ts'
 import { toStatus } from './to-status.ts'
-import type { Outcome } from './decide.ts'
+import type { Outcome } from './decision.ts'
 import type { MappingOptions, PublicMappingComponents, PublicMappingInit } from './options.ts'
 import type { MappingStatus } from './status.ts'
 import type { Endpoint } from '../address/endpoint.ts'
@@ -102,7 +102,12 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     this.clock = init.clock ?? systemClock
     this.metrics = new MappingMetrics(components.metrics, init.listener.toString())
     this.failures = new Failures(this.clock, this.log)
-    this.status = { state: 'acquiring', listener: init.listener, keepAliveInterval: this.options.keepAliveInterval, failures: [] }
+    this.status = {
+      state: 'acquiring',
+      listener: init.listener,
+      keepAliveInterval: this.options.keepAliveInterval,
+      failures: []
+    }
     const { stunServers, isHeld, tls, dns, network, random } = init
     this.controller = new MappingController({
       stunServers,
@@ -143,7 +148,9 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
         this.setStatus({
           ...this.status,
           state: 'unsupported',
-          reason: new PortSharingUnsupportedError(`This runtime cannot share a TCP port between a listener and STUN connections on ${process.platform}`)
+          reason: new PortSharingUnsupportedError(
+            `This runtime cannot share a TCP port between a listener and STUN connections on ${process.platform}`
+          )
         })
       } else {
         this.controller.start()

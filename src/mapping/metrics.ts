@@ -37,7 +37,8 @@ export class MappingMetrics {
     this.label = label
     this.state = sharedGauge(metrics, 'libp2p_tcp_stun_mapping_state_info', {
       label: 'address',
-      help: 'State of the mapping of a listener: 0 direct, 1 mapped, 2 acquiring, 3 endpoint-dependent, 4 lost, 5 unsupported'
+      help: 'State of the mapping of a listener: 0 direct, 1 mapped, 2 acquiring, 3 endpoint-dependent, 4 lost, 5 ' +
+        'unsupported'
     })
     this.since = sharedGauge(metrics, 'libp2p_tcp_stun_mapping_start_time_seconds', {
       label: 'address',
@@ -53,7 +54,8 @@ export class MappingMetrics {
     })
     this.renewals = metrics?.registerCounterGroup('libp2p_tcp_stun_renewals_total', {
       label: 'cause',
-      help: 'Connections to STUN servers that were replaced: ahead of their end, ended by the server, failed, or moved with the local address'
+      help: 'Connections to STUN servers that were replaced: ahead of their end, ended by the server, failed, or ' +
+        'moved with the local address'
     })
     this.failures = metrics?.registerCounterGroup('libp2p_tcp_stun_server_failures_total', {
       label: 'failure',

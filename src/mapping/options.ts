@@ -117,11 +117,15 @@ export function validateMappingOptions (options: MappingOptions): Required<Mappi
 
   // a timer of Node fires at once when its delay does not fit 31 bits
   if (!(keepAliveInterval > 0 && keepAliveInterval < 0x7fffffff / 2)) {
-    throw new InvalidParametersError(`keepAliveInterval must be a number of milliseconds above 0, not ${keepAliveInterval}`)
+    throw new InvalidParametersError(
+      `keepAliveInterval must be a number of milliseconds above 0, not ${keepAliveInterval}`
+    )
   }
 
   if (!(minReconnectInterval >= 0 && minReconnectInterval < 0x7fffffff)) {
-    throw new InvalidParametersError(`minReconnectInterval must be a number of milliseconds of at least 0, not ${minReconnectInterval}`)
+    throw new InvalidParametersError(
+      `minReconnectInterval must be a number of milliseconds of at least 0, not ${minReconnectInterval}`
+    )
   }
 
   return { stunConnections, keepAliveInterval, minReconnectInterval, allowPrivateMapping }

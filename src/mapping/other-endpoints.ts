@@ -8,10 +8,17 @@ import type { BindingResult } from '../stun/binding-result.ts'
  * its OTHER-ADDRESS (RFC 5780, section 7.4), and the port of OTHER-ADDRESS at the
  * address that answered. One local port cannot have two connections to one endpoint.
  */
-export function otherEndpoints (server: Endpoint, resolved: Endpoint[], { otherAddress }: Pick<BindingResult, 'otherAddress'>): Endpoint[] {
+export function otherEndpoints (
+  server: Endpoint,
+  resolved: Endpoint[],
+  { otherAddress }: Pick<BindingResult, 'otherAddress'>
+): Endpoint[] {
   const others = new Map<string, Endpoint>()
 
-  for (const other of [...resolved, ...(otherAddress == null ? [] : [otherAddress, { host: server.host, port: otherAddress.port }])]) {
+  for (const other of [
+    ...resolved,
+    ...(otherAddress == null ? [] : [otherAddress, { host: server.host, port: otherAddress.port }])
+  ]) {
     if (refuseReferral(other, server) == null) {
       others.set(formatEndpoint(other), other)
     }

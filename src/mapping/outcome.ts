@@ -47,8 +47,14 @@ export function outcomeOf ({ dropped, since }: Ended, err: Error, now: number): 
  */
 export function failureOf ({ type }: Outcome, err: Error, server: string, local: Endpoint): Error | undefined {
   switch (type) {
-    case 'failed': return err
-    case 'occupied': return new STUNConnectionError(`Could not connect to ${server} from ${formatEndpoint(local)}: an earlier connection is in TIME_WAIT, up to 60 s`, { cause: err })
+    case 'failed':
+      return err
+    case 'occupied':
+      return new STUNConnectionError(
+        `Could not connect to ${server} from ${formatEndpoint(local)}: an earlier connection is in TIME_WAIT, up ` +
+          'to 60 s',
+        { cause: err }
+      )
     default:
   }
 }
@@ -60,5 +66,11 @@ export function failureOf ({ type }: Outcome, err: Error, server: string, local:
  * timestamps.
  */
 function isTimeWait ({ cause }: Error): boolean {
-  return cause instanceof Error && 'code' in cause && cause.code === 'EADDRNOTAVAIL' && 'syscall' in cause && cause.syscall === 'connect'
+  return (
+    cause instanceof Error &&
+    'code' in cause &&
+    cause.code === 'EADDRNOTAVAIL' &&
+    'syscall' in cause &&
+    cause.syscall === 'connect'
+  )
 }

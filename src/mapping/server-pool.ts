@@ -109,13 +109,12 @@ export class ServerPool {
     return this.entries.length
   }
 
-  /**
-   * How many configured servers could be connected to now
-   */
+  /** How many configured servers could be connected to now */
   askable (now: number): number {
     const used = this.usedOrigins()
+    const isAskable = (entry: Entry): boolean => !used.has(entry.origin) && this.availableAt(entry, true) <= now
 
-    return this.entries.filter(entry => entry.uri === entry.origin && !used.has(entry.origin) && this.availableAt(entry, true) <= now).length
+    return this.entries.filter(entry => entry.uri === entry.origin && isAskable(entry)).length
   }
 
   /**

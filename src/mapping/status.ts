@@ -135,7 +135,8 @@ export interface UnsupportedStatus extends Status {
 /**
  * The external address of a listener, or why there is none
  */
-export type MappingStatus = AcquiringStatus | MappedStatus | DirectStatus | EndpointDependentStatus | LostStatus | UnsupportedStatus
+export type MappingStatus =
+  AcquiringStatus | MappedStatus | DirectStatus | EndpointDependentStatus | LostStatus | UnsupportedStatus
 
 /**
  * The address to announce to peers, if there is one
@@ -158,7 +159,13 @@ function summary (status: MappingStatus): string {
     status.keepAliveInterval,
     status.failures.map(({ server, error }) => [server, error.name, error.message]),
     'external' in status ? [status.external, status.local, status.behaviour, [...status.servers].sort()] : null,
-    'addresses' in status ? [status.isPooled, status.addresses.map(({ server, external }) => [server, external]), status.peers.map(({ host, external }) => [host, external])] : null,
+    'addresses' in status
+      ? [
+          status.isPooled,
+          status.addresses.map(({ server, external }) => [server, external]),
+          status.peers.map(({ host, external }) => [host, external])
+        ]
+      : null,
     'reason' in status ? [status.reason.name, status.reason.message] : null
   ])
 }

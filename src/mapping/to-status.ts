@@ -3,7 +3,7 @@ import { toMultiaddr } from '../address/endpoint.ts'
 import { STUNTimeoutError } from '../stun/errors.ts'
 import { NoSTUNServersError } from './errors.ts'
 import { externalOf } from './status.ts'
-import type { Outcome } from './decide.ts'
+import type { Outcome } from './decision.ts'
 import type { MappingStatus, ServerFailure } from './status.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -26,7 +26,11 @@ export interface StatusContext {
 /**
  * What a user is told of an outcome
  */
-export function toStatus (outcome: Outcome, previous: MappingStatus, { listener, keepAliveInterval, failures, failure, date }: StatusContext): MappingStatus {
+export function toStatus (
+  outcome: Outcome,
+  previous: MappingStatus,
+  { listener, keepAliveInterval, failures, failure, date }: StatusContext
+): MappingStatus {
   const base = { listener, keepAliveInterval, failures }
 
   switch (outcome.state) {

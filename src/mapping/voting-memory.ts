@@ -89,7 +89,11 @@ export function refresh (answers: Answer[], before: VotingMemory, now: number): 
   }
   const { incumbent } = before
 
-  if (incumbent == null || incumbent.unsupportedSince != null || answers.some(answer => supports(answer, incumbent) && !isOverdue(answer, before, now))) {
+  if (
+    incumbent == null ||
+    incumbent.unsupportedSince != null ||
+    answers.some(answer => supports(answer, incumbent) && !isOverdue(answer, before, now))
+  ) {
     return memory
   }
 
@@ -136,16 +140,26 @@ function supports ({ isHeld, external }: Answer, incumbent: Incumbent): boolean 
  */
 export function remember (memory: VotingMemory, verdict: Verdict, now: number): VotingMemory {
   switch (verdict.verdict) {
-    case 'agreed': return rememberAgreed(memory, verdict, now)
-    case 'contested': return { ...memory, contestedSince: verdict.since }
-    case 'undecided': return { ...memory, contestedSince: undefined, incumbent: undefined, isUnsettled: true, isReopened: false }
-    default: return { ...memory, contestedSince: undefined, incumbent: undefined, isReopened: false }
+    case 'agreed':
+      return rememberAgreed(memory, verdict, now)
+    case 'contested':
+      return { ...memory, contestedSince: verdict.since }
+    case 'undecided':
+      return { ...memory, contestedSince: undefined, incumbent: undefined, isUnsettled: true, isReopened: false }
+    default:
+      return { ...memory, contestedSince: undefined, incumbent: undefined, isReopened: false }
   }
 }
 
-function rememberAgreed (memory: VotingMemory, { external, supporters, dissenters }: Verdict & { verdict: 'agreed' }, now: number): VotingMemory {
+function rememberAgreed (
+  memory: VotingMemory,
+  { external, supporters, dissenters }: Verdict & { verdict: 'agreed' },
+  now: number
+): VotingMemory {
   const previous = memory.incumbent?.external === external ? memory.incumbent : undefined
-  const loyal = new Set(supporters.filter(({ isHeld, isContradictory }) => isHeld && isContradictory !== true).map(({ origin }) => origin))
+  const loyal = new Set(
+    supporters.filter(({ isHeld, isContradictory }) => isHeld && isContradictory !== true).map(({ origin }) => origin)
+  )
   const disloyal = new Set(dissenters.map(({ origin }) => origin))
   const isSupported = supporters.some(({ isHeld }) => isHeld) || (previous != null && previous.unsupportedSince == null)
 
@@ -157,9 +171,9 @@ function rememberAgreed (memory: VotingMemory, { external, supporters, dissenter
     outvoted: [...new Set([...memory.outvoted.filter(origin => !loyal.has(origin)), ...disloyal])],
     incumbent: {
       external,
-      agreed: [...new Set([...previous?.agreed ?? [], ...loyal])].filter(origin => !disloyal.has(origin)),
+      agreed: [...new Set([...(previous?.agreed ?? []), ...loyal])].filter(origin => !disloyal.has(origin)),
       isShown: previous?.isShown === true || countHosts(supporters) > 1,
-      unsupportedSince: isSupported ? undefined : previous?.unsupportedSince ?? now,
+      unsupportedSince: isSupported ? undefined : (previous?.unsupportedSince ?? now),
       since: previous?.since ?? now
     }
   }

@@ -38,7 +38,9 @@ export type Ballot<T extends Answer = Answer> = Verdict<T> & { memory: VotingMem
 export function vote<T extends Answer> (answers: T[], before: VotingMemory, context: VotingContext): Ballot<T> {
   const memory = refresh(answers, before, context.now)
   const { incumbent } = memory
-  const candidates = answers.filter(answer => answer.localHost === memory.localHost && counts(answer, memory) && !isOverdue(answer, memory, context.now))
+  const candidates = answers.filter(
+    answer => answer.localHost === memory.localHost && counts(answer, memory) && !isOverdue(answer, memory, context.now)
+  )
   const { voters, dissenters } = withVote(candidates, memory, context)
   const verdict = incumbent != null && incumbent.unsupportedSince == null
     ? challenge(incumbent, voters, memory, context)
@@ -67,15 +69,22 @@ function counts ({ isHeld, external, time }: Answer, { incumbent }: VotingMemory
  * An outvoted server has its vote back when it agrees with the incumbent that a
  * connection supports, with a server that has a vote, or with peers
  */
-function withVote<T extends Answer> (answers: T[], { outvoted, incumbent }: VotingMemory, { isSeenByPeers }: VotingContext): { voters: T[], dissenters: T[] } {
-  const trusted = answers.filter(({ origin, isContradictory }) => isContradictory !== true && !outvoted.includes(origin))
+function withVote<T extends Answer> (
+  answers: T[],
+  { outvoted, incumbent }: VotingMemory,
+  { isSeenByPeers }: VotingContext
+): { voters: T[]; dissenters: T[] } {
+  const trusted = answers.filter(
+    ({ origin, isContradictory }) => isContradictory !== true && !outvoted.includes(origin)
+  )
   const right = new Set(trusted.map(({ external }) => external))
 
   if (incumbent != null && incumbent.unsupportedSince == null) {
     right.add(incumbent.external)
   }
 
-  const agrees = ({ external, isContradictory }: Answer): boolean => isContradictory !== true && (right.has(external) || isSeenByPeers(external))
+  const agrees = ({ external, isContradictory }: Answer): boolean =>
+    isContradictory !== true && (right.has(external) || isSeenByPeers(external))
 
   return {
     voters: answers.filter(agrees),
@@ -87,7 +96,12 @@ function withVote<T extends Answer> (answers: T[], { outvoted, incumbent }: Voti
 /**
  * A connection supports the incumbent
  */
-function challenge<T extends Answer> (incumbent: Incumbent, voters: T[], memory: VotingMemory, context: VotingContext): Verdict<T> {
+function challenge<T extends Answer> (
+  incumbent: Incumbent,
+  voters: T[],
+  memory: VotingMemory,
+  context: VotingContext
+): Verdict<T> {
   const { external } = incumbent
   const supporters = voters.filter(voter => voter.external === external)
   const dissenters = voters.filter(voter => voter.external !== external)
@@ -107,9 +121,13 @@ function challenge<T extends Answer> (incumbent: Incumbent, voters: T[], memory:
   }
 
   const differing = new Set(dissenters.map(({ origin }) => origin))
-  const loyal = new Set([...incumbent.agreed, ...supporters.map(({ origin }) => origin)].filter(origin => !differing.has(origin)))
+  const loyal = new Set(
+    [...incumbent.agreed, ...supporters.map(({ origin }) => origin)].filter(origin => !differing.has(origin))
+  )
   const isSettled = loyal.size > 1 || incumbent.agreed.length > 1
-  const [challengers = []] = groupByExternal(dissenters.filter(({ origin }) => !isSettled || !incumbent.agreed.includes(origin)))
+  const [challengers = []] = groupByExternal(
+    dissenters.filter(({ origin }) => !isSettled || !incumbent.agreed.includes(origin))
+  )
   const lead = isSettled ? Math.max(1, loyal.size) : countVotes(supporters)
 
   if (challengers.length > 0 && more > 0 && countVotes(challengers) + more > lead) {
@@ -117,7 +135,12 @@ function challenge<T extends Answer> (incumbent: Incumbent, voters: T[], memory:
   }
 
   if (countVotes(challengers) > lead && countHosts(challengers) > 1) {
-    return { verdict: 'agreed', external: challengers[0].external, supporters: challengers, dissenters: voters.filter(voter => !challengers.includes(voter)) }
+    return {
+      verdict: 'agreed',
+      external: challengers[0].external,
+      supporters: challengers,
+      dissenters: voters.filter(voter => !challengers.includes(voter))
+    }
   }
 
   return isSettled || countVotes(challengers) < lead
@@ -159,7 +182,12 @@ function elect<T extends Answer> (voters: T[], memory: VotingMemory, context: Vo
   const consensus = findConsensus(voters)
 
   return consensus.verdict === 'agreed'
-    ? { verdict: 'agreed', external: consensus.external, supporters: consensus.supporters, dissenters: consensus.dissenters }
+    ? {
+        verdict: 'agreed',
+        external: consensus.external,
+        supporters: consensus.supporters,
+        dissenters: consensus.dissenters
+      }
     : { verdict: 'undecided', answers: voters, more, dissenters: [] }
 }
 
@@ -179,7 +207,9 @@ function keep<T extends Answer> (answers: T[], incumbent?: Incumbent): Verdict<T
  * server, or peers of several networks
  */
 function isEnough (supporters: Answer[], { isUnsettled }: VotingMemory, { isSeenByPeers }: VotingContext): boolean {
-  return !isUnsettled || (countVotes(supporters) > 1 && countHosts(supporters) > 1) || isSeenByPeers(supporters[0].external)
+  return (
+    !isUnsettled || (countVotes(supporters) > 1 && countHosts(supporters) > 1) || isSeenByPeers(supporters[0].external)
+  )
 }
 
 function askAgain<T extends Answer> (answers: T[], since: number): T[] {

@@ -20,7 +20,11 @@ const gauges = new WeakMap<Metrics, Map<string, SharedGauge>>()
  *
  * @returns nothing without metrics, so that a call can be written as `gauge?.set(...)`
  */
-export function sharedGauge (metrics: Metrics | undefined, name: string, options: SharedGaugeOptions): SharedGauge | undefined {
+export function sharedGauge (
+  metrics: Metrics | undefined,
+  name: string,
+  options: SharedGaugeOptions
+): SharedGauge | undefined {
   if (metrics == null) {
     return
   }

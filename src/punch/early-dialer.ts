@@ -37,7 +37,12 @@ export interface EarlyDialerInit {
 
   connect(local: ListeningPort, remote: IPEndpoint): Socket
 
-  upgrade(socket: Socket, ma: Multiaddr, role: Role, options: Required<AbortOptions> & { upgrader: Upgrader }): Promise<Connection>
+  upgrade(
+    socket: Socket,
+    ma: Multiaddr,
+    role: Role,
+    options: Required<AbortOptions> & { upgrader: Upgrader }
+  ): Promise<Connection>
 
   /**
    * The remote peer has answered

@@ -79,7 +79,10 @@ export interface DetectRoleOptions extends AbortOptions {
  * bytes stay in the socket. This never throws: a signal that ends it ends the
  * upgrade that follows too.
  */
-export async function detectRole (socket: Socket, { timeout = INITIATOR_TIMEOUT, ...options }: DetectRoleOptions = {}): Promise<Role> {
+export async function detectRole (
+  socket: Socket,
+  { timeout = INITIATOR_TIMEOUT, ...options }: DetectRoleOptions = {}
+): Promise<Role> {
   const signal = anySignal([options.signal, AbortSignal.timeout(timeout)])
   let received = Buffer.alloc(0)
 

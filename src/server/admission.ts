@@ -119,14 +119,20 @@ export class Admission {
     const { maxConnectionsPerAddress, maxConnectionsPerSubnet, maxNewConnectionsPerSecond } = this.limits
 
     if (!host.includes(':')) {
-      return [{ key: host, reason: 'address', maxConnections: maxConnectionsPerAddress, maxRate: maxNewConnectionsPerSecond }]
+      return [
+        { key: host, reason: 'address', maxConnections: maxConnectionsPerAddress, maxRate: maxNewConnectionsPerSecond }
+      ]
     }
 
     return LEVELS.map(({ ipv6, times }) => ({
       key: subnetOf(host, { ipv4: 32, ipv6 }),
-      ...ipv6 === 128
+      ...(ipv6 === 128
         ? { reason: 'address', maxConnections: maxConnectionsPerAddress }
-        : { reason: 'subnet', maxConnections: times * maxConnectionsPerSubnet, maxRate: times * maxNewConnectionsPerSecond }
+        : {
+            reason: 'subnet',
+            maxConnections: times * maxConnectionsPerSubnet,
+            maxRate: times * maxNewConnectionsPerSecond
+          })
     }))
   }
 

@@ -20,7 +20,8 @@ import type { Socket } from 'node:net'
  * - `displaced`: the server was full, and the client had not asked anything
  * - `closed`: the server was closed, or its drain deadline passed
  */
-export type ResetReason = 'not-stun' | 'message-timeout' | 'rate' | 'not-reading' | 'proxy-header' | 'tls' | 'displaced' | 'closed'
+export type ResetReason =
+  'not-stun' | 'message-timeout' | 'rate' | 'not-reading' | 'proxy-header' | 'tls' | 'displaced' | 'closed'
 
 /**
  * What all sessions of a server share

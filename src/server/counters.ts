@@ -30,6 +30,15 @@ export function createCounters (): STUNServerCounters {
     bindings: 0,
     errors: { 300: 0, 400: 0, 420: 0 },
     ignored: 0,
-    resets: { 'not-stun': 0, 'message-timeout': 0, rate: 0, 'not-reading': 0, 'proxy-header': 0, tls: 0, displaced: 0, closed: 0 }
+    resets: {
+      'not-stun': 0,
+      'message-timeout': 0,
+      rate: 0,
+      'not-reading': 0,
+      'proxy-header': 0,
+      tls: 0,
+      displaced: 0,
+      closed: 0
+    }
   }
 }

@@ -40,11 +40,21 @@ export class Listener {
   readonly ready: Promise<unknown>
   private readonly requested: Endpoint
 
-  constructor ({ endpoint: { host, port }, transport, responders, keepAliveDelay, reusePort, onConnection }: ListenerInit) {
+  constructor ({
+    endpoint: { host, port },
+    transport,
+    responders,
+    keepAliveDelay,
+    reusePort,
+    onConnection
+  }: ListenerInit) {
     this.requested = { host, port }
     this.transport = transport
     this.responders = responders
-    this.server = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveDelay }, onConnection)
+    this.server = net.createServer(
+      { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveDelay },
+      onConnection
+    )
     this.ready = pEvent(this.server, 'listening')
     // whoever awaits it gets the error
     this.ready.catch(() => {})

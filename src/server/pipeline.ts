@@ -103,7 +103,9 @@ export class ConnectionPipeline implements SessionHost {
       return
     }
 
-    const admitted = this.isTrusted(connection.client.host) ? await this.admitProxied(connection) : this.admit(connection)
+    const admitted = this.isTrusted(connection.client.host)
+      ? await this.admitProxied(connection)
+      : this.admit(connection)
 
     if (admitted && await this.secure(connection, entrance)) {
       this.serve(connection, entrance)
@@ -151,7 +153,9 @@ export class ConnectionPipeline implements SessionHost {
 
     if (this.events.listenerCount('binding') > 0) {
       const transport = connection.stream === connection.raw ? 'tcp' : 'tls'
-      this.events.safeDispatchEvent('binding', { detail: { client: connection.client, server: responder.server, transport } })
+      this.events.safeDispatchEvent('binding', {
+        detail: { client: connection.client, server: responder.server, transport }
+      })
     }
   }
 

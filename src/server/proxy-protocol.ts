@@ -79,11 +79,18 @@ function parseV1 (bytes: Uint8Array): ProxyHeader {
     return { type: 'local', length }
   }
 
-  const [, family, source, destination, sourcePort, destinationPort] = /^PROXY TCP([46]) (\S+) (\S+) (\d{1,5}) (\d{1,5})$/.exec(line.slice(0, end)) ?? []
+  const [, family, source, destination, sourcePort, destinationPort] =
+    /^PROXY TCP([46]) (\S+) (\S+) (\d{1,5}) (\d{1,5})$/.exec(line.slice(0, end)) ?? []
   const isFamily = family === '4' ? isIPv4 : isIPv6
   const isAddress = (host: string): boolean => isFamily(host) && !host.includes('%')
 
-  if (family == null || !isAddress(source) || !isAddress(destination) || Number(sourcePort) > 0xffff || Number(destinationPort) > 0xffff) {
+  if (
+    family == null ||
+    !isAddress(source) ||
+    !isAddress(destination) ||
+    Number(sourcePort) > 0xffff ||
+    Number(destinationPort) > 0xffff
+  ) {
     throw new STUNProtocolError('a malformed PROXY line')
   }
 
@@ -134,12 +141,20 @@ function parseV2 (bytes: Uint8Array): ProxyHeader {
   const size = bytes[13] === 0x11 ? 4 : bytes[13] === 0x21 ? 16 : 0
 
   if (size === 0 || length < V2_HEADER_LENGTH + 2 * size + 4) {
-    throw new STUNProtocolError(`a PROXY header of family and protocol 0x${bytes[13].toString(16)} with ${length} bytes`)
+    throw new STUNProtocolError(
+      `a PROXY header of family and protocol 0x${bytes[13].toString(16)} with ${length} bytes`
+    )
   }
 
   const ports = V2_HEADER_LENGTH + 2 * size
   const endpoint = (address: number, port: number): Endpoint => {
-    const value = Uint8Array.of(0, size === 4 ? 1 : 2, bytes[port], bytes[port + 1], ...bytes.subarray(address, address + size))
+    const value = Uint8Array.of(
+      0,
+      size === 4 ? 1 : 2,
+      bytes[port],
+      bytes[port + 1],
+      ...bytes.subarray(address, address + size)
+    )
     const { host, port: number } = decodeAddress(value)
 
     return { host: unmapIPv4(host), port: number }

@@ -10,7 +10,10 @@ import type { Socket } from 'node:net'
  * @returns `undefined` when the connection closes before it
  * @throws {Error} the header is missing, malformed or late
  */
-export async function readProxyHeader (socket: Socket, timeout: number): Promise<Exclude<ProxyHeader, { type: 'incomplete' }> | undefined> {
+export async function readProxyHeader (
+  socket: Socket,
+  timeout: number
+): Promise<Exclude<ProxyHeader, { type: 'incomplete' }> | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<Exclude<ProxyHeader, { type: 'incomplete' }> | undefined>()
   let bytes: Uint8Array = new Uint8Array(0)
 

@@ -76,7 +76,12 @@ export class Responder {
       ...(other == null ? [] : [{ type: 'OTHER-ADDRESS' as const, address: other }]),
       this.software
     ]
-    this.tail = encodeMessage({ class: 'success', method: METHOD_BINDING, transactionId: NO_ID, attributes: this.common }).subarray(HEADER_LENGTH)
+    this.tail = encodeMessage({
+      class: 'success',
+      method: METHOD_BINDING,
+      transactionId: NO_ID,
+      attributes: this.common
+    }).subarray(HEADER_LENGTH)
   }
 
   /**

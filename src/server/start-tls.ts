@@ -22,7 +22,10 @@ export interface StartTLSInit {
  *
  * @returns whether the handshake succeeded: `false` once the connection has closed
  */
-export async function startTLS (connection: Connection, { secureContext, timeout, onError }: StartTLSInit): Promise<boolean> {
+export async function startTLS (
+  connection: Connection,
+  { secureContext, timeout, onError }: StartTLSInit
+): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()
   const session = new TLSSocket(connection.raw, { isServer: true, secureContext })
   const timer = setTimeout(() => { onError(new Error('the TLS handshake took too long')) }, timeout)

@@ -82,7 +82,7 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
     const status: Status = { state: 'listening', controller }
     const signal = anySignal([controller.signal, options.signal])
     const { listen = DEFAULT_LISTEN, tls } = this.init
-    const secure = tls == null ? [] : tls.listen ?? DEFAULT_TLS_LISTEN
+    const secure = tls == null ? [] : (tls.listen ?? DEFAULT_TLS_LISTEN)
     this.status = status
 
     try {
@@ -167,7 +167,11 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
     await this.close()
   }
 
-  private async open (transport: STUNTransport, endpoint: Endpoint, { reusePort = false, signal }: ListenOptions): Promise<void> {
+  private async open (
+    transport: STUNTransport,
+    endpoint: Endpoint,
+    { reusePort = false, signal }: ListenOptions
+  ): Promise<void> {
     signal?.throwIfAborted()
     const certificate = transport === 'tls' ? this.certificate : undefined
     const responderFor = (connection: Connection): Responder => this.responderFor(connection, listener)
@@ -192,7 +196,10 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
     // the listeners of a proxy are not known here
     const others = isProxied ? [] : this.listeners.filter(other => other.transport === transport)
 
-    return responders.get(server, others.map(({ endpoint }) => endpoint))
+    return responders.get(
+      server,
+      others.map(({ endpoint }) => endpoint)
+    )
   }
 }
 

@@ -64,7 +64,10 @@ function bindLocal (local: Endpoint): BoundSocket {
       throw err
     }
 
-    throw new STUNConnectionError(`The socket that has local port ${local.port} does not share it: let it listen with \`reusePort: true\``, { cause: err })
+    throw new STUNConnectionError(
+      `The socket that has local port ${local.port} does not share it: let it listen with \`reusePort: true\``,
+      { cause: err }
+    )
   }
 }
 
@@ -74,7 +77,10 @@ function bindLocal (local: Endpoint): BoundSocket {
 export function assertTrusted ({ socket }: ClientSocket, server: string): void {
   if (socket instanceof tls.TLSSocket && !socket.authorized) {
     const cause = socket.authorizationError
-    throw new STUNConnectionError(`The certificate of ${server} is not trusted: ${cause?.message ?? 'no reason is known'}`, { cause })
+    throw new STUNConnectionError(
+      `The certificate of ${server} is not trusted: ${cause?.message ?? 'no reason is known'}`,
+      { cause }
+    )
   }
 }
 

@@ -74,7 +74,11 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
    *
    * @throws {ProgramError} it did not come in time, or the program ended
    */
-  async waitFor (name: string, filter: (event: ProgramEvent) => boolean = () => true, timeout = EVENT_TIMEOUT): Promise<ProgramEvent> {
+  async waitFor (
+    name: string,
+    filter: (event: ProgramEvent) => boolean = () => true,
+    timeout = EVENT_TIMEOUT
+  ): Promise<ProgramEvent> {
     const deadline = Date.now() + timeout
 
     while (true) {
@@ -91,7 +95,10 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
       }
 
       await pEvent(this, 'event', { timeout: Math.max(1, deadline - Date.now()) }).catch(() => {
-        throw new ProgramError(`${this.name} did not report ${name} within ${timeout} ms. It reported ${JSON.stringify(this.events.slice(-5))} ${this.stderr.join('').slice(-2_000)}`)
+        throw new ProgramError(
+          `${this.name} did not report ${name} within ${timeout} ms. It reported ` +
+            `${JSON.stringify(this.events.slice(-5))} ${this.stderr.join('').slice(-2_000)}`
+        )
       })
     }
   }
@@ -109,11 +116,17 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
     }
 
     try {
-      const { detail } = await pEvent<'event', CustomEvent<ProgramEvent>>(this, 'event', { timeout, filter: ({ detail }) => filter(detail) })
+      const { detail } = await pEvent<'event', CustomEvent<ProgramEvent>>(this, 'event', {
+        timeout,
+        filter: ({ detail }) => filter(detail)
+      })
 
       return detail
     } catch {
-      throw new ProgramError(`${this.name} did not report the expected event within ${timeout} ms. It reported ${JSON.stringify(this.events.slice(-5))}`)
+      throw new ProgramError(
+        `${this.name} did not report the expected event within ${timeout} ms. It reported ` +
+          `${JSON.stringify(this.events.slice(-5))}`
+      )
     }
   }
 

@@ -20,7 +20,10 @@ describe('connection', () => {
   /**
    * A connection of ours, and the raw socket at its other end
    */
-  async function connect (init: TCPSTUNInit = {}, onSocket: (socket: Socket) => void = () => {}): Promise<{ maConn: MultiaddrConnection, socket: Socket }> {
+  async function connect (
+    init: TCPSTUNInit = {},
+    onSocket: (socket: Socket) => void = () => {}
+  ): Promise<{ maConn: MultiaddrConnection; socket: Socket }> {
     const accepted = Promise.withResolvers<Socket>()
     const server = await fakeServer(socket => {
       onSocket(socket)
@@ -29,7 +32,10 @@ describe('connection', () => {
     closing.push(server)
     const upgrader = plainUpgrader()
     const transport = tcpSTUN(init)(components())
-    await transport.dial(multiaddr(`/ip4/127.0.0.1/tcp/${server.port}`), { upgrader, signal: AbortSignal.timeout(5_000) })
+    await transport.dial(multiaddr(`/ip4/127.0.0.1/tcp/${server.port}`), {
+      upgrader,
+      signal: AbortSignal.timeout(5_000)
+    })
 
     return { maConn: upgrader.outbound[0], socket: await accepted.promise }
   }

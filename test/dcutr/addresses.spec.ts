@@ -13,10 +13,9 @@ function partner (...addresses: string[]): string[] {
 
 describe('addresses of a hole punch', () => {
   it('dials public TCP addresses of the partner, each once, with its peer id', () => {
-    expect(partner('/ip4/1.2.3.4/tcp/4001', `/ip4/1.2.3.4/tcp/4001/p2p/${PEER}`, '/ip6/2a00::1/tcp/4001')).to.deep.equal([
-      `/ip4/1.2.3.4/tcp/4001/p2p/${PEER}`,
-      `/ip6/2a00::1/tcp/4001/p2p/${PEER}`
-    ])
+    expect(
+      partner('/ip4/1.2.3.4/tcp/4001', `/ip4/1.2.3.4/tcp/4001/p2p/${PEER}`, '/ip6/2a00::1/tcp/4001')
+    ).to.deep.equal([`/ip4/1.2.3.4/tcp/4001/p2p/${PEER}`, `/ip6/2a00::1/tcp/4001/p2p/${PEER}`])
   })
 
   for (const address of [
@@ -44,7 +43,12 @@ describe('addresses of a hole punch', () => {
   }
 
   it('ignores bytes that are not a multiaddr', () => {
-    expect(partnerAddresses([Uint8Array.from([]), Uint8Array.from([4, 1, 2]), Uint8Array.from([0xff, 0xff, 0xff, 1])], peerIdFromString(PEER))).to.deep.equal([])
+    expect(
+      partnerAddresses(
+        [Uint8Array.from([]), Uint8Array.from([4, 1, 2]), Uint8Array.from([0xff, 0xff, 0xff, 1])],
+        peerIdFromString(PEER)
+      )
+    ).to.deep.equal([])
   })
 
   it('dials eight of a thousand', () => {
@@ -53,8 +57,17 @@ describe('addresses of a hole punch', () => {
 
   it('tells the partner public addresses that are not confirmed, and nothing else', () => {
     const external = multiaddr('/ip4/1.2.3.4/tcp/50123')
-    const addressManager = { getAddresses: () => [multiaddr('/ip4/192.168.1.2/tcp/4001'), multiaddr(`/ip4/9.9.9.9/tcp/1/p2p/${RELAY}/p2p-circuit`)] }
-    const transportManager = { getListeners: () => [{ getAddrs: () => [external, multiaddr('/ip4/192.168.1.2/tcp/4001'), multiaddr('/ip4/127.0.0.1/tcp/4001')] }] }
+    const addressManager = {
+      getAddresses: () => [
+        multiaddr('/ip4/192.168.1.2/tcp/4001'),
+        multiaddr(`/ip4/9.9.9.9/tcp/1/p2p/${RELAY}/p2p-circuit`)
+      ]
+    }
+    const transportManager = {
+      getListeners: () => [
+        { getAddrs: () => [external, multiaddr('/ip4/192.168.1.2/tcp/4001'), multiaddr('/ip4/127.0.0.1/tcp/4001')] }
+      ]
+    }
 
     expect(ownAddresses({ addressManager, transportManager } as unknown as DCUtRComponents)).to.deep.equal([external])
   })

@@ -6,13 +6,21 @@ const ADDRESS = Uint8Array.from([4, 1, 2, 3, 4, 6, 0x0f, 0xa1])
 describe('HolePunch message', () => {
   // what `@libp2p/dcutr` and go-libp2p send
   for (const [title, message, hex] of [
-    ['CONNECT', { type: CONNECT, addresses: [ADDRESS, ADDRESS] }, '0864' + '1208040102030406' + '0fa1' + '1208040102030406' + '0fa1'],
+    [
+      'CONNECT',
+      { type: CONNECT, addresses: [ADDRESS, ADDRESS] },
+      '0864' + '1208040102030406' + '0fa1' + '1208040102030406' + '0fa1'
+    ],
     ['SYNC', { type: SYNC, addresses: [] }, '08ac02']
   ] as const) {
     it(`encodes and decodes ${title}`, () => {
-      expect(Buffer.from(HolePunch.encode({ ...message, addresses: [...message.addresses] })).toString('hex')).to.equal(hex)
-      expect(HolePunch.decode(Buffer.from(hex, 'hex')))
-        .to.deep.equal({ ...message, addresses: message.addresses.map(bytes => Buffer.from(bytes)) })
+      expect(Buffer.from(HolePunch.encode({ ...message, addresses: [...message.addresses] })).toString('hex')).to.equal(
+        hex
+      )
+      expect(HolePunch.decode(Buffer.from(hex, 'hex'))).to.deep.equal({
+        ...message,
+        addresses: message.addresses.map(bytes => Buffer.from(bytes))
+      })
     })
   }
 

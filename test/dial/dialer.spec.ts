@@ -20,7 +20,11 @@ const PEER = '12D3KooWQgZPPKBL3kZg6d44ougupt6QytBKG17MG4Dm7YbyJP9b'
 describe('dialer', () => {
   const { closing, closeLater } = closesAfterEach()
 
-  async function listen (init: TCPSTUNInit = {}, address = '/ip4/127.0.0.1/tcp/0', overrides: Partial<TCPSTUNComponents> = {}): Promise<{ transport: Transport, listener: Listener, upgrader: PlainUpgrader, port: number }> {
+  async function listen (
+    init: TCPSTUNInit = {},
+    address = '/ip4/127.0.0.1/tcp/0',
+    overrides: Partial<TCPSTUNComponents> = {}
+  ): Promise<{ transport: Transport; listener: Listener; upgrader: PlainUpgrader; port: number }> {
     const upgrader = plainUpgrader()
     const transport = tcpSTUN({ stunServers: ['stun:11.0.0.1'], mappingTimeout: 0, ...init })(components(overrides))
     const listener = closeLater(transport.createListener({ upgrader }))
@@ -29,7 +33,9 @@ describe('dialer', () => {
     return { transport, listener, upgrader, port: Number(listener.getAddrs()[0].getComponents()[1].value) }
   }
 
-  async function remote (host = '127.0.0.1'): Promise<FakeServer & { ports: number[], accept(): Promise<void>, address: string }> {
+  async function remote (
+    host = '127.0.0.1'
+  ): Promise<FakeServer & { ports: number[]; accept(): Promise<void>; address: string }> {
     const ports: number[] = []
     const events = new EventTarget()
     const server = await fakeServer(socket => {
@@ -49,7 +55,11 @@ describe('dialer', () => {
     })
   }
 
-  async function dial (transport: Transport, upgrader: PlainUpgrader, address: string): Promise<{ close(): Promise<void>, abort(err: Error): void }> {
+  async function dial (
+    transport: Transport,
+    upgrader: PlainUpgrader,
+    address: string
+  ): Promise<{ close(): Promise<void>; abort(err: Error): void }> {
     const connection: any = await transport.dial(multiaddr(address), { upgrader, signal: AbortSignal.timeout(5_000) })
     closing.push({ close: () => connection.abort(new Error('done')) })
 
@@ -131,7 +141,10 @@ describe('dialer', () => {
     for (let i = 0; i < 3; i++) {
       await expect(dial(transport, failing, server.address)).to.eventually.be.rejectedWith('Oh noes!')
 
-      await waitUntil('the server has seen the connection and its end', () => server.sockets.size === 0 && server.ports.length > i)
+      await waitUntil(
+        'the server has seen the connection and its end',
+        () => server.sockets.size === 0 && server.ports.length > i
+      )
     }
 
     expect(server.ports).to.deep.equal([port, port, port])
@@ -141,7 +154,9 @@ describe('dialer', () => {
     const server = await remote()
     const { transport, upgrader } = await listen()
 
-    await expect(transport.dial(multiaddr(server.address), { upgrader, signal: AbortSignal.abort() })).to.eventually.be.rejected().with.property('name', 'AbortError')
+    await expect(transport.dial(multiaddr(server.address), { upgrader, signal: AbortSignal.abort() }))
+      .to.eventually.be.rejected()
+      .with.property('name', 'AbortError')
 
     const connecting = new AbortController()
     const first = transport.dial(multiaddr(server.address), { upgrader, signal: connecting.signal })
@@ -156,7 +171,9 @@ describe('dialer', () => {
         throw new Error('unreachable')
       }
     })
-    await expect(transport.dial(multiaddr(server.address), { upgrader: hanging, signal: upgrading.signal })).to.eventually.be.rejected().with.property('name', 'AbortError')
+    await expect(transport.dial(multiaddr(server.address), { upgrader: hanging, signal: upgrading.signal }))
+      .to.eventually.be.rejected()
+      .with.property('name', 'AbortError')
 
     await waitUntil('all connections have ended', () => server.sockets.size === 0)
   })
@@ -166,13 +183,19 @@ describe('dialer', () => {
     await server.close()
     const { transport, upgrader } = await listen()
 
-    await expect(dial(transport, upgrader, `/ip4/127.0.0.1/tcp/${server.port}`)).to.eventually.be.rejectedWith('connection error').with.property('code', 'ECONNREFUSED')
+    await expect(dial(transport, upgrader, `/ip4/127.0.0.1/tcp/${server.port}`))
+      .to.eventually.be.rejectedWith('connection error')
+      .with.property('code', 'ECONNREFUSED')
   })
 
   it('connects again and again when a punch is refused, from its port', async () => {
     const gone = await fakeServer(() => {})
     await gone.close()
-    const relayed: any = { remoteAddr: multiaddr(`/ip4/11.0.0.9/tcp/4001/p2p/${PEER}/p2p-circuit/p2p/${PEER}`), streams: [{ protocol: '/libp2p/dcutr', direction: 'inbound' }], remotePeer: PEER }
+    const relayed: any = {
+      remoteAddr: multiaddr(`/ip4/11.0.0.9/tcp/4001/p2p/${PEER}/p2p-circuit/p2p/${PEER}`),
+      streams: [{ protocol: '/libp2p/dcutr', direction: 'inbound' }],
+      remotePeer: PEER
+    }
     let refusals = 0
     let server: FakeServer | undefined
     const ports: number[] = []
@@ -181,7 +204,14 @@ describe('dialer', () => {
         refusals++
 
         if (refusals === 3) {
-          fakeServer(socket => { ports.push(socket.remotePort ?? 0) }, '127.0.0.1', gone.port).then(opened => { server = closeLater(opened) }, () => {})
+          fakeServer(
+            socket => { ports.push(socket.remotePort ?? 0) },
+            '127.0.0.1',
+            gone.port
+          ).then(
+            opened => { server = closeLater(opened) },
+            () => {}
+          )
         }
       }),
       connectionManager: { getConnections: () => [relayed] } as any
@@ -194,14 +224,22 @@ describe('dialer', () => {
 
     // a peer that is not there does not keep us busy for ever
     await server?.close()
-    await expect(dial(transport, upgrader, `/ip4/127.0.0.1/tcp/${gone.port}/p2p/${PEER}`)).to.eventually.be.rejected().with.property('code', 'ECONNREFUSED')
+    await expect(dial(transport, upgrader, `/ip4/127.0.0.1/tcp/${gone.port}/p2p/${PEER}`))
+      .to.eventually.be.rejected()
+      .with.property('code', 'ECONNREFUSED')
     expect(refusals).to.be.below(200)
   })
 
   it('is an initiator where an address without a peer id is of no punch, though one is under way', async () => {
     const server = await remote()
-    const relayed: any = { remoteAddr: multiaddr(`/ip4/11.0.0.9/tcp/4001/p2p/${PEER}/p2p-circuit/p2p/${PEER}`), streams: [{ protocol: '/libp2p/dcutr', direction: 'outbound' }], remotePeer: PEER }
-    const { transport, upgrader } = await listen({}, undefined, { connectionManager: { getConnections: () => [relayed] } as any })
+    const relayed: any = {
+      remoteAddr: multiaddr(`/ip4/11.0.0.9/tcp/4001/p2p/${PEER}/p2p-circuit/p2p/${PEER}`),
+      streams: [{ protocol: '/libp2p/dcutr', direction: 'outbound' }],
+      remotePeer: PEER
+    }
+    const { transport, upgrader } = await listen({}, undefined, {
+      connectionManager: { getConnections: () => [relayed] } as any
+    })
 
     // it says nothing by itself
     await dial(transport, upgrader, server.address)
@@ -230,7 +268,11 @@ describe('dialer', () => {
 
     for (const [initiator, direction] of [[true, 'outbound'], [false, 'inbound']] as const) {
       const server = await remote()
-      const connection: any = await transport.dial(multiaddr(server.address), { upgrader, initiator, signal: AbortSignal.timeout(5_000) } as any)
+      const connection: any = await transport.dial(multiaddr(server.address), {
+        upgrader,
+        initiator,
+        signal: AbortSignal.timeout(5_000)
+      } as any)
       closing.push({ close: () => connection.abort(new Error('done')) })
       expect(upgrader.outbound.at(-1)).to.have.property('direction', direction)
     }
@@ -254,7 +296,9 @@ describe('dialer', () => {
   it('fails with the error of the system for a name that does not exist', async () => {
     const { transport, upgrader } = await listen()
 
-    await expect(dial(transport, upgrader, '/dns4/does-not-exist.invalid/tcp/4001')).to.eventually.be.rejected().with.property('code', 'ENOTFOUND')
+    await expect(dial(transport, upgrader, '/dns4/does-not-exist.invalid/tcp/4001'))
+      .to.eventually.be.rejected()
+      .with.property('code', 'ENOTFOUND')
   })
 
   describe('of a peer that dials us at the same time', () => {
@@ -289,7 +333,11 @@ describe('dialer', () => {
     }
 
     function speak (message: number): (socket: net.Socket) => void {
-      return socket => { socket.write(Buffer.concat([Buffer.from(`${HEADER}\x07/noise\n`), Buffer.from([0, message]), Buffer.alloc(message)])) }
+      return socket => {
+        socket.write(
+          Buffer.concat([Buffer.from(`${HEADER}\x07/noise\n`), Buffer.from([0, message]), Buffer.alloc(message)])
+        )
+      }
     }
 
     it('dials once more, from a fresh port', async () => {
@@ -314,7 +362,9 @@ describe('dialer', () => {
       closing.push(server)
       const { transport } = await listen()
 
-      await expect(dial(transport, proposingUpgrader(), `/ip4/127.0.0.1/tcp/${server.port}`)).to.eventually.be.rejectedWith('the handshake failed')
+      await expect(
+        dial(transport, proposingUpgrader(), `/ip4/127.0.0.1/tcp/${server.port}`)
+      ).to.eventually.be.rejectedWith('the handshake failed')
       expect(server.accepted).to.equal(2)
     })
 
@@ -343,7 +393,12 @@ describe('dialer', () => {
         throw err
       })
 
-      expect(await transport.dial(multiaddr(`/ip4/127.0.0.1/tcp/${server.port}/p2p/${PEER}`), { upgrader, signal: AbortSignal.timeout(5_000) })).to.equal(theirs)
+      expect(
+        await transport.dial(multiaddr(`/ip4/127.0.0.1/tcp/${server.port}/p2p/${PEER}`), {
+          upgrader,
+          signal: AbortSignal.timeout(5_000)
+        })
+      ).to.equal(theirs)
       expect(server.accepted).to.equal(1)
     })
   })
@@ -364,12 +419,24 @@ describe('dialer', () => {
 
   it('filters the addresses that it can dial and listen on', () => {
     const transport = tcpSTUN()(components())
-    const good = ['/ip4/127.0.0.1/tcp/9090', '/ip6/::1/tcp/9090', '/dns4/example.org/tcp/443', '/unix/%2Ftmp%2Fsocket'].map(ma => multiaddr(ma))
-    const bad = ['/ip4/127.0.0.1/udp/9090', '/ip4/127.0.0.1/tcp/9090/http', '/ip4/127.0.0.1/tcp/9090/ws', '/ip4/127.0.0.1/tcp/9090/p2p/Qmb6owHp6eaWArVbcJJbQSyifyJBttMMjYV76N2hMbf5Vw/p2p-circuit'].map(ma => multiaddr(ma))
+    const good = [
+      '/ip4/127.0.0.1/tcp/9090',
+      '/ip6/::1/tcp/9090',
+      '/dns4/example.org/tcp/443',
+      '/unix/%2Ftmp%2Fsocket'
+    ].map(ma => multiaddr(ma))
+    const bad = [
+      '/ip4/127.0.0.1/udp/9090',
+      '/ip4/127.0.0.1/tcp/9090/http',
+      '/ip4/127.0.0.1/tcp/9090/ws',
+      '/ip4/127.0.0.1/tcp/9090/p2p/Qmb6owHp6eaWArVbcJJbQSyifyJBttMMjYV76N2hMbf5Vw/p2p-circuit'
+    ].map(ma => multiaddr(ma))
 
     expect(transport.dialFilter([...good, ...bad])).to.deep.equal(good)
     expect(transport.listenFilter([...good, ...bad])).to.deep.equal(good)
-    expect(transport.dialFilter([multiaddr('/ip4/127.0.0.1/tcp/9090/p2p/Qmb6owHp6eaWArVbcJJbQSyifyJBttMMjYV76N2hMbf5Vw')])).to.have.lengthOf(1)
+    expect(
+      transport.dialFilter([multiaddr('/ip4/127.0.0.1/tcp/9090/p2p/Qmb6owHp6eaWArVbcJJbQSyifyJBttMMjYV76N2hMbf5Vw')])
+    ).to.have.lengthOf(1)
   })
 })
 

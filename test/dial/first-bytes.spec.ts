@@ -2,7 +2,8 @@ import { expect } from 'aegir/chai'
 import { isFromInitiator } from '../../src/dial/first-bytes.ts'
 
 const frame = (text: string): Buffer => Buffer.from(`${String.fromCharCode(text.length + 1)}${text}\n`, 'latin1')
-const noise = (length: number): Buffer => Buffer.concat([Buffer.from([length >>> 8, length & 0xff]), Buffer.alloc(length, 7)])
+const noise = (length: number): Buffer =>
+  Buffer.concat([Buffer.from([length >>> 8, length & 0xff]), Buffer.alloc(length, 7)])
 const tls = (type: number): Buffer => Buffer.from([22, 3, 1, 0, 100, type, 0, 0, 96])
 const HEADER = frame('/multistream/1.0.0')
 const NOISE = frame('/noise')

@@ -14,7 +14,9 @@ function sources (): string[] {
 
 describe('docs/architecture.md', () => {
   it('names every source file', () => {
-    const missing = sources().filter(file => !DOC.includes(`\`${file.split('/').at(-1)}\``) && !DOC.includes(`/${file.split('/').at(-1)}\``))
+    const missing = sources().filter(
+      file => !DOC.includes(`\`${file.split('/').at(-1)}\``) && !DOC.includes(`/${file.split('/').at(-1)}\``)
+    )
 
     expect(missing).to.deep.equal([])
   })
@@ -32,7 +34,9 @@ describe('docs/architecture.md', () => {
 
   it('has no circle of imports, but those of an index.ts with its own room', () => {
     const files = sources()
-    const imports = new Map(files.map(file => [file, importsOf(file).filter(other => files.includes(other) && !other.endsWith('index.ts'))]))
+    const imports = new Map(
+      files.map(file => [file, importsOf(file).filter(other => files.includes(other) && !other.endsWith('index.ts'))])
+    )
 
     // what imports nothing that is left cannot be in a circle
     while (true) {
@@ -61,7 +65,13 @@ describe('docs/architecture.md', () => {
  * From the lowest to the highest. The files of src/ itself are in no room: they use all
  * rooms, and their types may be used by all.
  */
-const LAYERS = [['address', 'net', 'runtime', 'metrics'], ['stun'], ['mapping', 'server'], ['connection', 'dial', 'listen', 'punch'], ['dcutr']]
+const LAYERS = [
+  ['address', 'net', 'runtime', 'metrics'],
+  ['stun'],
+  ['mapping', 'server'],
+  ['connection', 'dial', 'listen', 'punch'],
+  ['dcutr']
+]
 
 function layerOf (file: string): number | undefined {
   const [, room] = /^src\/(\w+)\//.exec(file) ?? []
@@ -71,5 +81,7 @@ function layerOf (file: string): number | undefined {
 }
 
 function importsOf (file: string): string[] {
-  return [...readFileSync(file, 'utf8').matchAll(/ from '(\.[^']+)'/g)].map(([, target]) => path.posix.join(path.posix.dirname(file), target))
+  return [...readFileSync(file, 'utf8').matchAll(/ from '(\.[^']+)'/g)].map(([, target]) =>
+    path.posix.join(path.posix.dirname(file), target)
+  )
 }

@@ -14,7 +14,12 @@ const RUNS = Number(process.env.RUNS ?? byExtent({ sample: 3, full: 10, report: 
  * What most homes have. Ports are preserved, because rust announces its listening port
  * as the external one. Some latency, as there always is.
  */
-const NAT = { latency: 10, mapping: 'endpoint-independent', filtering: 'address-and-port-dependent', ports: 'preserved' } as const
+const NAT = {
+  latency: 10,
+  mapping: 'endpoint-independent',
+  filtering: 'address-and-port-dependent',
+  ports: 'preserved'
+} as const
 
 /**
  * A dials B through the relay, and B starts the punch
@@ -41,10 +46,20 @@ describe('punching holes between all languages', function () {
 
     it(`${a} as A, ${b} as B, by a relay in ${relayLanguage}`, async () => {
       const { lab } = await create()
-      const relay = await startPublicPeer(lab, 'relay', '11.0.0.8', relayLanguage, { relay: true, stunServers: STUN_SERVERS })
+      const relay = await startPublicPeer(lab, 'relay', '11.0.0.8', relayLanguage, {
+        relay: true,
+        stunServers: STUN_SERVERS
+      })
       const { succeeded, times, failures } = await punchRepeatedly(lab, relay, { a, b }, NAT, runs)
 
-      report({ scenario: 'hole punch', peers: `${a} (A), ${b} (B), ${relayLanguage} relay`, attempts: runs, succeeded, median: median(times), failures: [...new Set(failures)] })
+      report({
+        scenario: 'hole punch',
+        peers: `${a} (A), ${b} (B), ${relayLanguage} relay`,
+        attempts: runs,
+        succeeded,
+        median: median(times),
+        failures: [...new Set(failures)]
+      })
 
       if (!baseline) {
         expect(succeeded / runs).to.be.at.least(0.9, failures.join('\n'))

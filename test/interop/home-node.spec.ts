@@ -52,16 +52,26 @@ describe('a home node with go-libp2p and rust-libp2p peers', function () {
   it('is confirmed by the AutoNAT v2 server of go behind an open NAT', async () => {
     const { home, server, external } = await meetAutoNAT('endpoint-independent')
 
-    expect(await server.program.waitFor('autonat', ({ address }) => address?.startsWith(external))).to.include({ response: 'OK', dial: 'OK' })
-    await home.waitFor('addresses', ({ addresses }) => addresses.some((address: string) => address.startsWith(external)))
+    expect(await server.program.waitFor('autonat', ({ address }) => address?.startsWith(external))).to.include({
+      response: 'OK',
+      dial: 'OK'
+    })
+    await home.waitFor('addresses', ({ addresses }) =>
+      addresses.some((address: string) => address.startsWith(external))
+    )
     report({ scenario: 'AutoNAT v2 confirms', peers: 'go server, js client', attempts: 1, succeeded: 1 })
   })
 
   it('is refused by the AutoNAT v2 server of go behind a filtering NAT', async () => {
     const { home, server, external } = await meetAutoNAT('address-and-port-dependent')
 
-    expect(await server.program.waitFor('autonat', ({ address }) => address?.startsWith(external), 60_000)).to.include({ response: 'OK', dial: 'E_DIAL_ERROR' })
-    expect((await home.ask('addresses')).addresses.filter((address: string) => address.startsWith(external))).to.be.empty()
+    expect(await server.program.waitFor('autonat', ({ address }) => address?.startsWith(external), 60_000)).to.include({
+      response: 'OK',
+      dial: 'E_DIAL_ERROR'
+    })
+    expect(
+      (await home.ask('addresses')).addresses.filter((address: string) => address.startsWith(external))
+    ).to.be.empty()
     report({ scenario: 'AutoNAT v2 refuses', peers: 'go server, js client', attempts: 1, succeeded: 1 })
   })
 
@@ -83,8 +93,13 @@ describe('a home node with go-libp2p and rust-libp2p peers', function () {
 
   it('dials from its listening port, as go peers and a go node in its place see it', async () => {
     const { lab } = await create()
-    const { laptop } = await buildHome(lab, 'home', '11.1.0.1', { ...FULL_CONE, filtering: 'address-and-port-dependent' })
-    const peers = await Promise.all([1, 2, 3, 4, 5].map(async i => startPublicPeer(lab, `peer${i}`, `11.0.1.${i}`, 'go')))
+    const { laptop } = await buildHome(lab, 'home', '11.1.0.1', {
+      ...FULL_CONE,
+      filtering: 'address-and-port-dependent'
+    })
+    const peers = await Promise.all(
+      [1, 2, 3, 4, 5].map(async i => startPublicPeer(lab, `peer${i}`, `11.0.1.${i}`, 'go'))
+    )
     const { home, id, external } = await startHome(laptop, {})
 
     for (const { program, address, id: peerId } of peers) {
@@ -99,15 +114,25 @@ describe('a home node with go-libp2p and rust-libp2p peers', function () {
     await go.waitFor('started')
     peers.forEach(({ address }) => { go.send('dial', { address }) })
     await go.waitFor('addresses', ({ addresses }) => addresses.some((address: string) => address.startsWith(external)))
-    report({ scenario: 'dials leave from the listening port', peers: 'js to go, and go in its place', attempts: peers.length, succeeded: peers.length })
+    report({
+      scenario: 'dials leave from the listening port',
+      peers: 'js to go, and go in its place',
+      attempts: peers.length,
+      succeeded: peers.length
+    })
   })
 })
 
 /**
  * Start a home node and wait until it has a public address
  */
-async function startHome (laptop: Host, options: PeerOptions): Promise<{ home: Program, id: string, external: string }> {
-  const home = startPeer(laptop, 'js', { stunServers: STUN_SERVERS, minReconnectInterval: 500, keepAliveInterval: 1_000, ...options })
+async function startHome (laptop: Host, options: PeerOptions): Promise<{ home: Program; id: string; external: string }> {
+  const home = startPeer(laptop, 'js', {
+    stunServers: STUN_SERVERS,
+    minReconnectInterval: 500,
+    keepAliveInterval: 1_000,
+    ...options
+  })
   const { id } = await home.waitFor('started')
 
   return { home, id, external: home.events.find(({ state }) => state === 'mapped')?.external }
@@ -126,7 +151,10 @@ async function externalAddress (home: Program, host: string): Promise<string> {
  * Wait until a peer knows another one's address
  */
 async function learned ({ program }: PublicPeer, id: string, address: string): Promise<object> {
-  return program.waitFor('identified', ({ peer, addresses }) => peer === id && addresses.some((known: string) => known.startsWith(address)))
+  return program.waitFor(
+    'identified',
+    ({ peer, addresses }) => peer === id && addresses.some((known: string) => known.startsWith(address))
+  )
 }
 
 /**
@@ -138,6 +166,12 @@ async function dialAndEcho (stranger: PublicPeer, home: Program, address: string
   expect(connection.security).to.include(security)
   expect(connection.muxer).to.equal('/yamux/1.0.0')
   expect((await stranger.program.ask('ping', { address }, 'pong')).roundTrip).to.be.greaterThan(0)
-  expect(await stranger.program.ask('echo', { address, bytes: 10 * MEBIBYTE }, 'echoed')).to.include({ bytes: 10 * MEBIBYTE, equal: true })
-  expect(await home.ask('echo', { address: `/p2p/${stranger.id}`, bytes: 10 * MEBIBYTE }, 'echoed')).to.include({ bytes: 10 * MEBIBYTE, equal: true })
+  expect(await stranger.program.ask('echo', { address, bytes: 10 * MEBIBYTE }, 'echoed')).to.include({
+    bytes: 10 * MEBIBYTE,
+    equal: true
+  })
+  expect(await home.ask('echo', { address: `/p2p/${stranger.id}`, bytes: 10 * MEBIBYTE }, 'echoed')).to.include({
+    bytes: 10 * MEBIBYTE,
+    equal: true
+  })
 }

@@ -58,7 +58,12 @@ export function network (): { create(): Promise<Internet> } {
 /**
  * A router with a host behind it
  */
-export async function buildHome (lab: Lab, name: string, address: string, nat: NATOptions & { latency?: number }): Promise<Home> {
+export async function buildHome (
+  lab: Lab,
+  name: string,
+  address: string,
+  nat: NATOptions & { latency?: number }
+): Promise<Home> {
   const router = await lab.router(`${name}-nat`, { address, ...nat })
 
   return { router, laptop: await lab.host(name, { address: '192.168.1.2', network: router }) }
@@ -78,7 +83,13 @@ export interface PublicPeer {
   address: string
 }
 
-export async function startPublicPeer (lab: Lab, name: string, address: string, language: Language, options: PeerOptions = {}): Promise<PublicPeer> {
+export async function startPublicPeer (
+  lab: Lab,
+  name: string,
+  address: string,
+  language: Language,
+  options: PeerOptions = {}
+): Promise<PublicPeer> {
   const host = await lab.host(name, { address })
   const program = startPeer(host, language, options)
   const { id } = await program.waitFor('started')

@@ -23,7 +23,9 @@ const TOOLCHAINS = { go: 'Go 1.26 or later', rust: 'Rust 1.88 or later with carg
 export function missingPeers (): string | undefined {
   const missing = (['go', 'rust'] as const).filter(language => !isExecutable(BINARIES[language]))
 
-  return missing.length === 0 ? undefined : `${missing.map(language => TOOLCHAINS[language]).join(' and ')}, then scripts/build-interop`
+  return missing.length === 0
+    ? undefined
+    : `${missing.map(language => TOOLCHAINS[language]).join(' and ')}, then scripts/build-interop`
 }
 
 /**

@@ -34,7 +34,13 @@ export interface Punches {
 /**
  * A dials B through a relay repeatedly. The routers forget everything before each punch.
  */
-export async function punchRepeatedly (lab: Lab, relay: PublicPeer, languages: { a: Language, b: Language }, nat: NATOptions & { latency: number }, times: number): Promise<Punches> {
+export async function punchRepeatedly (
+  lab: Lab,
+  relay: PublicPeer,
+  languages: { a: Language; b: Language },
+  nat: NATOptions & { latency: number },
+  times: number
+): Promise<Punches> {
   const a = await buildHome(lab, 'a', '11.1.0.1', nat)
   const b = await buildHome(lab, 'b', '11.2.0.1', nat)
   const result: Punches = { succeeded: 0, times: [], failures: [] }
@@ -57,7 +63,12 @@ export async function punchRepeatedly (lab: Lab, relay: PublicPeer, languages: {
  * @returns how long it took, in ms
  * @throws {Error} there is no direct connection that carries data
  */
-async function punch (homeA: Home, homeB: Home, relay: PublicPeer, languages: { a: Language, b: Language }): Promise<number> {
+async function punch (
+  homeA: Home,
+  homeB: Home,
+  relay: PublicPeer,
+  languages: { a: Language; b: Language }
+): Promise<number> {
   const options = { punch: true, stunServers: STUN_SERVERS, minReconnectInterval: 100 }
   const b = startPeer(homeB.laptop, languages.b, { ...options, reserve: relay.address })
   const a = startPeer(homeA.laptop, languages.a, options)
@@ -65,12 +76,19 @@ async function punch (homeA: Home, homeB: Home, relay: PublicPeer, languages: { 
   try {
     const [{ id: aId }, { id: bId }] = await Promise.all([a.waitFor('started'), b.waitFor('started')])
     a.send('dial', { address: relay.address })
-    await Promise.all([a.happened(isReady(languages.a, relay.id)), b.happened(isReady(languages.b, relay.id)), b.happened(({ event }) => event === 'reserved')])
+    await Promise.all([
+      a.happened(isReady(languages.a, relay.id)),
+      b.happened(isReady(languages.b, relay.id)),
+      b.happened(({ event }) => event === 'reserved')
+    ])
 
     a.send('dial', { address: `${relay.address}/p2p-circuit/p2p/${bId}` })
     await b.happened(isConnected(aId, true))
     const start = performance.now()
-    await Promise.all([a.happened(isConnected(bId, false), PUNCH_TIMEOUT), b.happened(isConnected(aId, false), PUNCH_TIMEOUT)])
+    await Promise.all([
+      a.happened(isConnected(bId, false), PUNCH_TIMEOUT),
+      b.happened(isConnected(aId, false), PUNCH_TIMEOUT)
+    ])
     const duration = performance.now() - start
     const echoed = await echoDirectly(languages, { a, b, aId, bId })
 

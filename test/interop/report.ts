@@ -44,7 +44,8 @@ after(async () => {
 async function page (): Promise<string> {
   const versions = await findVersions()
   const rows = results.map(({ scenario, peers, attempts, succeeded, median, failures = [] }) => {
-    return `| ${scenario} | ${peers} | ${succeeded} of ${attempts} | ${median == null ? '' : Math.round(median)} | ${failures.map(failure => failure.replaceAll('|', '\\|').slice(0, 120)).join('; ')} |`
+    return `| ${scenario} | ${peers} | ${succeeded} of ${attempts} | ${median == null ? '' : Math.round(median)} ` +
+      `| ${failures.map(failure => failure.replaceAll('|', '\\|').slice(0, 120)).join('; ')} |`
   })
 
   return `# Interoperability with go-libp2p and rust-libp2p
@@ -69,7 +70,9 @@ async function findVersions (): Promise<Record<string, string>> {
   const [goMod, cargo, ...packages] = await Promise.all([
     read('interop/go/go.mod'),
     read('interop/rust/Cargo.toml'),
-    ...['libp2p', '@libp2p/dcutr', '@libp2p/circuit-relay-v2', '@libp2p/autonat-v2'].map(async name => read(`node_modules/${name}/package.json`))
+    ...['libp2p', '@libp2p/dcutr', '@libp2p/circuit-relay-v2', '@libp2p/autonat-v2'].map(async name =>
+      read(`node_modules/${name}/package.json`)
+    )
   ])
 
   return {

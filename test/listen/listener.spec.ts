@@ -23,10 +23,24 @@ const EVENT = { timeout: 10_000 }
 describe('listener', () => {
   const { closeLater } = closesAfterEach()
 
-  async function listen (init: TCPSTUNInit = {}, address = '/ip4/127.0.0.1/tcp/0', overrides: Partial<TCPSTUNComponents> = {}): Promise<{ listener: Listener, upgrader: PlainUpgrader, statuses: MappingStatus[], addrs(): string[], port: number }> {
+  async function listen (
+    init: TCPSTUNInit = {},
+    address = '/ip4/127.0.0.1/tcp/0',
+    overrides: Partial<TCPSTUNComponents> = {}
+  ): Promise<{
+    listener: Listener
+    upgrader: PlainUpgrader
+    statuses: MappingStatus[]
+    addrs(): string[]
+    port: number
+  }> {
     const upgrader = plainUpgrader()
     const statuses: MappingStatus[] = []
-    const transport = tcpSTUN({ minReconnectInterval: 0, ...init, onMappingChange: status => { statuses.push(status) } })(components(overrides))
+    const transport = tcpSTUN({
+      minReconnectInterval: 0,
+      ...init,
+      onMappingChange: status => { statuses.push(status) }
+    })(components(overrides))
     const listener = closeLater(transport.createListener({ upgrader }))
     await listener.listen(multiaddr(address))
     const addrs = (): string[] => listener.getAddrs().map(String)
@@ -73,7 +87,11 @@ describe('listener', () => {
     server.sockets.forEach(socket => { socket.resetAndDestroy() })
     await changed
 
-    expect(addressManager.calls).to.deep.equal(['confirm /ip4/11.0.0.1/tcp/4002', 'remove /ip4/11.0.0.1/tcp/4001', 'listening'])
+    expect(addressManager.calls).to.deep.equal([
+      'confirm /ip4/11.0.0.1/tcp/4002',
+      'remove /ip4/11.0.0.1/tcp/4001',
+      'listening'
+    ])
     await listener.close()
     expect(addressManager.calls.at(-1)).to.equal('remove /ip4/11.0.0.1/tcp/4002')
   })
@@ -83,7 +101,11 @@ describe('listener', () => {
     const a = closeLater(await stunServer(() => mapped('11.0.0.1', differ ? 4002 : 4001)))
     const b = closeLater(await stunServer(() => mapped('11.0.0.1', differ ? 4003 : 4001)))
     const addressManager = recordingAddressManager()
-    const { listener, addrs } = await listen({ stunServers: [a.uri, b.uri], keepAliveInterval: 50, minReconnectInterval: 0 }, undefined, { addressManager })
+    const { listener, addrs } = await listen(
+      { stunServers: [a.uri, b.uri], keepAliveInterval: 50, minReconnectInterval: 0 },
+      undefined,
+      { addressManager }
+    )
     const withdrawn = pEvent(listener, 'listening', { ...EVENT, filter: () => addrs().length === 1 })
     differ = true
     // the address of a connection cannot change
@@ -106,7 +128,10 @@ describe('listener', () => {
   for (const [title, { error, create }] of Object.entries(HOSTILE)) {
     it(`listens all the same with a server that ${title}, and says ${error}`, async () => {
       const server = closeLater(await create())
-      const { addrs, statuses } = await listen({ stunServers: [server.uri], mappingTimeout: title === 'is silent' ? 100 : 5_000 })
+      const { addrs, statuses } = await listen({
+        stunServers: [server.uri],
+        mappingTimeout: title === 'is silent' ? 100 : 5_000
+      })
 
       expect(addrs()).to.have.lengthOf(1)
 
@@ -155,7 +180,10 @@ describe('listener', () => {
     expect(listener.getAddrs()).to.have.lengthOf(2)
   })
 
-  for (const { title, reusePort } of [{ title: 'for itself', reusePort: false }, { title: 'to share', reusePort: true }]) {
+  for (const { title, reusePort } of [
+    { title: 'for itself', reusePort: false },
+    { title: 'to share', reusePort: true }
+  ]) {
     it(`says EADDRINUSE when another listener has the port ${title}`, async () => {
       const other = closeLater(net.createServer())
       const listening = pEvent(other, 'listening', EVENT)
@@ -169,15 +197,21 @@ describe('listener', () => {
       await listening
       const { port } = other.address() as net.AddressInfo
 
-      await expect(listen({}, `/ip4/127.0.0.1/tcp/${port}`)).to.eventually.be.rejected().with.property('code', 'EADDRINUSE')
+      await expect(listen({}, `/ip4/127.0.0.1/tcp/${port}`))
+        .to.eventually.be.rejected()
+        .with.property('code', 'EADDRINUSE')
     })
   }
 
   it('says EADDRINUSE when it has the port itself', async () => {
     const { port, listener } = await listen()
 
-    await expect(listen({}, `/ip4/127.0.0.1/tcp/${port}`)).to.eventually.be.rejected().with.property('code', 'EADDRINUSE')
-    await expect(listener.listen(multiaddr('/ip4/127.0.0.1/tcp/0'))).to.eventually.be.rejected().with.property('name', 'AlreadyStartedError')
+    await expect(listen({}, `/ip4/127.0.0.1/tcp/${port}`))
+      .to.eventually.be.rejected()
+      .with.property('code', 'EADDRINUSE')
+    await expect(listener.listen(multiaddr('/ip4/127.0.0.1/tcp/0')))
+      .to.eventually.be.rejected()
+      .with.property('name', 'AlreadyStartedError')
 
     // and the port is free again when it is closed
     await listener.close()
@@ -215,7 +249,9 @@ describe('listener', () => {
       await expect(listening).to.eventually.be.rejected().with.property('name', 'AbortError')
       await closed
       expect(listener.getAddrs()).to.be.empty()
-      await expect(listener.listen(multiaddr(address))).to.eventually.be.rejected().with.property('name', 'AlreadyStartedError')
+      await expect(listener.listen(multiaddr(address)))
+        .to.eventually.be.rejected()
+        .with.property('name', 'AlreadyStartedError')
     })
   }
 
@@ -250,7 +286,9 @@ describe('listener', () => {
   }
 
   it('says ENOTFOUND for a name that does not exist', async () => {
-    await expect(listen({}, '/dns4/does-not-exist.invalid/tcp/0')).to.eventually.be.rejected().with.property('code', 'ENOTFOUND')
+    await expect(listen({}, '/dns4/does-not-exist.invalid/tcp/0'))
+      .to.eventually.be.rejected()
+      .with.property('code', 'ENOTFOUND')
   })
 
   it('dispatches close once, and has no addresses then', async () => {
@@ -281,12 +319,19 @@ describe('listener', () => {
 
   it('does not change the options it is given', async () => {
     const server = closeLater(await mapsTo('11.0.0.1', 4001))
-    const init: TCPSTUNInit = Object.freeze({ stunServers: Object.freeze([server.uri]) as string[], listenOpts: Object.freeze({}), dialOpts: Object.freeze({}) })
+    const init: TCPSTUNInit = Object.freeze({
+      stunServers: Object.freeze([server.uri]) as string[],
+      listenOpts: Object.freeze({}),
+      dialOpts: Object.freeze({})
+    })
     const upgrader = plainUpgrader()
     const transport = tcpSTUN(init)(components())
     const listener = closeLater(transport.createListener(Object.freeze({ upgrader })))
     await listener.listen(multiaddr('/ip4/127.0.0.1/tcp/0'))
-    const connection: any = await transport.dial(listener.getAddrs()[1], Object.freeze({ upgrader, signal: AbortSignal.timeout(5_000) }))
+    const connection: any = await transport.dial(
+      listener.getAddrs()[1],
+      Object.freeze({ upgrader, signal: AbortSignal.timeout(5_000) })
+    )
     await connection.close()
   })
 
@@ -301,7 +346,9 @@ describe('listener', () => {
 
     try {
       expect(node.getMultiaddrs()).to.have.lengthOf(1)
-      expect(statuses.map(status => 'reason' in status ? status.reason.name : status.state)).to.deep.equal(['STUNConnectionError'])
+      expect(statuses.map(status => ('reason' in status ? status.reason.name : status.state))).to.deep.equal([
+        'STUNConnectionError'
+      ])
     } finally {
       await node.stop()
     }
@@ -316,17 +363,34 @@ describe('listener', () => {
     const { port } = await listen({ stunServers: [] }, undefined, { logger: { forComponent: () => log } })
     // The kernel does not care whose process it is
     bindSocket({ host: '127.0.0.1', port }).listen(closeLater(net.createServer()))
-    await waitUntil('there is an error in the log', () => errors.some(text => text.startsWith(`another program listens on port ${port} too`)))
+    await waitUntil('there is an error in the log', () =>
+      errors.some(text => text.startsWith(`another program listens on port ${port} too`))
+    )
   })
 
   it('says once why there is nothing to announce, however many servers fail', async () => {
-    const servers = await Promise.all(['speaks HTTP', 'is not there', 'resets at once', 'gives a private address'].map(async title => closeLater(await HOSTILE[title].create())))
+    const servers = await Promise.all(
+      ['speaks HTTP', 'is not there', 'resets at once', 'gives a private address'].map(async title =>
+        closeLater(await HOSTILE[title].create())
+      )
+    )
     const errors: string[] = []
-    const log = Object.assign(() => {}, { error: (format: string) => { errors.push(format) }, trace: () => {}, newScope: () => log }) as any
-    const { statuses } = await listen({ stunServers: servers.map(({ uri }) => uri) }, undefined, { logger: { forComponent: () => log } })
+    const log = Object.assign(() => {}, {
+      error: (format: string) => { errors.push(format) },
+      trace: () => {},
+      newScope: () => log
+    }) as any
+    const { statuses } = await listen({ stunServers: servers.map(({ uri }) => uri) }, undefined, {
+      logger: { forComponent: () => log }
+    })
 
     expect(statuses.map(({ state }) => state)).to.deep.equal(['lost'])
-    expect(statuses[0].failures.map(({ error }) => error.name)).to.have.members(['STUNProtocolError', 'STUNConnectionError', 'STUNConnectionError', 'InvalidMappedAddressError'])
+    expect(statuses[0].failures.map(({ error }) => error.name)).to.have.members([
+      'STUNProtocolError',
+      'STUNConnectionError',
+      'STUNConnectionError',
+      'InvalidMappedAddressError'
+    ])
     expect(errors).to.have.lengthOf(1)
   })
 

@@ -25,7 +25,11 @@ describe('holding a mapping by connections', () => {
   it('takes connections that left from the listening port and pass the NAT', async () => {
     const v4 = await dialled('127.0.0.1')
     const v6 = await dialled('::1')
-    const hold = ({ connections }: { connections: ConnectionTable }, port: ListeningPort, allowPrivate = true): boolean => holdMapping(port, connections, { keepAlive: 1_000, allowPrivate })
+    const hold = (
+      { connections }: { connections: ConnectionTable },
+      port: ListeningPort,
+      allowPrivate = true
+    ): boolean => holdMapping(port, connections, { keepAlive: 1_000, allowPrivate })
 
     expect(hold(v4, { host: '0.0.0.0', port: v4.port, family: 4 })).to.equal(true)
     expect(hold(v4, { host: '127.0.0.1', port: v4.port, family: 4 })).to.equal(true)

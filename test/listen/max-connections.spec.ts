@@ -17,7 +17,9 @@ describe('connection limits', () => {
     await Promise.all(closing.splice(0).reverse().map(async close => { await close() }))
   })
 
-  async function listen (init: TCPSTUNInit): Promise<{ listener: Listener, port: number, upgraded(count: number): Promise<void> }> {
+  async function listen (
+    init: TCPSTUNInit
+  ): Promise<{ listener: Listener; port: number; upgraded(count: number): Promise<void> }> {
     const upgrader = plainUpgrader()
     const listener = tcpSTUN(init)(components()).createListener({ upgrader })
     await listener.listen(multiaddr('/ip4/127.0.0.1/tcp/0'))
@@ -49,7 +51,9 @@ describe('connection limits', () => {
   })
 
   it('stops listening at closeAbove and listens again on the same port below listenBelow', async () => {
-    const { listener, port, upgraded } = await listen({ closeServerOnMaxConnections: { closeAbove: 3, listenBelow: 2 } })
+    const { listener, port, upgraded } = await listen({
+      closeServerOnMaxConnections: { closeAbove: 3, listenBelow: 2 }
+    })
     let closes = 0
     listener.addEventListener('close', () => { closes++ })
     const sockets = [connect(port), connect(port), connect(port)]
@@ -57,7 +61,10 @@ describe('connection limits', () => {
 
     await waitUntil('nothing listens', () => listener.getAddrs().length === 0)
 
-    const refused = await pEvent<'error', NodeJS.ErrnoException>(connect(port), 'error', { ...EVENT, rejectionEvents: [] })
+    const refused = await pEvent<'error', NodeJS.ErrnoException>(connect(port), 'error', {
+      ...EVENT,
+      rejectionEvents: []
+    })
     expect(refused.code).to.equal('ECONNREFUSED')
 
     // two are left: not below the limit yet
@@ -74,7 +81,9 @@ describe('connection limits', () => {
 
   it('says when the port was taken meanwhile', async () => {
     const failed = Promise.withResolvers<NodeJS.ErrnoException>()
-    const { listener, port, upgraded } = await listen({ closeServerOnMaxConnections: { closeAbove: 1, listenBelow: 1, onListenError: failed.resolve } })
+    const { listener, port, upgraded } = await listen({
+      closeServerOnMaxConnections: { closeAbove: 1, listenBelow: 1, onListenError: failed.resolve }
+    })
     const socket = connect(port)
     await upgraded(1)
 
@@ -89,7 +98,9 @@ describe('connection limits', () => {
   })
 
   it('can be closed while it does not listen', async () => {
-    const { listener, port, upgraded } = await listen({ closeServerOnMaxConnections: { closeAbove: 1, listenBelow: 1 } })
+    const { listener, port, upgraded } = await listen({
+      closeServerOnMaxConnections: { closeAbove: 1, listenBelow: 1 }
+    })
     const closed = pEvent(connect(port), 'close', { ...EVENT, rejectionEvents: [] })
     await upgraded(1)
 

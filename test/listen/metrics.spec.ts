@@ -21,7 +21,11 @@ describe('metrics of listeners', () => {
     metrics = prometheusMetrics({ collectDefaultMetrics: false })({ logger: defaultLogger() })
   })
 
-  async function listen (transport: Transport<any>, upgrader: PlainUpgrader = plainUpgrader(), address = '/ip4/127.0.0.1/tcp/0'): Promise<{ listener: Listener, label: string, upgrader: PlainUpgrader }> {
+  async function listen (
+    transport: Transport<any>,
+    upgrader: PlainUpgrader = plainUpgrader(),
+    address = '/ip4/127.0.0.1/tcp/0'
+  ): Promise<{ listener: Listener; label: string; upgrader: PlainUpgrader }> {
     const listener = closeLater(transport.createListener({ upgrader }))
     await listener.listen(multiaddr(address))
 
@@ -34,7 +38,10 @@ describe('metrics of listeners', () => {
     const c = await listen(second)
     expect(await scrape(STATE)).to.deep.equal({ [a.label]: 1, [b.label]: 1, [c.label]: 1 })
 
-    const connection: any = await second.dial(multiaddr(`/ip4/127.0.0.1/tcp/${b.label.split(':')[1]}`), { upgrader: plainUpgrader(), signal: AbortSignal.timeout(5_000) })
+    const connection: any = await second.dial(multiaddr(`/ip4/127.0.0.1/tcp/${b.label.split(':')[1]}`), {
+      upgrader: plainUpgrader(),
+      signal: AbortSignal.timeout(5_000)
+    })
     closing.push({ close: () => connection.abort(new Error('done')) })
     await waitUntil('it is accepted', () => b.upgrader.inbound.length === 1)
     expect(await scrape(CONNECTIONS)).to.deep.equal({ [a.label]: 0, [b.label]: 1, [c.label]: 0 })

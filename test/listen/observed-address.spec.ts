@@ -19,7 +19,14 @@ describe('observed address', () => {
    * The socket is real, but connected to loopback, so its addresses are replaced by
    * those of a peer on the internet.
    */
-  async function connected ({ isShared = true, host = '11.0.0.9' }: { isShared?: boolean, host?: string } = {}): Promise<{ observe(result: IdentifyResult): ObservedAddress | undefined, shared: ListeningPort, again(): Promise<void> }> {
+  async function connected ({
+    isShared = true,
+    host = '11.0.0.9'
+  }: { isShared?: boolean; host?: string } = {}): Promise<{
+    observe(result: IdentifyResult): ObservedAddress | undefined
+    shared: ListeningPort
+    again(): Promise<void>
+  }> {
     const server = closeLater(await fakeServer(() => {}))
     const socket = net.connect(server)
     closeLater({ close: () => socket.destroy() })
@@ -48,14 +55,19 @@ describe('observed address', () => {
   function result (overrides: { observed?: string, remote?: string, direction?: string } = {}): any {
     const { observed = '/ip4/11.1.0.1/tcp/5000', remote = '/ip4/11.0.0.9/tcp/4001', direction = 'outbound' } = overrides
 
-    return { observedAddr: observed === '' ? undefined : multiaddr(observed), connection: { remoteAddr: multiaddr(remote), direction } }
+    return {
+      observedAddr: observed === '' ? undefined : multiaddr(observed),
+      connection: { remoteAddr: multiaddr(remote), direction }
+    }
   }
 
   it('is what a peer reports that was dialled from a listening port', async () => {
     const { observe, shared } = await connected()
     const expected = { port: shared, host: '11.0.0.9', external: { host: '11.1.0.1', port: 5000 } }
     expect(observe(result())).to.deep.equal(expected)
-    expect(observe(result({ observed: '/ip4/11.1.0.1/tcp/5000/p2p/12D3KooWQgZPPKBL3kZg6d44ougupt6QytBKG17MG4Dm7YbyJP9b' }))).to.deep.equal(expected)
+    expect(
+      observe(result({ observed: '/ip4/11.1.0.1/tcp/5000/p2p/12D3KooWQgZPPKBL3kZg6d44ougupt6QytBKG17MG4Dm7YbyJP9b' }))
+    ).to.deep.equal(expected)
   })
 
   it('is none where the report says nothing about the mapping', async () => {

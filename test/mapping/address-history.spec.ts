@@ -9,15 +9,28 @@ function record (addresses: string[], every: number): AddressHistory {
   return addresses.reduce((history, address, i) => recordAddress(history, address, i * every), NO_HISTORY)
 }
 
-const CASES: Array<{ title: string, addresses: string[], every?: number, isPooled: boolean }> = [
+const CASES: Array<{ title: string; addresses: string[]; every?: number; isPooled: boolean }> = [
   { title: 'one address', addresses: [A, A, A, A], isPooled: false },
   { title: 'an address that returns once', addresses: [A, B, A], isPooled: false },
   { title: 'addresses that return twice', addresses: [A, B, A, B], isPooled: true },
   { title: 'a pool of three', addresses: [A, B, C, A, B], isPooled: true },
-  { title: 'a pool with a new port for each connection', addresses: [address(1, 1), address(2, 2), address(1, 3), address(2, 4)], isPooled: true },
-  { title: 'new ports of one address', addresses: [address(1, 1), address(1, 2), address(1, 3), address(1, 4)], isPooled: false },
+  {
+    title: 'a pool with a new port for each connection',
+    addresses: [address(1, 1), address(2, 2), address(1, 3), address(2, 4)],
+    isPooled: true
+  },
+  {
+    title: 'new ports of one address',
+    addresses: [address(1, 1), address(1, 2), address(1, 3), address(1, 4)],
+    isPooled: false
+  },
   { title: 'ever new addresses', addresses: Array.from({ length: 50 }, (_, i) => address(i)), isPooled: false },
-  { title: 'addresses that return after more than five minutes', addresses: [A, B, A, B, A, B], every: RETURN_WINDOW + 1, isPooled: false }
+  {
+    title: 'addresses that return after more than five minutes',
+    addresses: [A, B, A, B, A, B],
+    every: RETURN_WINDOW + 1,
+    isPooled: false
+  }
 ]
 
 describe('address history', () => {

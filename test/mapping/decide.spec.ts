@@ -1,7 +1,8 @@
 import { expect } from 'aegir/chai'
 import { Answers } from '../../src/mapping/answers.ts'
-import { NO_MEMORY, decide } from '../../src/mapping/decide.ts'
-import type { Decision, Facts, Memory } from '../../src/mapping/decide.ts'
+import { decide } from '../../src/mapping/decide.ts'
+import { NO_MEMORY } from '../../src/mapping/decision.ts'
+import type { Decision, Facts, Memory } from '../../src/mapping/decision.ts'
 import type { HeldConnection } from '../../src/mapping/held-connection.ts'
 
 const [W, X, Y, Z] = [1, 2, 3, 4].map(i => `/ip4/11.0.0.${i}/tcp/4001`)
@@ -83,7 +84,10 @@ class Trace {
    * So many peers of different networks see an address
    */
   peersSee (external: string, count: number): this {
-    this.facts.peers = [...this.facts.peers ?? [], ...Array.from({ length: count }, (_, i) => ({ host: `12.0.${i}.1`, external }))]
+    this.facts.peers = [
+      ...(this.facts.peers ?? []),
+      ...Array.from({ length: count }, (_, i) => ({ host: `12.0.${i}.1`, external }))
+    ]
 
     return this.decide()
   }
@@ -111,7 +115,10 @@ class Trace {
     decision.expired.forEach(({ connection }) => { this.answers.forget(connection) })
     decision.reject.forEach(({ server }) => { this.drop(server, this.rejected) })
     const keep = decision.keep?.map(({ server }) => server)
-    this.answers.list().filter(({ server, isHeld }) => isHeld && keep?.includes(server) === false).forEach(({ server }) => { this.drop(server) })
+    this.answers
+      .list()
+      .filter(({ server, isHeld }) => isHeld && keep?.includes(server) === false)
+      .forEach(({ server }) => { this.drop(server) })
 
     const address = outcome.state === 'mapped' ? outcome.external : '-'
 
@@ -173,7 +180,12 @@ describe('decide', () => {
 
   describe('a lying server', () => {
     it('has no vote after it was outvoted: 1 of 3 lies, 1 of 2 honest ones stops', () => {
-      const trace = new Trace({ connecting: 1 }).says('a', X).says('l', Y).says('b', X).known({ connecting: 0 }).decide()
+      const trace = new Trace({ connecting: 1 })
+        .says('a', X)
+        .says('l', Y)
+        .says('b', X)
+        .known({ connecting: 0 })
+        .decide()
       expect(trace.announced).to.deep.equal([X])
       expect(trace.rejected).to.deep.equal(['l'])
       trace.ends('a').says('l', Y).says('l', Y).passes(2 * LIFETIME).says('l', Y)
@@ -182,7 +194,16 @@ describe('decide', () => {
     })
 
     it('is not believed when it is the last one, and believed again when it agrees', () => {
-      const trace = new Trace().says('a', X).says('b', X).says('l', Y).says('a', X).says('b', X).ends('a', 'b').says('l', Y).passes(2 * LIFETIME).says('l', Y)
+      const trace = new Trace()
+        .says('a', X)
+        .says('b', X)
+        .says('l', Y)
+        .says('a', X)
+        .says('b', X)
+        .ends('a', 'b')
+        .says('l', Y)
+        .passes(2 * LIFETIME)
+        .says('l', Y)
       expect(trace.announced).to.deep.equal([X, '-'])
       trace.says('a', Z).says('l', Z).ends('a').passes(2 * LIFETIME)
       expect(trace.announced).to.deep.equal([X, '-', Z])
@@ -203,7 +224,15 @@ describe('decide', () => {
     })
 
     it('is not believed alone when the honest server is gone for long: one voice is not enough after a contest', () => {
-      const trace = new Trace({ connecting: 1 }).says('a', X).says('l', Y).ends('a').passes(2 * LIFETIME).says('l', Y).ends('l').passes(2 * LIFETIME).says('l', Y)
+      const trace = new Trace({ connecting: 1 })
+        .says('a', X)
+        .says('l', Y)
+        .ends('a')
+        .passes(2 * LIFETIME)
+        .says('l', Y)
+        .ends('l')
+        .passes(2 * LIFETIME)
+        .says('l', Y)
       expect(trace.announced).to.deep.equal([])
     })
 
@@ -317,7 +346,12 @@ describe('decide', () => {
       const trace = new Trace().says('a', X).says('b', Y, { localHost: '10.0.0.2' })
       expect(trace.announced).to.deep.equal([X])
       expect(trace.rejected).to.be.empty()
-      expect(trace.ends('a').passes(2 * LIFETIME).says('b', Y, { localHost: '10.0.0.2' }).announced).to.deep.equal([X, Y])
+      expect(
+        trace
+          .ends('a')
+          .passes(2 * LIFETIME)
+          .says('b', Y, { localHost: '10.0.0.2' }).announced
+      ).to.deep.equal([X, Y])
     })
 
     it('that follow each other are a change, and an old contest is none any longer', () => {
@@ -355,7 +389,12 @@ describe('decide', () => {
     })
 
     it('give a voice back after a contest without a winner', () => {
-      const trace = new Trace({ connecting: 1 }).says('a', X).says('l', Y).ends('l').known({ connecting: 0 }).passes(2 * LIFETIME)
+      const trace = new Trace({ connecting: 1 })
+        .says('a', X)
+        .says('l', Y)
+        .ends('l')
+        .known({ connecting: 0 })
+        .passes(2 * LIFETIME)
       expect(trace.announced).to.deep.equal([])
       expect(trace.peersSee(X, 3).announced).to.deep.equal([X])
     })
@@ -371,7 +410,12 @@ describe('decide', () => {
     })
 
     it('stays while something else holds the mapping', () => {
-      const trace = new Trace().says('a', X).known({ isHeldOtherwise: true }).ends('a').passes(10 * LIFETIME).passes(10 * LIFETIME)
+      const trace = new Trace()
+        .says('a', X)
+        .known({ isHeldOtherwise: true })
+        .ends('a')
+        .passes(10 * LIFETIME)
+        .passes(10 * LIFETIME)
       expect(trace.announced).to.deep.equal([X])
       expect(trace.known({ isHeldOtherwise: false }).passes(LIFETIME).announced).to.deep.equal([X, '-'])
     })

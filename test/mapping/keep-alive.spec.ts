@@ -17,7 +17,9 @@ describe('keep-alive', () => {
     const longest = Math.round(1.1 * requestInterval(DEFAULT_KEEP_ALIVE_INTERVAL) / 1_000)
 
     expect(await readFile('docs/server.md', 'utf8')).to.include(`at least ${longest} s`)
-    expect(await readFile('docs/check.md', 'utf8')).to.include(`a Binding request every ${requestInterval(DEFAULT_KEEP_ALIVE_INTERVAL) / 1_000} s`)
+    expect(await readFile('docs/check.md', 'utf8')).to.include(
+      `a Binding request every ${requestInterval(DEFAULT_KEEP_ALIVE_INTERVAL) / 1_000} s`
+    )
   })
 
   describe('behind a NAT that forgets', () => {
@@ -47,12 +49,15 @@ describe('keep-alive', () => {
       expect(forgotten(initialKeepAlive(15_000), 26_000, 0).interval).to.equal(7_500)
     })
 
-    const OTHERWISE: Array<{ title: string, state(initial: KeepAlive): KeepAlive }> = [
+    const OTHERWISE: Array<{ title: string; state(initial: KeepAlive): KeepAlive }> = [
       { title: 'ended early', state: initial => forgotten(initial, 5_000, 0) },
       { title: 'ended long after its first probe', state: initial => forgotten(initial, 60_000, 0) },
       { title: 'has the same address again', state: initial => afterAnswer(afterEnd(initial, X, 15_000, 0), X, 200) },
       { title: 'is replaced much later', state: initial => afterAnswer(afterEnd(initial, X, 15_000, 0), Y, 61_000) },
-      { title: 'ended at a probe, but another one has shown the address to be the same', state: initial => afterAnswer(afterAnswer(afterEnd(initial, X, 15_000, 0), X, 100), Y, 200) }
+      {
+        title: 'ended at a probe, but another one has shown the address to be the same',
+        state: initial => afterAnswer(afterAnswer(afterEnd(initial, X, 15_000, 0), X, 100), Y, 200)
+      }
     ]
 
     for (const { title, state } of OTHERWISE) {

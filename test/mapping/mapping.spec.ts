@@ -29,9 +29,15 @@ describe('public mapping', () => {
     return bound.port
   }
 
-  async function create (stunServers: string[], init: Partial<PublicMappingInit> = {}, components: PublicMappingComponents = {}): Promise<{ mapping: PublicMapping, seen: MappingStatus[], events: string[] }> {
+  async function create (
+    stunServers: string[],
+    init: Partial<PublicMappingInit> = {},
+    components: PublicMappingComponents = {}
+  ): Promise<{ mapping: PublicMapping; seen: MappingStatus[]; events: string[] }> {
     const listener = multiaddr(`/ip4/127.0.0.1/tcp/${await listen()}`)
-    const mapping = closeLater(new PublicMapping(components, { listener, stunServers, minReconnectInterval: 0, ...init }))
+    const mapping = closeLater(
+      new PublicMapping(components, { listener, stunServers, minReconnectInterval: 0, ...init })
+    )
     const seen: MappingStatus[] = []
     const events: string[] = []
     mapping.addEventListener('status', ({ detail }) => { seen.push(detail) })
@@ -51,10 +57,16 @@ describe('public mapping', () => {
       return mapping.status
     }
 
-    return (await pEvent<'status', CustomEvent<MappingStatus>>(mapping, 'status', { ...EVENT, filter: ({ detail }) => fits(detail) })).detail
+    return (
+      await pEvent<'status', CustomEvent<MappingStatus>>(mapping, 'status', {
+        ...EVENT,
+        filter: ({ detail }) => fits(detail)
+      })
+    ).detail
   }
 
-  const external = (status: MappingStatus): string | undefined => 'external' in status ? status.external.toString() : undefined
+  const external = (status: MappingStatus): string | undefined =>
+    'external' in status ? status.external.toString() : undefined
 
   it('is mapped when the servers agree', async () => {
     const a = closeLater(await mapsTo('11.0.0.1', 4001))
@@ -149,29 +161,44 @@ describe('public mapping', () => {
       pass(ms: number): Promise<void>
     }
 
-    async function hangingUp (hosts: string[], holdTime: number, init: Partial<PublicMappingInit> = {}): Promise<Watched & { events: string[], lines: string[] }> {
+    async function hangingUp (
+      hosts: string[],
+      holdTime: number,
+      init: Partial<PublicMappingInit> = {}
+    ): Promise<Watched & { events: string[]; lines: string[] }> {
       const clock = new HeldClock()
       const lines: string[] = []
-      const log: any = Object.assign((line: string) => { lines.push(line) }, { error: () => {}, trace: () => {} })
+      const log: any = Object.assign(
+        (line: string) => { lines.push(line) },
+        { error: () => {}, trace: () => {} }
+      )
       const all: FakeServer[] = []
       const open = (): number => all.reduce((sum, { sockets }) => sum + sockets.size, 0)
       const watched = { ended: 0, fewest: Infinity }
 
       for (const host of hosts) {
-        all.push(closeLater(await fakeServer(socket => {
-          const timer = clock.setTimeout(() => {
-            watched.ended++
-            socket.resetAndDestroy()
-          }, holdTime)
-          socket.once('close', () => {
-            timer.clear()
-            watched.fewest = Math.min(watched.fewest, open())
-          })
-          answer(socket, () => mapped('11.0.0.1', 4001))
-        }, host)))
+        all.push(
+          closeLater(
+            await fakeServer(socket => {
+              const timer = clock.setTimeout(() => {
+                watched.ended++
+                socket.resetAndDestroy()
+              }, holdTime)
+              socket.once('close', () => {
+                timer.clear()
+                watched.fewest = Math.min(watched.fewest, open())
+              })
+              answer(socket, () => mapped('11.0.0.1', 4001))
+            }, host)
+          )
+        )
       }
 
-      const { mapping, events } = await create(all.map(({ uri }) => uri), { clock, minReconnectInterval: 10_000, random: () => 0.5, ...init }, { logger: { forComponent: () => log } })
+      const { mapping, events } = await create(
+        all.map(({ uri }) => uri),
+        { clock, minReconnectInterval: 10_000, random: () => 0.5, ...init },
+        { logger: { forComponent: () => log } }
+      )
       await mapping.start()
       const accepted = (): number => all.reduce((sum, { accepted }) => sum + accepted, 0)
 
@@ -232,7 +259,12 @@ describe('public mapping', () => {
   it('holds the mapping with several endpoints of one server: its OTHER-ADDRESS', async () => {
     const clock = new HeldClock()
     const b = closeLater(await mapsTo('11.0.0.1', 4001))
-    const a = closeLater(await stunServer(() => [...mapped('11.0.0.1', 4001), { type: 'OTHER-ADDRESS', address: { host: b.host, port: b.port } }]))
+    const a = closeLater(
+      await stunServer(() => [
+        ...mapped('11.0.0.1', 4001),
+        { type: 'OTHER-ADDRESS', address: { host: b.host, port: b.port } }
+      ])
+    )
     const { mapping } = await create([a.uri], { clock, minReconnectInterval: 10_000 })
     await mapping.start()
     expect(b.accepted).to.equal(0)
@@ -247,7 +279,13 @@ describe('public mapping', () => {
 
   it('holds the mapping with several endpoints of one server: its addresses in the DNS', async () => {
     const a = closeLater(await mapsTo('11.0.0.1', 4001))
-    const b = closeLater(await fakeServer(socket => { answer(socket, () => mapped('11.0.0.1', 4001)) }, '127.0.0.2', a.port))
+    const b = closeLater(
+      await fakeServer(
+        socket => { answer(socket, () => mapped('11.0.0.1', 4001)) },
+        '127.0.0.2',
+        a.port
+      )
+    )
     const dns = zoneDNS({ a: { 'stun.example': [a.host, b.host] } })
     const { mapping } = await create([`stun:stun.example:${a.port}`], { dns })
     await mapping.start()
@@ -260,10 +298,22 @@ describe('public mapping', () => {
   it('does not report a failure of an endpoint that was not configured', async () => {
     const gone = await mapsTo('11.0.0.1', 4001)
     await gone.close()
-    const a = closeLater(await stunServer(() => [...mapped('11.0.0.1', 4001), { type: 'OTHER-ADDRESS', address: { host: gone.host, port: gone.port } }]))
+    const a = closeLater(
+      await stunServer(() => [
+        ...mapped('11.0.0.1', 4001),
+        { type: 'OTHER-ADDRESS', address: { host: gone.host, port: gone.port } }
+      ])
+    )
     let failed: (() => void) | undefined
     const failure = new Promise<void>(resolve => { failed = resolve })
-    const log: any = Object.assign((line: string) => { if (line.includes('another endpoint')) { failed?.() } }, { error: () => {}, trace: () => {} })
+    const log: any = Object.assign(
+      (line: string) => {
+        if (line.includes('another endpoint')) {
+          failed?.()
+        }
+      },
+      { error: () => {}, trace: () => {} }
+    )
     const { mapping, events } = await create([a.uri], {}, { logger: { forComponent: () => log } })
     await mapping.start()
     await failure
@@ -274,7 +324,9 @@ describe('public mapping', () => {
 
   it('reports that two names are one server', async () => {
     const a = closeLater(await mapsTo('11.0.0.1', 4001))
-    const { mapping } = await create([a.uri, `stun:localhost:${a.port}`], { dns: zoneDNS({ a: { localhost: [a.host] } }) })
+    const { mapping } = await create([a.uri, `stun:localhost:${a.port}`], {
+      dns: zoneDNS({ a: { localhost: [a.host] } })
+    })
     await mapping.start()
     const status = await until(mapping, ({ failures }) => failures.length > 0)
 
@@ -458,7 +510,9 @@ describe('public mapping', () => {
       const { mapping, seen } = await create([bad.uri, good.uri])
 
       expect(external(await mapping.start())).to.equal('/ip4/11.0.0.9/tcp/4009')
-      expect(seen.map(external).filter(address => address != null && address !== '/ip4/11.0.0.9/tcp/4009')).to.be.empty()
+      expect(
+        seen.map(external).filter(address => address != null && address !== '/ip4/11.0.0.9/tcp/4009')
+      ).to.be.empty()
     })
   }
 
@@ -503,7 +557,9 @@ describe('public mapping', () => {
     })
 
     it('does not outweigh two servers that agree', async () => {
-      const servers = await Promise.all(['127.0.0.1', '127.0.0.2'].map(async host => closeLater(await stunServer(() => mapped('11.0.0.1', 4001), host))))
+      const servers = await Promise.all(
+        ['127.0.0.1', '127.0.0.2'].map(async host => closeLater(await stunServer(() => mapped('11.0.0.1', 4001), host)))
+      )
       const { mapping } = await create(servers.map(({ uri }) => uri))
       await mapping.start()
 
@@ -542,7 +598,9 @@ describe('public mapping', () => {
       // the NAT was rebooted: those three have seen what was before
       port = 4002
       server.sockets.forEach(socket => { socket.resetAndDestroy() })
-      expect(external(await until(mapping, status => external(status)?.endsWith('4002') === true))).to.equal('/ip4/11.0.0.1/tcp/4002')
+      expect(external(await until(mapping, status => external(status)?.endsWith('4002') === true))).to.equal(
+        '/ip4/11.0.0.1/tcp/4002'
+      )
     })
   })
 
@@ -571,9 +629,15 @@ describe('public mapping', () => {
   it('rejects invalid options by name', async () => {
     const listener = multiaddr('/ip4/127.0.0.1/tcp/1')
 
-    for (const [name, values] of Object.entries({ stunConnections: [0, -1, 1.5, NaN], keepAliveInterval: [0, -1, NaN, Infinity], minReconnectInterval: [-1, NaN] })) {
+    for (const [name, values] of Object.entries({
+      stunConnections: [0, -1, 1.5, NaN],
+      keepAliveInterval: [0, -1, NaN, Infinity],
+      minReconnectInterval: [-1, NaN]
+    })) {
       for (const value of values) {
-        expect(() => new PublicMapping({}, { listener, stunServers: [], [name]: value })).to.throw(Error, name).with.property('name', 'InvalidParametersError')
+        expect(() => new PublicMapping({}, { listener, stunServers: [], [name]: value }))
+          .to.throw(Error, name)
+          .with.property('name', 'InvalidParametersError')
       }
     }
   })

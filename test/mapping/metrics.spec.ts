@@ -25,7 +25,9 @@ describe('mapping metrics', () => {
   async function create (stunServers: string[]): Promise<{ mapping: PublicMapping, label: string }> {
     const { port } = closeLater(await listenShared())
     const label = `/ip4/127.0.0.1/tcp/${port}`
-    const mapping = closeLater(new PublicMapping({ metrics }, { listener: multiaddr(label), stunServers, minReconnectInterval: 0 }))
+    const mapping = closeLater(
+      new PublicMapping({ metrics }, { listener: multiaddr(label), stunServers, minReconnectInterval: 0 })
+    )
     await mapping.start()
 
     return { mapping, label }
@@ -52,7 +54,9 @@ describe('mapping metrics', () => {
   })
 
   it('have no label for what a server names as its OTHER-ADDRESS', async () => {
-    const others = await Promise.all(['127.0.0.2', '127.0.0.3'].map(async host => closeLater(await stunServer(() => mapped('11.0.0.1', 4001), host))))
+    const others = await Promise.all(
+      ['127.0.0.2', '127.0.0.3'].map(async host => closeLater(await stunServer(() => mapped('11.0.0.1', 4001), host)))
+    )
     let other = 0
     const server = closeLater(await stunServer(() => {
       const { host, port } = others[other++ % 2]
@@ -62,9 +66,14 @@ describe('mapping metrics', () => {
     await create([server.uri])
     await waitUntil('another endpoint has answered', () => others.some(({ received }) => received > 0))
     others.forEach(({ sockets }) => { sockets.forEach(socket => { socket.write('garbage') }) })
-    await waitUntil('another endpoint has failed', async () => Object.keys(await scrape('libp2p_tcp_stun_server_failures_total')).length > 0)
+    await waitUntil(
+      'another endpoint has failed',
+      async () => Object.keys(await scrape('libp2p_tcp_stun_server_failures_total')).length > 0
+    )
 
     expect(Object.keys(await scrape(ROUND_TRIP))).to.deep.equal([server.uri])
-    expect(Object.keys(await scrape('libp2p_tcp_stun_server_failures_total'))).to.satisfy((labels: string[]) => labels.every(label => label.startsWith(`${server.uri} `)))
+    expect(Object.keys(await scrape('libp2p_tcp_stun_server_failures_total'))).to.satisfy((labels: string[]) =>
+      labels.every(label => label.startsWith(`${server.uri} `))
+    )
   })
 })

@@ -16,7 +16,7 @@ const turn = async (): Promise<void> => new Promise(resolve => { setImmediate(re
 describe('network watch', () => {
   const { closeLater } = closesAfterEach()
 
-  function watch (address: () => string | undefined): { clock: HeldClock, seen: string[], controller: AbortController } {
+  function watch (address: () => string | undefined): { clock: HeldClock; seen: string[]; controller: AbortController } {
     const clock = new HeldClock()
     const seen: string[] = []
     const controller = new AbortController()
@@ -91,7 +91,12 @@ describe('network watch', () => {
       await checks(3)
     }
 
-    expect(seen.slice(2)).to.deep.equal(['11.0.0.3:3478 10.0.0.8', `11.0.0.3:3478 ${LOCAL}`, '11.0.0.3:3478 10.0.0.8', `11.0.0.3:3478 ${LOCAL}`])
+    expect(seen.slice(2)).to.deep.equal([
+      '11.0.0.3:3478 10.0.0.8',
+      `11.0.0.3:3478 ${LOCAL}`,
+      '11.0.0.3:3478 10.0.0.8',
+      `11.0.0.3:3478 ${LOCAL}`
+    ])
     controller.abort()
   })
 
@@ -133,7 +138,18 @@ describe('network watch', () => {
     let address = '127.0.0.1'
     const network: Network = { localAddress: async () => address }
     const stun = closeLater(await mapsTo('11.0.0.1', 4001))
-    const mapping = closeLater(new PublicMapping({}, { listener: multiaddr(`/ip4/0.0.0.0/tcp/${port}`), stunServers: [stun.uri], minReconnectInterval: 0, clock, network }))
+    const mapping = closeLater(
+      new PublicMapping(
+        {},
+        {
+          listener: multiaddr(`/ip4/0.0.0.0/tcp/${port}`),
+          stunServers: [stun.uri],
+          minReconnectInterval: 0,
+          clock,
+          network
+        }
+      )
+    )
     const events: string[] = []
     mapping.addEventListener('changed', () => { events.push('changed') })
     mapping.addEventListener('lost', () => { events.push('lost') })

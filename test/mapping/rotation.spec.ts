@@ -2,7 +2,11 @@ import { expect } from 'aegir/chai'
 import { nextRenewal } from '../../src/mapping/rotation.ts'
 
 describe('rotation', () => {
-  const connection = (since: number, holdTime?: number, chance = 0): { since: number, holdTime?: number, chance: number } => ({ since, holdTime, chance })
+  const connection = (
+    since: number,
+    holdTime?: number,
+    chance = 0
+  ): { since: number; holdTime?: number; chance: number } => ({ since, holdTime, chance })
 
   it('never replaces the only connection', () => {
     expect(nextRenewal([])).to.equal(undefined)
@@ -20,7 +24,9 @@ describe('rotation', () => {
   })
 
   it('replaces the connection that is due first', () => {
-    expect(nextRenewal([connection(1_000, 60_000), connection(0, 120_000), connection(0, 60_000)])?.connection).to.deep.equal(connection(0, 60_000))
+    expect(
+      nextRenewal([connection(1_000, 60_000), connection(0, 120_000), connection(0, 60_000)])?.connection
+    ).to.deep.equal(connection(0, 60_000))
   })
 
   it('always has a connection, through days of servers that hang up', () => {

@@ -39,7 +39,12 @@ describe('server pool', () => {
 
   it('gives untried servers in random order, each once', () => {
     const orders = new Set(Array.from({ length: 200 }, () => {
-      const pool = new ServerPool({ servers: [A, B, C].map(parseSTUNURI), minReconnectInterval: 0, keepAliveInterval: 0, random: Math.random })
+      const pool = new ServerPool({
+        servers: [A, B, C].map(parseSTUNURI),
+        minReconnectInterval: 0,
+        keepAliveInterval: 0,
+        random: Math.random
+      })
 
       return takeAll(pool).map(({ uri }) => uri.uri).join(' ')
     }))
@@ -161,7 +166,8 @@ describe('server pool', () => {
 
   describe('other endpoints of a server', () => {
     const other = (i: number): { host: string, port: number } => ({ host: '11.0.0.2', port: 3478 + i })
-    const uris = (pool: ServerPool, now: number, count: number): Array<string | undefined> => Array.from({ length: count }, () => pool.take(now)?.uri.uri)
+    const uris = (pool: ServerPool, now: number, count: number): Array<string | undefined> =>
+      Array.from({ length: count }, () => pool.take(now)?.uri.uri)
 
     it('come after all configured servers, and count towards the interval of theirs', () => {
       const pool = create(0.5, [A, B])

@@ -26,7 +26,8 @@ describe('an earlier connection from the same port', () => {
     const earlier = bindSocket({ host: '127.0.0.1', port }).connect(server)
     await pEvent(earlier, 'connect')
     const metrics = prometheusMetrics({ collectDefaultMetrics: false })({ logger: defaultLogger() })
-    const failures = async (): Promise<number> => (await scrape('libp2p_tcp_stun_server_failures_total'))[`${server.uri} STUNConnectionError`]
+    const failures = async (): Promise<number> =>
+      (await scrape('libp2p_tcp_stun_server_failures_total'))[`${server.uri} STUNConnectionError`]
     const mapping = closeLater(new PublicMapping({ metrics }, {
       listener: multiaddr(`/ip4/127.0.0.1/tcp/${port}`),
       stunServers: [server.uri],

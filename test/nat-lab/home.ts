@@ -83,7 +83,14 @@ export async function setUpHome (lab: Lab, init: HomeInit): Promise<Home> {
   }
 
   const stranger = (await lab.host('stranger', { address: '11.0.0.99' })).run('dialler')
-  const router = await lab.router('router', { address: '11.1.0.1', filtering: 'endpoint-independent', ports: 'random', timeout: NAT_TIMEOUT, latency, ...nat })
+  const router = await lab.router('router', {
+    address: '11.1.0.1',
+    filtering: 'endpoint-independent',
+    ports: 'random',
+    timeout: NAT_TIMEOUT,
+    latency,
+    ...nat
+  })
   const laptop = await lab.host('laptop', { address: '192.168.1.2', network: router })
   const program = laptop.run(name, {
     ...(name === 'node' ? { listen: ['/ip4/0.0.0.0/tcp/4001'] } : {}),
@@ -137,9 +144,25 @@ export async function startServer (host: Host, kind: ServerKind): Promise<Progra
   validateServer(kind)
 
   if ('coturn' in kind) {
-    const coturn = host.exec('sh', ['-c', '"$@" & pid=$!; cat > /dev/null; kill $pid', 'coturn', 'turnserver',
-      '-v', '-n', '--no-cli', '--no-udp', '--no-tls', '--no-dtls', '--log-file=stdout', '--simple-log',
-      `--listening-ip=${address}`, `--relay-ip=${address}`, '--listening-port=3478', `--pidfile=/run/${host.name}.pid`, `--max-allocate-timeout=${kind.coturn}`])
+    const coturn = host.exec('sh', [
+      '-c',
+      '"$@" & pid=$!; cat > /dev/null; kill $pid',
+      'coturn',
+      'turnserver',
+      '-v',
+      '-n',
+      '--no-cli',
+      '--no-udp',
+      '--no-tls',
+      '--no-dtls',
+      '--log-file=stdout',
+      '--simple-log',
+      `--listening-ip=${address}`,
+      `--relay-ip=${address}`,
+      '--listening-port=3478',
+      `--pidfile=/run/${host.name}.pid`,
+      `--max-allocate-timeout=${kind.coturn}`
+    ])
     await coturn.waitFor('line', ({ text }) => text.includes('TCP listener opened'))
 
     return coturn

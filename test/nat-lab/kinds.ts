@@ -31,7 +31,10 @@ export interface Kind {
 
 const EI: Behaviour[] = ['endpoint-independent']
 
-const single = (ports: NATOptions['ports']): Kind['build'] => async (lab, name, address, nat) => lab.router(name, { address, ports, ...nat })
+const single =
+  (ports: NATOptions['ports']): Kind['build'] =>
+    async (lab, name, address, nat) =>
+      lab.router(name, { address, ports, ...nat })
 
 /**
  * A home router that admits everything, behind a carrier NAT with the given options
@@ -42,62 +45,72 @@ const carrier = (ports: NATOptions['ports']): Kind['build'] => async (lab, name,
   return lab.router(`${name}-h`, { address: '100.64.0.2', network, filtering: 'endpoint-independent', ports })
 }
 
-export const KINDS: Kind[] = [{
-  title: 'IPv4, one NAT, ports preserved',
-  version: 4,
-  mappings: EI,
-  build: single('preserved'),
-  home: '192.168.1.2',
-  ports: 'preserved'
-}, {
-  title: 'IPv4, one NAT, ports computed',
-  version: 4,
-  mappings: BEHAVIOURS,
-  build: single('hashed'),
-  home: '192.168.1.2',
-  ports: 'changed'
-}, {
-  title: 'IPv4, one NAT, ports random',
-  version: 4,
-  mappings: BEHAVIOURS,
-  build: single('random'),
-  home: '192.168.1.2',
-  ports: 'changed'
-}, {
-  title: 'IPv4, carrier NAT behind a home NAT, ports preserved',
-  version: 4,
-  mappings: EI,
-  build: carrier('preserved'),
-  home: '192.168.1.2',
-  ports: 'preserved'
-}, {
-  title: 'IPv4, carrier NAT behind a home NAT, ports computed',
-  version: 4,
-  mappings: BEHAVIOURS,
-  build: carrier('hashed'),
-  home: '192.168.1.2',
-  ports: 'changed'
-}, {
-  title: 'IPv6, NAT66, ports preserved',
-  version: 6,
-  mappings: EI,
-  build: single('preserved'),
-  home: 'fd00:1::2',
-  ports: 'preserved'
-}, {
-  title: 'IPv6, NAT66, ports computed',
-  version: 6,
-  mappings: BEHAVIOURS,
-  build: single('hashed'),
-  home: 'fd00:1::2',
-  ports: 'changed'
-}, {
-  title: 'IPv6, firewall without NAT',
-  version: 6,
-  mappings: EI,
-  build: async (lab, name, address, { filtering }) => lab.firewall(name, { address, filtering, lan: `2a10:0:0:${address.split(':').at(-1)}::1/64` }),
-  ports: 'preserved'
-}]
+export const KINDS: Kind[] = [
+  {
+    title: 'IPv4, one NAT, ports preserved',
+    version: 4,
+    mappings: EI,
+    build: single('preserved'),
+    home: '192.168.1.2',
+    ports: 'preserved'
+  },
+  {
+    title: 'IPv4, one NAT, ports computed',
+    version: 4,
+    mappings: BEHAVIOURS,
+    build: single('hashed'),
+    home: '192.168.1.2',
+    ports: 'changed'
+  },
+  {
+    title: 'IPv4, one NAT, ports random',
+    version: 4,
+    mappings: BEHAVIOURS,
+    build: single('random'),
+    home: '192.168.1.2',
+    ports: 'changed'
+  },
+  {
+    title: 'IPv4, carrier NAT behind a home NAT, ports preserved',
+    version: 4,
+    mappings: EI,
+    build: carrier('preserved'),
+    home: '192.168.1.2',
+    ports: 'preserved'
+  },
+  {
+    title: 'IPv4, carrier NAT behind a home NAT, ports computed',
+    version: 4,
+    mappings: BEHAVIOURS,
+    build: carrier('hashed'),
+    home: '192.168.1.2',
+    ports: 'changed'
+  },
+  {
+    title: 'IPv6, NAT66, ports preserved',
+    version: 6,
+    mappings: EI,
+    build: single('preserved'),
+    home: 'fd00:1::2',
+    ports: 'preserved'
+  },
+  {
+    title: 'IPv6, NAT66, ports computed',
+    version: 6,
+    mappings: BEHAVIOURS,
+    build: single('hashed'),
+    home: 'fd00:1::2',
+    ports: 'changed'
+  },
+  {
+    title: 'IPv6, firewall without NAT',
+    version: 6,
+    mappings: EI,
+    build: async (lab, name, address, { filtering }) =>
+      lab.firewall(name, { address, filtering, lan: `2a10:0:0:${address.split(':').at(-1)}::1/64` }),
+    ports: 'preserved'
+  }
+]
 
 /**
  * The address of a host in a network of a kind

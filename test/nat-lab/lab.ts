@@ -169,7 +169,9 @@ export class Lab {
 
     try {
       await lab.addNetwork(lab.internet)
-      await lab.namespaces.run(`ip -n internet -6 addr add ${CORE}/${INTERNET_PREFIX[6]} dev br0 nodad; ip netns exec internet sysctl -q -w net.ipv6.conf.all.forwarding=1`)
+      await lab.namespaces.run(
+        `ip -n internet -6 addr add ${CORE}/${INTERNET_PREFIX[6]} dev br0 nodad; ip netns exec internet sysctl -q -w net.ipv6.conf.all.forwarding=1`
+      )
     } catch (err) {
       await lab.close()
       throw err
@@ -188,18 +190,24 @@ export class Lab {
     await this.addNamespace(name)
     await this.join(name, 'eth0', network, address, latency)
 
-    const sh = async (script: string, input?: string): Promise<string> => this.namespaces.run(script, { namespace: name, input })
-    const exec = (command: string, args: string[], cwd?: string): Program => this.start(`${path.basename(args[0] ?? command)} in ${name}`, name, command, args, cwd)
+    const sh = async (script: string, input?: string): Promise<string> =>
+      this.namespaces.run(script, { namespace: name, input })
+    const exec = (command: string, args: string[], cwd?: string): Program =>
+      this.start(`${path.basename(args[0] ?? command)} in ${name}`, name, command, args, cwd)
     const host: Host = {
       name,
       address,
       exec,
-      run: (program, init = {}) => exec(process.execPath, [path.join(FOLDER, 'programs', `${program}.js`), JSON.stringify(init)]),
+      run: (program, init = {}) =>
+        exec(process.execPath, [path.join(FOLDER, 'programs', `${program}.js`), JSON.stringify(init)]),
       freeze: async () => {
-        await sh('nft -f -', 'table inet frozen {\n chain in { type filter hook input priority -300; policy drop; }\n chain out { type filter hook output priority -300; policy drop; }\n}\n')
+        await sh(
+          'nft -f -',
+          'table inet frozen {\n chain in { type filter hook input priority -300; policy drop; }\n chain out { type filter hook output priority -300; policy drop; }\n}\n'
+        )
       },
       thaw: async () => { await sh('nft delete table inet frozen') },
-      renumber: async (next) => {
+      renumber: async next => {
         await sh(`ip addr del ${host.address}/${prefixOf(network, host.address)} dev eth0`)
         await this.addAddress(name, 'eth0', network, next)
         host.address = next
@@ -217,13 +225,26 @@ export class Lab {
    *
    * @throws {RangeError} an option is invalid; the message names it
    */
-  async router (name: string, { address, network = this.internet, latency = 0, lan = isIPv6(address) ? 'fd00:1::1/64' : '192.168.1.1/24', ...options }: NATOptions & Place & { lan?: string }): Promise<Router> {
+  async router (
+    name: string,
+    {
+      address,
+      network = this.internet,
+      latency = 0,
+      lan = isIPv6(address) ? 'fd00:1::1/64' : '192.168.1.1/24',
+      ...options
+    }: NATOptions & Place & { lan?: string }
+  ): Promise<Router> {
     const nat = validateNATOptions(options)
-    const box = await this.box(name, { address, network, latency }, lan, nat.timeout, () => natRuleset(nat, router.address))
+    const box = await this.box(name, { address, network, latency }, lan, nat.timeout, () =>
+      natRuleset(nat, router.address)
+    )
     const router: Router = {
       ...box,
       renumber: async next => {
-        await this.namespaces.run(`ip addr del ${router.address}/${prefixOf(network, router.address)} dev wan`, { namespace: name })
+        await this.namespaces.run(`ip addr del ${router.address}/${prefixOf(network, router.address)} dev wan`, {
+          namespace: name
+        })
         router.address = next
         await this.addAddress(name, 'wan', network, next)
         await router.reboot()
@@ -242,10 +263,17 @@ export class Lab {
    *
    * @throws {RangeError} an option is invalid; the message names it
    */
-  async firewall (name: string, { address, network = this.internet, latency = 0, lan, ...options }: FilteringOptions & Place & { lan: string }): Promise<Firewall> {
+  async firewall (
+    name: string,
+    { address, network = this.internet, latency = 0, lan, ...options }: FilteringOptions & Place & { lan: string }
+  ): Promise<Firewall> {
     const filter = validateFilteringOptions(options)
-    const box = await this.box(name, { address, network, latency }, lan, filter.timeout, () => firewallRuleset(filter, address))
-    await this.namespaces.run(`ip -6 route add ${lan.replace(/[\da-f]+\//, '/')} via ${address}`, { namespace: network.name })
+    const box = await this.box(name, { address, network, latency }, lan, filter.timeout, () =>
+      firewallRuleset(filter, address)
+    )
+    await this.namespaces.run(`ip -6 route add ${lan.replace(/[\da-f]+\//, '/')} via ${address}`, {
+      namespace: network.name
+    })
     await box.reboot()
 
     return box
@@ -269,16 +297,25 @@ export class Lab {
     return program
   }
 
-  private async box (name: string, place: Required<Place>, lan: string, timeout: number, rules: () => string): Promise<Firewall> {
+  private async box (
+    name: string,
+    place: Required<Place>,
+    lan: string,
+    timeout: number,
+    rules: () => string
+  ): Promise<Firewall> {
     this.check(name, place)
     const [gateway, prefix] = lan.split('/')
 
     if (isIP(gateway) !== isIP(place.address) || !(Number(prefix) > 0)) {
-      throw new RangeError(`lan must be an address of the same IP version and the length of its prefix, like 192.168.1.1/24, not ${lan}`)
+      throw new RangeError(
+        `lan must be an address of the same IP version and the length of its prefix, like 192.168.1.1/24, not ${lan}`
+      )
     }
 
     const network: Network = { name: `${name}-lan`, prefix: { [isIP(gateway)]: Number(prefix) }, gateway }
-    const sh = async (script: string, input?: string): Promise<string> => this.namespaces.run(script, { namespace: name, input })
+    const sh = async (script: string, input?: string): Promise<string> =>
+      this.namespaces.run(script, { namespace: name, input })
 
     await this.addNetwork(network)
     await this.addNamespace(name)
@@ -293,9 +330,13 @@ export class Lab {
       reboot: async () => {
         await sh('nft -f -', `flush ruleset\n${rules()}\n${COUNTERS}`)
         // conntrack forgets connections after the same time as the rules
-        await sh(`conntrack -F 2>/dev/null; sysctl -q -w net.netfilter.nf_conntrack_tcp_timeout_established=${timeout} 2>/dev/null || true`)
+        await sh(
+          `conntrack -F 2>/dev/null; sysctl -q -w net.netfilter.nf_conntrack_tcp_timeout_established=${timeout} 2>/dev/null || true`
+        )
       },
-      unplug: async () => { await sh('ip link set wan down') },
+      unplug: async () => {
+        await sh('ip link set wan down')
+      },
       plug: async () => {
         await sh('ip link set wan up')
         // the kernel has removed it together with the line
@@ -333,7 +374,9 @@ export class Lab {
    */
   private async addNamespace (name: string): Promise<void> {
     this.names.add(name)
-    await this.namespaces.run(`ip netns add ${name}; ip -n ${name} link set lo up; ip netns exec ${name} sysctl -q -w net.ipv6.conf.default.dad_transmits=0 net.ipv6.conf.all.accept_dad=0 net.ipv4.tcp_congestion_control=reno`)
+    await this.namespaces.run(
+      `ip netns add ${name}; ip -n ${name} link set lo up; ip netns exec ${name} sysctl -q -w net.ipv6.conf.default.dad_transmits=0 net.ipv6.conf.all.accept_dad=0 net.ipv4.tcp_congestion_control=reno`
+    )
   }
 
   /**
@@ -354,29 +397,36 @@ export class Lab {
       await this.namespaces.run(`ip link add ${port} netns ${network.name} type veth peer name ${device} netns ${name}`)
     } else {
       const line = `line${this.joined}`
-      await this.namespaces.run([
-        `ip netns add ${line}`,
-        // it must not send packets of its own
-        `ip netns exec ${line} sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1`,
-        `ip link add near netns ${line} type veth peer name ${device} netns ${name}`,
-        `ip link add ${port} netns ${network.name} type veth peer name far netns ${line}`,
-        `ip -n ${line} link set near up; ip -n ${line} link set far up`,
-        `ip netns exec ${line} ethtool -K near tso off gso off gro off tx off >/dev/null; ip netns exec ${line} ethtool -K far tso off gso off gro off tx off >/dev/null`
-      ].join('; '))
+      await this.namespaces.run(
+        [
+          `ip netns add ${line}`,
+          // it must not send packets of its own
+          `ip netns exec ${line} sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1`,
+          `ip link add near netns ${line} type veth peer name ${device} netns ${name}`,
+          `ip link add ${port} netns ${network.name} type veth peer name far netns ${line}`,
+          `ip -n ${line} link set near up; ip -n ${line} link set far up`,
+          `ip netns exec ${line} ethtool -K near tso off gso off gro off tx off >/dev/null; ip netns exec ${line} ethtool -K far tso off gso off gro off tx off >/dev/null`
+        ].join('; ')
+      )
       await this.start(`line of ${name}`, line, 'python3', [LINE, 'near', 'far', String(latency)]).waitFor('ready')
     }
 
-    await this.namespaces.run([
-      // a line forwards frames unchanged: they need real checksums, and whole packets
-      `ip netns exec ${name} ethtool -K ${device} tx off tso off gso off gro off >/dev/null`,
-      `ip -n ${network.name} link set ${port} master br0 up`,
-      `ip -n ${name} link set ${device} up`
-    ].join('; '))
+    await this.namespaces.run(
+      [
+        // a line forwards frames unchanged: they need real checksums, and whole packets
+        `ip netns exec ${name} ethtool -K ${device} tx off tso off gso off gro off >/dev/null`,
+        `ip -n ${network.name} link set ${port} master br0 up`,
+        `ip -n ${name} link set ${device} up`
+      ].join('; ')
+    )
     await this.addAddress(name, device, network, address)
   }
 
   private async addAddress (name: string, device: string, network: Network, address: string): Promise<void> {
-    await this.namespaces.run(`ip addr add ${address}/${prefixOf(network, address)} dev ${device} ${isIPv6(address) ? 'nodad' : ''}`, { namespace: name })
+    await this.namespaces.run(
+      `ip addr add ${address}/${prefixOf(network, address)} dev ${device} ${isIPv6(address) ? 'nodad' : ''}`,
+      { namespace: name }
+    )
 
     if (address !== network.gateway) {
       await this.addRoute(name, network, address)
@@ -387,7 +437,9 @@ export class Lab {
     const gateway = network.gateway ?? (isIPv6(address) ? CORE : undefined)
 
     if (gateway != null) {
-      await this.namespaces.run(`ip ${isIPv6(address) ? '-6 ' : ''}route replace default via ${gateway}`, { namespace: name })
+      await this.namespaces.run(`ip ${isIPv6(address) ? '-6 ' : ''}route replace default via ${gateway}`, {
+        namespace: name
+      })
     }
   }
 }

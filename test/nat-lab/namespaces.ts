@@ -38,7 +38,16 @@ export class Namespaces {
     }
 
     // a private /run/netns: names of namespaces are files
-    const holder = spawn('unshare', [...unshareArgs(support.privileges), 'sh', '-c', 'mount -t tmpfs none /run && mkdir -p /run/netns && echo ready && exec cat'], { env: { ...process.env, PATH: LAB_PATH } })
+    const holder = spawn(
+      'unshare',
+      [
+        ...unshareArgs(support.privileges),
+        'sh',
+        '-c',
+        'mount -t tmpfs none /run && mkdir -p /run/netns && echo ready && exec cat'
+      ],
+      { env: { ...process.env, PATH: LAB_PATH } }
+    )
     const stderr: string[] = []
     holder.stderr.on('data', chunk => { stderr.push(String(chunk)) })
 
@@ -46,10 +55,19 @@ export class Namespaces {
       await pEvent(holder.stdout, 'data', { timeout: 10_000, rejectionEvents: ['close', 'error'] })
     } catch (err: any) {
       holder.kill()
-      throw new LabError(`Could not create the laboratory's namespaces: ${stderr.join('').trim() || String(err?.message ?? 'unshare ended')}`)
+      throw new LabError(
+        `Could not create the laboratory's namespaces: ${stderr.join('').trim() || String(err?.message ?? 'unshare ended')}`
+      )
     }
 
-    return new Namespaces(holder, ['--target', String(holder.pid), ...(support.privileges === 'root' ? [] : ['--user', '--preserve-credentials']), '--net', '--mount', '--'])
+    return new Namespaces(holder, [
+      '--target',
+      String(holder.pid),
+      ...(support.privileges === 'root' ? [] : ['--user', '--preserve-credentials']),
+      '--net',
+      '--mount',
+      '--'
+    ])
   }
 
   /**
@@ -57,7 +75,7 @@ export class Namespaces {
    *
    * @throws {LabError} with the first command that failed, and its error output
    */
-  async run (script: string, options: { namespace?: string, input?: string } = {}): Promise<string> {
+  async run (script: string, options: { namespace?: string; input?: string } = {}): Promise<string> {
     const child = this.spawn('sh', ['-ec', script], options)
     const stdout: string[] = []
     const stderr: string[] = []
@@ -68,7 +86,9 @@ export class Namespaces {
     const code = await pEvent(child, 'close', { timeout: 30_000 })
 
     if (code !== 0) {
-      throw new LabError(`Failed${options.namespace == null ? '' : ` in ${options.namespace}`}: ${script}${options.input == null ? '' : `\n${options.input}`}\n${stderr.join('').trim()}`)
+      throw new LabError(
+        `Failed${options.namespace == null ? '' : ` in ${options.namespace}`}: ${script}${options.input == null ? '' : `\n${options.input}`}\n${stderr.join('').trim()}`
+      )
     }
 
     return stdout.join('')
@@ -77,10 +97,17 @@ export class Namespaces {
   /**
    * Start a program in a network namespace
    */
-  spawn (command: string, args: string[], { namespace, cwd }: { namespace?: string, cwd?: string } = {}): ChildProcessWithoutNullStreams {
+  spawn (
+    command: string,
+    args: string[],
+    { namespace, cwd }: { namespace?: string; cwd?: string } = {}
+  ): ChildProcessWithoutNullStreams {
     const inside = namespace == null ? [] : ['ip', 'netns', 'exec', namespace]
 
-    return spawn('nsenter', [...this.enter, ...inside, command, ...args], { cwd, env: { ...process.env, PATH: LAB_PATH } })
+    return spawn('nsenter', [...this.enter, ...inside, command, ...args], {
+      cwd,
+      env: { ...process.env, PATH: LAB_PATH }
+    })
   }
 
   async close (): Promise<void> {

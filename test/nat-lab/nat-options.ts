@@ -84,7 +84,9 @@ export function validateNATOptions (options: NATOptions): Required<NATOptions> {
   }
 
   if (hairpin && mapping !== 'endpoint-independent') {
-    throw new RangeError(`hairpin needs endpoint-independent mapping, with ${mapping} mapping a port belongs to one destination`)
+    throw new RangeError(
+      `hairpin needs endpoint-independent mapping, with ${mapping} mapping a port belongs to one destination`
+    )
   }
 
   return { mapping, ports, hairpin, ...validateFilteringOptions(options) }

@@ -30,7 +30,11 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
   // address and port
   const allowed = {
     'endpoint-independent': { type: 'inet_service', out: 'tcp sport', in: 'tcp dport' },
-    'address-dependent': { type: `inet_service . ${type}`, out: `tcp sport . ${ip} daddr`, in: `tcp dport . ${ip} saddr` },
+    'address-dependent': {
+      type: `inet_service . ${type}`,
+      out: `tcp sport . ${ip} daddr`,
+      in: `tcp dport . ${ip} saddr`
+    },
     'address-and-port-dependent': undefined
   }[filtering]
 
@@ -38,7 +42,11 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
   // the inner address: two do not fit into the registers of nftables.
   const inner = isIPv6(wan)
     ? { type: 'inet_service', before: 'tcp sport', after: 'ct original proto-src' }
-    : { type: `${type} . inet_service`, before: `${ip} saddr . tcp sport`, after: `ct original ${ip} saddr . ct original proto-src` }
+    : {
+        type: `${type} . inet_service`,
+        before: `${ip} saddr . tcp sport`,
+        after: `ct original ${ip} saddr . ct original proto-src`
+      }
   const outer = {
     'endpoint-independent': { type: '', key: '' },
     'address-dependent': { type: ` . ${type}`, key: ` . ${ip} daddr` },
@@ -54,7 +62,8 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
     random: [`snat ${to}:${key.before} map @mapped`, `snat ${to}:${FIRST_PORT}-${FIRST_PORT + PORT_COUNT - 1} random`]
   }[ports]
 
-  const learn = (map: string, key: string, value: string): string => `oifname "wan" meta l4proto tcp ct direction original update @${map} { ${key} timeout ${timeout}s : ${value} }`
+  const learn = (map: string, key: string, value: string): string =>
+    `oifname "wan" meta l4proto tcp ct direction original update @${map} { ${key} timeout ${timeout}s : ${value} }`
   const lines = (all: Array<string | false>): string => all.filter(line => line !== false).join('\n    ')
 
   return `table ${ip} nat {
@@ -66,8 +75,10 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
   chain prerouting {
     type nat hook prerouting priority dstnat
     ${lines([
-      allowed != null && `iifname "wan" ${ip} daddr ${wan} meta l4proto tcp dnat ${ip} to ${allowed.in} map @allowed_host : ${allowed.in} map @allowed_port`,
-      hairpin && `iifname "lan" ${ip} daddr ${wan} meta l4proto tcp dnat ${ip} to tcp dport map @inside_host : tcp dport map @inside_port`
+      allowed != null &&
+        `iifname "wan" ${ip} daddr ${wan} meta l4proto tcp dnat ${ip} to ${allowed.in} map @allowed_host : ${allowed.in} map @allowed_port`,
+      hairpin &&
+        `iifname "lan" ${ip} daddr ${wan} meta l4proto tcp dnat ${ip} to tcp dport map @inside_host : tcp dport map @inside_port`
     ])}
   }
   chain learn {
@@ -113,9 +124,17 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
 export function firewallRuleset (options: Required<FilteringOptions>, wan: string): string {
   const { filtering, timeout, unsolicited } = options
   const { ip, type } = words(wan)
-  const allowed: Record<Behaviour, { type: string, out: string, in: string } | undefined> = {
-    'endpoint-independent': { type: `${type} . inet_service`, out: `${ip} saddr . tcp sport`, in: `${ip} daddr . tcp dport` },
-    'address-dependent': { type: `${type} . inet_service . ${type}`, out: `${ip} saddr . tcp sport . ${ip} daddr`, in: `${ip} daddr . tcp dport . ${ip} saddr` },
+  const allowed: Record<Behaviour, { type: string; out: string; in: string } | undefined> = {
+    'endpoint-independent': {
+      type: `${type} . inet_service`,
+      out: `${ip} saddr . tcp sport`,
+      in: `${ip} daddr . tcp dport`
+    },
+    'address-dependent': {
+      type: `${type} . inet_service . ${type}`,
+      out: `${ip} saddr . tcp sport . ${ip} daddr`,
+      in: `${ip} daddr . tcp dport . ${ip} saddr`
+    },
     'address-and-port-dependent': undefined
   }
   const rule = allowed[filtering]

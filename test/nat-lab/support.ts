@@ -18,7 +18,8 @@ const TOOLS = {
 /**
  * Whether this machine can run a laboratory, and what is missing otherwise
  */
-export type LabSupport = { supported: true, privileges: 'root' | 'user-namespace' } | { supported: false, missing: string }
+export type LabSupport =
+  { supported: true; privileges: 'root' | 'user-namespace' } | { supported: false; missing: string }
 
 /**
  * The PATH, and where Debian installs commands for root
@@ -47,12 +48,19 @@ function findSupport (): LabSupport {
   const privileges = process.getuid?.() === 0 ? 'root' : 'user-namespace'
 
   try {
-    execFileSync('unshare', [...unshareArgs(privileges), 'sh', '-c', 'ip link add veth0 type veth peer name veth1 && nft add table ip t'], {
-      env: { ...process.env, PATH: LAB_PATH },
-      stdio: 'pipe'
-    })
+    execFileSync(
+      'unshare',
+      [...unshareArgs(privileges), 'sh', '-c', 'ip link add veth0 type veth peer name veth1 && nft add table ip t'],
+      {
+        env: { ...process.env, PATH: LAB_PATH },
+        stdio: 'pipe'
+      }
+    )
   } catch (err: any) {
-    return { supported: false, missing: `permission to create network namespaces (as root, or with unprivileged user namespaces): ${String(err.stderr ?? err.message).trim()}` }
+    return {
+      supported: false,
+      missing: `permission to create network namespaces (as root, or with unprivileged user namespaces): ${String(err.stderr ?? err.message).trim()}`
+    }
   }
 
   return { supported: true, privileges }

@@ -44,7 +44,8 @@ describe('a public address that changes', function () {
     return home
   }
 
-  const isAnnounced = (addresses: string[], external: string): boolean => addresses.some(address => address.startsWith(`${external}/`) || address === external)
+  const isAnnounced = (addresses: string[], external: string): boolean =>
+    addresses.some(address => address.startsWith(`${external}/`) || address === external)
 
   async function reaches ({ stranger }: Home, external: string): Promise<boolean> {
     return (await stranger.ask('probe', toEndpoint(external))).failure == null
@@ -53,7 +54,10 @@ describe('a public address that changes', function () {
   /**
    * A stock peer in the same network, with a direct connection to the home
    */
-  async function meetNeighbour (lab: Awaited<ReturnType<typeof create>>, { router, laptop, program }: Home): Promise<Program> {
+  async function meetNeighbour (
+    lab: Awaited<ReturnType<typeof create>>,
+    { router, laptop, program }: Home
+  ): Promise<Program> {
     const host = await lab.host('neighbour', { address: '192.168.1.3', network: router })
     const neighbour = host.run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'] })
     await neighbour.waitFor('started')
@@ -64,11 +68,27 @@ describe('a public address that changes', function () {
     return neighbour
   }
 
-  const CHANGES: Array<{ title: string, latency: number, happens(home: Home): Promise<void> }> = [
-    { title: 'The router is rebooted', latency: 0, happens: async ({ router }) => { await router.reboot() } },
-    { title: 'The router is rebooted', latency: 25, happens: async ({ router }) => { await router.reboot() } },
-    { title: 'The router gets another address', latency: 0, happens: async ({ router }) => { await router.renumber('11.1.0.77') } },
-    { title: 'The router gets another address', latency: 25, happens: async ({ router }) => { await router.renumber('11.1.0.77') } }
+  const CHANGES: Array<{ title: string; latency: number; happens(home: Home): Promise<void> }> = [
+    {
+      title: 'The router is rebooted',
+      latency: 0,
+      happens: async ({ router }) => { await router.reboot() }
+    },
+    {
+      title: 'The router is rebooted',
+      latency: 25,
+      happens: async ({ router }) => { await router.reboot() }
+    },
+    {
+      title: 'The router gets another address',
+      latency: 0,
+      happens: async ({ router }) => { await router.renumber('11.1.0.77') }
+    },
+    {
+      title: 'The router gets another address',
+      latency: 25,
+      happens: async ({ router }) => { await router.renumber('11.1.0.77') }
+    }
   ]
 
   for (const { title, latency, happens } of CHANGES) {
@@ -106,7 +126,9 @@ describe('a public address that changes', function () {
     const lab = await create()
     const home = await setUpHome(lab, { servers: [KEEPING, KEEPING], program: 'node' })
     const { program, servers, stranger, external } = home
-    const outside = (await lab.host('outside', { address: '11.0.0.9' })).run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'] })
+    const outside = (await lab.host('outside', { address: '11.0.0.9' })).run('node', {
+      listen: ['/ip4/0.0.0.0/tcp/4001']
+    })
     const { id } = await outside.waitFor('started')
     program.send('dial', { address: `/ip4/11.0.0.9/tcp/4001/p2p/${id}` })
     await program.waitFor('dialled')
@@ -116,7 +138,7 @@ describe('a public address that changes', function () {
 
     await Promise.all(servers.map(async ({ program }) => program.stop()))
     await stranger.ask('aim', toEndpoint(external))
-    const dials = 10 * FAST.keepAliveInterval / 50
+    const dials = (10 * FAST.keepAliveInterval) / 50
     await stranger.waitFor('progress', progress => progress.dials >= dials, 60_000)
     const { lost } = await stranger.ask('cease')
     const title = 'All servers gone for 10 keep-alive intervals, one outgoing connection lives'
@@ -144,7 +166,10 @@ describe('a public address that changes', function () {
     it(`the home gets another local address, ${program}: a new mapping without a restart`, async () => {
       const home = await setUp({ program })
       await home.laptop.renumber('192.168.1.7')
-      const { external } = await home.program.waitFor('mapping', ({ state, local }) => state === 'mapped' && local === '/ip4/192.168.1.7/tcp/4001')
+      const { external } = await home.program.waitFor(
+        'mapping',
+        ({ state, local }) => state === 'mapped' && local === '/ip4/192.168.1.7/tcp/4001'
+      )
       expect(external).to.not.equal(home.external)
       expect(await reaches(home, external)).to.equal(true)
     })
@@ -156,7 +181,9 @@ describe('a public address that changes', function () {
     const { length } = servers[0].program.events
     await servers[0].program.waitFor('binding', () => servers[0].program.events.length > length + 2)
     await program.ask('addresses')
-    const lists: string[][] = program.events.filter(({ addresses }) => addresses != null).map(({ addresses }) => addresses)
+    const lists: string[][] = program.events
+      .filter(({ addresses }) => addresses != null)
+      .map(({ addresses }) => addresses)
     expect(lists.length).to.be.at.least(2)
     expect(lists.filter(addresses => isAnnounced(addresses, external))).to.be.empty()
     expect(externalAddresses(program)).to.deep.equal([external])

@@ -6,7 +6,10 @@ import { KINDS, cellsOf, homeAddress } from '../nat-lab/kinds.ts'
 import type { Host, Lab, NATOptions, Network, Program, ProgramEvent } from '../nat-lab/index.ts'
 import type { Kind } from '../nat-lab/kinds.ts'
 
-const COMMAND = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../../packages/tcp-stun/dist/src/cli/index.js')
+const COMMAND = path.join(
+  path.dirname(fileURLToPath(import.meta.url)),
+  '../../../packages/tcp-stun/dist/src/cli/index.js'
+)
 
 /**
  * Two servers with two ports each, and a helper that no home has contacted
@@ -48,7 +51,14 @@ describe('tcp-stun check', function () {
       }
 
       const host = await lab.host(`helper${version}`, { address: HELPER[version] })
-      await serve(host, 'helper', '--listen', `${bracket(HELPER[version])}:4001`, '--stun-listen', `${bracket(HELPER[version])}:3478`)
+      await serve(
+        host,
+        'helper',
+        '--listen',
+        `${bracket(HELPER[version])}:4001`,
+        '--stun-listen',
+        `${bracket(HELPER[version])}:3478`
+      )
     }
   })
 
@@ -72,8 +82,15 @@ describe('tcp-stun check', function () {
               return
             }
 
-            expect(report).to.include(filtering === 'endpoint-independent' ? { verdict: 'anyone', exitCode: 0 } : { verdict: 'hole-punching', exitCode: 6 })
-            expect(report.external.startsWith(`${bracket(nat ? external : home.address)}:`)).to.equal(true, report.external)
+            expect(report).to.include(
+              filtering === 'endpoint-independent'
+                ? { verdict: 'anyone', exitCode: 0 }
+                : { verdict: 'hole-punching', exitCode: 6 }
+            )
+            expect(report.external.startsWith(`${bracket(nat ? external : home.address)}:`)).to.equal(
+              true,
+              report.external
+            )
             expect(family).to.include({ portPreserved: kind.ports === 'preserved' })
           })
         }
@@ -87,7 +104,11 @@ describe('tcp-stun check', function () {
     it('inconclusive, when no peer outside was asked', async () => {
       const { home } = await behind(CONE, { filtering: 'endpoint-independent' })
 
-      expect(await check(home, ...servers(4))).to.include({ verdict: 'inconclusive', because: 'not-asked', exitCode: 5 })
+      expect(await check(home, ...servers(4))).to.include({
+        verdict: 'inconclusive',
+        because: 'not-asked',
+        exitCode: 5
+      })
     })
 
     it('inconclusive, when the peer that dialled in had been contacted before', async () => {
@@ -100,7 +121,15 @@ describe('tcp-stun check', function () {
 
     it('asks the server on the host of the helper last, so that the helper is a stranger', async () => {
       const { home } = await behind(CONE, { filtering: 'address-dependent' })
-      const report = await check(home, '--server', `stun:${HELPER[4]}`, '--server', `stun:${SERVERS[4][0]}`, '--helper', `${HELPER[4]}:4001`)
+      const report = await check(
+        home,
+        '--server',
+        `stun:${HELPER[4]}`,
+        '--server',
+        `stun:${SERVERS[4][0]}`,
+        '--helper',
+        `${HELPER[4]}:4001`
+      )
 
       expect(report).to.include({ verdict: 'hole-punching' })
       expect(report.families[0].mapping).to.equal('endpoint-independent')
@@ -116,7 +145,15 @@ describe('tcp-stun check', function () {
 
     it('no-address, when no server answers', async () => {
       const { home } = await behind(CONE, {})
-      const report = await check(home, '--server', `stun:${SERVERS[4][0]}:9`, '--server', 'stun:11.0.0.200', '--timeout', '3000')
+      const report = await check(
+        home,
+        '--server',
+        `stun:${SERVERS[4][0]}:9`,
+        '--server',
+        'stun:11.0.0.200',
+        '--timeout',
+        '3000'
+      )
 
       expect(report).to.include({ verdict: 'no-address', because: 'no-answer', exitCode: 3 })
       expect(report.families[0].failures).to.have.lengthOf(2)
@@ -128,7 +165,14 @@ describe('tcp-stun check', function () {
 
     for (const hairpin of [true, false]) {
       it(`that hairpinning ${hairpin ? 'works' : 'does not'}`, async () => {
-        const { home } = await behind({ ...CONE, build: async (lab, name, address) => lab.router(name, { address, hairpin, filtering: 'endpoint-independent' }) }, {})
+        const { home } = await behind(
+          {
+            ...CONE,
+            build: async (lab, name, address) =>
+              lab.router(name, { address, hairpin, filtering: 'endpoint-independent' })
+          },
+          {}
+        )
         const report = await check(home, ...servers(4))
 
         expect(report.families[0].hairpin).to.equal(hairpin ? 'works' : 'fails')
@@ -136,10 +180,21 @@ describe('tcp-stun check', function () {
     }
 
     it('the address of a carrier at the machine itself', async () => {
-      const { home } = await behind({ ...CONE, home: '100.64.0.2', build: async (lab, name, address) => lab.router(name, { address, lan: '100.64.0.1/24' }) }, {})
+      const { home } = await behind(
+        {
+          ...CONE,
+          home: '100.64.0.2',
+          build: async (lab, name, address) => lab.router(name, { address, lan: '100.64.0.1/24' })
+        },
+        {}
+      )
       const report = await check(home, ...servers(4))
 
-      expect(report.families[0].carrierNAT).to.deep.equal({ seen: 'yes', evidence: 'local-address', address: '100.64.0.2' })
+      expect(report.families[0].carrierNAT).to.deep.equal({
+        seen: 'yes',
+        evidence: 'local-address',
+        address: '100.64.0.2'
+      })
     })
 
     it('a carrier by a server that is inside its network', async () => {
@@ -156,7 +211,11 @@ describe('tcp-stun check', function () {
       expect(outer).to.have.property('address', '100.64.0.2')
       const report = await check(home, ...servers(4), '--server', 'stun:100.64.0.9')
 
-      expect(report.families[0].carrierNAT).to.deep.equal({ seen: 'yes', evidence: 'server-inside', address: '100.64.0.2' })
+      expect(report.families[0].carrierNAT).to.deep.equal({
+        seen: 'yes',
+        evidence: 'server-inside',
+        address: '100.64.0.2'
+      })
       expect(report.families[0].failures).to.have.lengthOf(1)
       expect(report.families[0].mapping).to.equal('endpoint-independent')
     })
@@ -167,7 +226,16 @@ describe('tcp-stun check', function () {
       await liar.run('stun-server', { host: '11.0.0.20', lie: { host: '11.9.9.9', port: 9 } }).waitFor('listening')
       const brief = await lab.host('brief', { address: '11.0.0.21' })
       await brief.run('stun-server', { host: '11.0.0.21', hangUp: 1_000 }).waitFor('listening')
-      const report = await check(home, ...servers(4), '--server', 'stun:11.0.0.20', '--server', 'stun:11.0.0.21', '--hold', '3')
+      const report = await check(
+        home,
+        ...servers(4),
+        '--server',
+        'stun:11.0.0.20',
+        '--server',
+        'stun:11.0.0.21',
+        '--hold',
+        '3'
+      )
       const held = Object.fromEntries(report.families[0].held.map(({ server, ended }: any) => [server, ended]))
 
       expect(report.families[0].dissenters).to.deep.equal(['stun:11.0.0.20'])

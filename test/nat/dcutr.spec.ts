@@ -13,7 +13,15 @@ const TIMES = Number(process.env.RUNS ?? 3)
 /**
  * With how many addresses we may be made to dial
  */
-const MISBEHAVIOURS: Record<Misbehaviour, number> = { rubbish: 0, oversized: 0, private: 0, silent: 0, 'no-sync': 1, 'hang-up': 0, thousand: 8 }
+const MISBEHAVIOURS: Record<Misbehaviour, number> = {
+  rubbish: 0,
+  oversized: 0,
+  private: 0,
+  silent: 0,
+  'no-sync': 1,
+  'hang-up': 0,
+  thousand: 8
+}
 const ROLES = ['answers', 'asks']
 
 describe('DCUtR service', function () {
@@ -58,7 +66,9 @@ describe('DCUtR service', function () {
         }
 
         await ours.happened(isConnected(partnerId, true))
-        expect(await ours.happened(({ event }) => event === 'hole-punch:failure', ALL_ATTEMPTS)).to.include({ peer: partnerId })
+        expect(await ours.happened(({ event }) => event === 'hole-punch:failure', ALL_ATTEMPTS)).to.include({
+          peer: partnerId
+        })
         // no more than the addresses of each attempt, and the kernel's repetitions
         const { other, toPartner } = await countedSYNs(homes.a.laptop)
         expect(other).to.equal(0)

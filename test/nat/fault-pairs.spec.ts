@@ -43,7 +43,14 @@ const DIAL_INTERVAL = 20
 const CONCURRENCY = 12
 
 const NAT_FAULTS: NATFault[] = ['reboot', 'new address']
-const SERVER_FAULTS: ServerFault[] = ['lie', 'stop', 'freeze', 'hang up after each reply', 'hang up after a while', 'flood']
+const SERVER_FAULTS: ServerFault[] = [
+  'lie',
+  'stop',
+  'freeze',
+  'hang up after each reply',
+  'hang up after a while',
+  'flood'
+]
 const FAULTS = [...SERVER_FAULTS, ...NAT_FAULTS]
 type Fault = ServerFault | NATFault
 
@@ -79,7 +86,10 @@ const isNATFault = (fault: Fault): fault is NATFault => NAT_FAULTS.some(name => 
 async function run (servers: number, pair: [Fault, Fault]): Promise<Result> {
   const nat = new ScriptedNAT(NAT_TIMEOUT)
   // two liars do not know of each other
-  const all = Array.from({ length: servers }, (_, i) => new ScriptedServer(nat, { host: '11.66.66.66', port: 6_000 + i }))
+  const all = Array.from(
+    { length: servers },
+    (_, i) => new ScriptedServer(nat, { host: '11.66.66.66', port: 6_000 + i })
+  )
   const uris = await Promise.all(all.map(async (server, i) => server.listen(`127.0.0.${i + 1}`)))
   const listener = net.createServer()
   const listening = pEvent(listener, 'listening')
@@ -92,7 +102,8 @@ async function run (servers: number, pair: [Fault, Fault]): Promise<Result> {
     keepAliveInterval: KEEP_ALIVE,
     minReconnectInterval: KEEP_ALIVE / 10
   })
-  const announced = (): string | undefined => 'external' in mapping.status ? mapping.status.external.toString() : undefined
+  const announced = (): string | undefined =>
+    'external' in mapping.status ? mapping.status.external.toString() : undefined
   const lies: string[] = []
   const honest = new Set<string>()
   const result: Result = { servers, pair, dials: 0, lost: 0, recovery: 0, isHeld: false, isRecoverable: false, lies }
@@ -108,7 +119,10 @@ async function run (servers: number, pair: [Fault, Fault]): Promise<Result> {
   try {
     note()
     await mapping.start()
-    await waitUntil('two servers hold the mapping', () => 'servers' in mapping.status && mapping.status.servers.length === 2)
+    await waitUntil(
+      'two servers hold the mapping',
+      () => 'servers' in mapping.status && mapping.status.servers.length === 2
+    )
     // the first server that a fault has is one that is connected
     const targets = all.toSorted((a, b) => Number(b.holds) - Number(a.holds))
 
@@ -122,7 +136,8 @@ async function run (servers: number, pair: [Fault, Fault]): Promise<Result> {
     }
 
     result.isHeld = all.some(({ holds }) => holds)
-    const isHonest = (i: number): boolean => i >= pair.length || isNATFault(pair[i]) || ['hang up after each reply', 'hang up after a while'].includes(pair[i])
+    const isHonest = (i: number): boolean =>
+      i >= pair.length || isNATFault(pair[i]) || ['hang up after each reply', 'hang up after a while'].includes(pair[i])
     result.isRecoverable = targets.filter((_, i) => isHonest(i)).length > pair.filter(fault => fault === 'lie').length
     const start = performance.now()
 
@@ -146,7 +161,9 @@ async function run (servers: number, pair: [Fault, Fault]): Promise<Result> {
 }
 
 function pairs (): Array<{ servers: number, pair: [Fault, Fault] }> {
-  return [2, 3, 4].flatMap(servers => FAULTS.flatMap((a, i) => FAULTS.slice(i).map(b => ({ servers, pair: [a, b] as [Fault, Fault] }))))
+  return [2, 3, 4].flatMap(servers =>
+    FAULTS.flatMap((a, i) => FAULTS.slice(i).map(b => ({ servers, pair: [a, b] as [Fault, Fault] })))
+  )
 }
 
 const title = (pair: Fault[]): string => pair.join(', ')
@@ -174,11 +191,15 @@ describe('pairs of faults', function () {
   })
 
   after(async () => {
-    const find = (servers: number, pair: Fault[]): Result | undefined => results.find(result => result.servers === servers && title(result.pair) === title(pair))
+    const find = (servers: number, pair: Fault[]): Result | undefined =>
+      results.find(result => result.servers === servers && title(result.pair) === title(pair))
     const titles = [...new Set(sample.map(({ pair }) => title(pair)))]
     await report.table('nat-matrix.md', 'pairs', [
       ['what', '2 servers', '3 servers', '4 servers'],
-      ...titles.map(name => [name, ...[2, 3, 4].map(servers => describeResult(find(servers, name.split(', ') as Fault[])))])
+      ...titles.map(name => [
+        name,
+        ...[2, 3, 4].map(servers => describeResult(find(servers, name.split(', ') as Fault[])))
+      ])
     ])
   })
 

@@ -52,7 +52,12 @@ describe('a mapping that never drops', function () {
    * Dial the home node while something happens to it. No dial is lost, and its
    * address stays.
    */
-  async function dialWhile (title: string, home: Home, happens: (home: Home) => Promise<void>, addresses = [home.external]): Promise<void> {
+  async function dialWhile (
+    title: string,
+    home: Home,
+    happens: (home: Home) => Promise<void>,
+    addresses = [home.external]
+  ): Promise<void> {
     const { stranger, program, external } = home
     await stranger.ask('aim', toEndpoint(external))
     await happens(home)
@@ -69,7 +74,11 @@ describe('a mapping that never drops', function () {
    */
   async function intervals ({ stranger }: Home, count: number): Promise<void> {
     const from = stranger.events.findLast(({ event }) => event === 'progress')?.dials ?? 0
-    await stranger.waitFor('progress', ({ dials }) => dials >= from + count * 1_000 / DIAL_INTERVAL, count * 2_000 + 30_000)
+    await stranger.waitFor(
+      'progress',
+      ({ dials }) => dials >= from + (count * 1_000) / DIAL_INTERVAL,
+      count * 2_000 + 30_000
+    )
   }
 
   const renewals = async (program: Program, count: number): Promise<void> => {
@@ -111,12 +120,32 @@ describe('a mapping that never drops', function () {
   /**
    * What may happen to one of two servers
    */
-  const FAULTS: Array<{ title: string, servers: ServerKind[], happens(home: Home): Promise<void> }> = [
-    { title: 'stops', servers: [KEEPING, KEEPING], happens: async ({ servers }) => { await servers[0].program.stop() } },
-    { title: 'stops, the other hangs up after 2 s', servers: [KEEPING, ...hangingUp(1)], happens: async ({ servers }) => { await servers[0].program.stop() } },
-    { title: 'freezes', servers: [KEEPING, KEEPING], happens: async ({ servers }) => { await servers[0].host.freeze() } },
-    { title: 'freezes, coturn', servers: [COTURN_LONG, COTURN_LONG], happens: async ({ servers }) => { await servers[0].host.freeze() } },
-    { title: 'stops, coturn', servers: [COTURN_LONG, COTURN_LONG], happens: async ({ servers }) => { await servers[0].program.stop() } },
+  const FAULTS: Array<{ title: string; servers: ServerKind[]; happens(home: Home): Promise<void> }> = [
+    {
+      title: 'stops',
+      servers: [KEEPING, KEEPING],
+      happens: async ({ servers }) => { await servers[0].program.stop() }
+    },
+    {
+      title: 'stops, the other hangs up after 2 s',
+      servers: [KEEPING, ...hangingUp(1)],
+      happens: async ({ servers }) => { await servers[0].program.stop() }
+    },
+    {
+      title: 'freezes',
+      servers: [KEEPING, KEEPING],
+      happens: async ({ servers }) => { await servers[0].host.freeze() }
+    },
+    {
+      title: 'freezes, coturn',
+      servers: [COTURN_LONG, COTURN_LONG],
+      happens: async ({ servers }) => { await servers[0].host.freeze() }
+    },
+    {
+      title: 'stops, coturn',
+      servers: [COTURN_LONG, COTURN_LONG],
+      happens: async ({ servers }) => { await servers[0].program.stop() }
+    },
     { title: 'hangs up after each reply', servers: [{ hangUp: 'after-reply' }, KEEPING], happens: async () => {} }
   ]
 
@@ -144,14 +173,19 @@ describe('a mapping that never drops', function () {
   it('one of three servers lies from the start', async () => {
     const home = await setUp({ servers: [{ lie: LIE }, KEEPING, KEEPING] })
     await dialWhile('One of three servers lies from the start', home, async () => { await intervals(home, 10) })
-    expect(lastMapping(home.program).failures).to.deep.include({ server: 'stun:11.0.0.1', name: 'DisagreeingServerError' })
+    expect(lastMapping(home.program).failures).to.deep.include({
+      server: 'stun:11.0.0.1',
+      name: 'DisagreeingServerError'
+    })
   })
 
   it('one of three servers begins to lie', async () => {
     const home = await setUp({ servers: [{ lie: null }, KEEPING, KEEPING], options: { stunConnections: 3 } })
     await dialWhile('One of three servers begins to lie', home, async ({ servers: [{ program }] }) => {
       await program.ask('lie', { lie: LIE })
-      await home.program.waitFor('mapping', ({ failures }) => failures.some(({ name }: any) => name === 'ContradictoryServerError'))
+      await home.program.waitFor('mapping', ({ failures }) =>
+        failures.some(({ name }: any) => name === 'ContradictoryServerError')
+      )
       await intervals(home, 10)
     })
   })
@@ -185,7 +219,11 @@ describe('a mapping that never drops', function () {
     // mapping
     await stranger.ask('probe', toEndpoint(external))
     const start = home.servers[0].program.events.length
-    await home.servers[0].program.waitFor('binding', () => home.servers[0].program.events.length - start >= timeouts / 2, 4_000 * timeouts)
+    await home.servers[0].program.waitFor(
+      'binding',
+      () => home.servers[0].program.events.length - start >= timeouts / 2,
+      4_000 * timeouts
+    )
     const { failure } = await stranger.ask('probe', toEndpoint(external))
     figures.push({ title, value: failure ?? 'reached', target: 'reached', reached: failure == null })
     expect(failure).to.equal(undefined)
@@ -200,20 +238,30 @@ describe('a mapping that never drops', function () {
 
   const forgetful = byExtent({ sample: it.skip, full: it, report: it })
 
-  forgetful('the router forgets after 10 s of silence, and the keep-alive interval is 15 s: it is shortened, and no dial is lost then', async () => {
-    const home = await setUp({ servers: [KEEPING, KEEPING], timeout: 10, options: { keepAliveInterval: 15_000 } })
-    await home.program.waitFor('mapping', ({ keepAliveInterval }) => keepAliveInterval === 7_500, 60_000)
-    const { external } = await home.program.happened(({ event, state, external }) => event === 'mapping' && state === 'mapped' && external !== home.external)
-    await dialWhile('A router that forgets after 10 s, after the keep-alive interval of 15 s was shortened', { ...home, external }, async () => {
-      await intervals(home, 45)
-    }, [home.external, external])
-  })
+  forgetful(
+    'the router forgets after 10 s of silence, and the keep-alive interval is 15 s: it is shortened, and no dial ' +
+      'is lost then',
+    async () => {
+      const home = await setUp({ servers: [KEEPING, KEEPING], timeout: 10, options: { keepAliveInterval: 15_000 } })
+      await home.program.waitFor('mapping', ({ keepAliveInterval }) => keepAliveInterval === 7_500, 60_000)
+      const { external } = await home.program.happened(
+        ({ event, state, external }) => event === 'mapping' && state === 'mapped' && external !== home.external
+      )
+      await dialWhile(
+        'A router that forgets after 10 s, after the keep-alive interval of 15 s was shortened',
+        { ...home, external },
+        async () => { await intervals(home, 45) },
+        [home.external, external]
+      )
+    }
+  )
 
   /**
    * Until the router has forgotten the home's port
    */
   async function intervalsOfSilence ({ router }: Home): Promise<void> {
-    const isKnown = async (): Promise<boolean> => (await router.sh('nft list map ip nat allowed_port')).includes('expires')
+    const isKnown = async (): Promise<boolean> =>
+      (await router.sh('nft list map ip nat allowed_port')).includes('expires')
 
     await waitUntil('the router has forgotten the port', async () => !(await isKnown()), 60_000)
   }

@@ -44,21 +44,94 @@ const STOCK: Side = { nat: RESTRICTED, options: { stock: true } }
 
 const CELLS: Cell[] = [
   ...[0, 20, 100].flatMap(latency => [
-    { title: `plain DCUtR, ${latency} ms one way`, a: { nat: RESTRICTED, options: PLAIN }, b: { nat: RESTRICTED, options: PLAIN }, latency, expected: 9.8, within: 6_000 },
-    { title: `an early dial on A's side, ${latency} ms one way`, a: { nat: RESTRICTED }, b: { nat: RESTRICTED, options: PLAIN }, latency, expected: 9.8, within: 6 * 2 * latency + 200 }
+    {
+      title: `plain DCUtR, ${latency} ms one way`,
+      a: { nat: RESTRICTED, options: PLAIN },
+      b: { nat: RESTRICTED, options: PLAIN },
+      latency,
+      expected: 9.8,
+      within: 6_000
+    },
+    {
+      title: `an early dial on A's side, ${latency} ms one way`,
+      a: { nat: RESTRICTED },
+      b: { nat: RESTRICTED, options: PLAIN },
+      latency,
+      expected: 9.8,
+      within: 6 * 2 * latency + 200
+    }
   ]),
   { title: 'early dials on both sides', a: { nat: RESTRICTED }, b: { nat: RESTRICTED }, latency: 20, expected: 9.8 },
-  { title: 'address-dependent filtering', a: { nat: { ...RESTRICTED, filtering: 'address-dependent' } }, b: { nat: { ...RESTRICTED, filtering: 'address-dependent' } }, latency: 20, expected: 9.8 },
-  { title: 'computed ports', a: { nat: { ...RESTRICTED, ports: 'hashed' } }, b: { nat: { ...RESTRICTED, ports: 'hashed' } }, latency: 20, expected: 9.8 },
-  { title: 'a carrier NAT before the home of A', a: { nat: { ...RESTRICTED, carrier: true } }, b: { nat: RESTRICTED }, latency: 20, expected: 9.8 },
-  { title: 'a carrier NAT before the home of B, computed ports', a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, ports: 'hashed', carrier: true } }, latency: 20, expected: 9.8 },
-  { title: 'IPv6, firewalls and no NAT, plain DCUtR', a: { nat: FIREWALL, options: PLAIN }, b: { nat: FIREWALL, options: PLAIN }, latency: 20, sample: 2, expected: 9.8 },
-  { title: "IPv6, firewalls and no NAT, an early dial on A's side", a: { nat: FIREWALL }, b: { nat: FIREWALL, options: PLAIN }, latency: 20, sample: 2, expected: 9.8 },
-  { title: 'B admits every peer', a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, filtering: 'endpoint-independent' } }, latency: 20, sample: 2, expected: 9.8 },
+  {
+    title: 'address-dependent filtering',
+    a: { nat: { ...RESTRICTED, filtering: 'address-dependent' } },
+    b: { nat: { ...RESTRICTED, filtering: 'address-dependent' } },
+    latency: 20,
+    expected: 9.8
+  },
+  {
+    title: 'computed ports',
+    a: { nat: { ...RESTRICTED, ports: 'hashed' } },
+    b: { nat: { ...RESTRICTED, ports: 'hashed' } },
+    latency: 20,
+    expected: 9.8
+  },
+  {
+    title: 'a carrier NAT before the home of A',
+    a: { nat: { ...RESTRICTED, carrier: true } },
+    b: { nat: RESTRICTED },
+    latency: 20,
+    expected: 9.8
+  },
+  {
+    title: 'a carrier NAT before the home of B, computed ports',
+    a: { nat: RESTRICTED },
+    b: { nat: { ...RESTRICTED, ports: 'hashed', carrier: true } },
+    latency: 20,
+    expected: 9.8
+  },
+  {
+    title: 'IPv6, firewalls and no NAT, plain DCUtR',
+    a: { nat: FIREWALL, options: PLAIN },
+    b: { nat: FIREWALL, options: PLAIN },
+    latency: 20,
+    sample: 2,
+    expected: 9.8
+  },
+  {
+    title: "IPv6, firewalls and no NAT, an early dial on A's side",
+    a: { nat: FIREWALL },
+    b: { nat: FIREWALL, options: PLAIN },
+    latency: 20,
+    sample: 2,
+    expected: 9.8
+  },
+  {
+    title: 'B admits every peer',
+    a: { nat: RESTRICTED },
+    b: { nat: { ...RESTRICTED, filtering: 'endpoint-independent' } },
+    latency: 20,
+    sample: 2,
+    expected: 9.8
+  },
   // without any latency the two SYNs hardly ever meet
   ...[5, 20, 100].flatMap(latency => [
-    { title: `plain DCUtR, both routers reset a stranger's SYN, ${latency} ms one way`, a: { nat: RESETTING, options: PLAIN }, b: { nat: RESETTING, options: PLAIN }, latency, sample: 2, expected: 9.8 },
-    { title: `an early dial on A's side, both routers reset a stranger's SYN, ${latency} ms one way`, a: { nat: RESETTING }, b: { nat: RESETTING, options: PLAIN }, latency, sample: 2, expected: 9.8 }
+    {
+      title: `plain DCUtR, both routers reset a stranger's SYN, ${latency} ms one way`,
+      a: { nat: RESETTING, options: PLAIN },
+      b: { nat: RESETTING, options: PLAIN },
+      latency,
+      sample: 2,
+      expected: 9.8
+    },
+    {
+      title: `an early dial on A's side, both routers reset a stranger's SYN, ${latency} ms one way`,
+      a: { nat: RESETTING },
+      b: { nat: RESETTING, options: PLAIN },
+      latency,
+      sample: 2,
+      expected: 9.8
+    }
   ])
 ]
 
@@ -68,7 +141,8 @@ describe('hole punching', function () {
   const { create } = laboratory('each')
   const figures: Figure[] = []
   // `RUNS=50 npm run test:nat`
-  const timesOf = ({ sample = 5 }: Cell): number => Number(process.env.RUNS ?? byExtent({ sample: Math.min(2, sample), full: sample, report: 50 }))
+  const timesOf = ({ sample = 5 }: Cell): number =>
+    Number(process.env.RUNS ?? byExtent({ sample: Math.min(2, sample), full: sample, report: 50 }))
 
   after(async () => { await report.figures('hole-punching.md', 'punches', figures) })
 
@@ -91,14 +165,17 @@ describe('hole punching', function () {
       }
 
       const median = durations.sort((a, b) => a - b)[Math.floor(durations.length / 2)]
-      const reached = durations.length >= Math.floor(cell.expected * times / 10) && (cell.within == null || median <= cell.within)
+      const reached =
+        durations.length >= Math.floor((cell.expected * times) / 10) && (cell.within == null || median <= cell.within)
       figures.push({
         title: cell.title,
         value: `${durations.length} of ${times}, median ${Math.round(median)} ms`,
-        target: `${Math.floor(cell.expected * times / 10)} of ${times}${cell.within == null ? '' : `, ${cell.within} ms`}`,
+        target: `${Math.floor((cell.expected * times) / 10)} of ${times}${cell.within == null ? '' : `, ${cell.within} ms`}`,
         reached
       })
-      process.stdout.write(`      ${durations.length} of ${times}, median ${Math.round(median)} ms\n${failures.map(failure => `        ${failure}\n`).join('')}`)
+      process.stdout.write(
+        `      ${durations.length} of ${times}, median ${Math.round(median)} ms\n${failures.map(failure => `        ${failure}\n`).join('')}`
+      )
       expect(durations.length, failures.join('\n')).to.be.at.least(Math.floor(cell.expected * times / 10))
 
       if (report.isWhole && cell.within != null) {
@@ -122,9 +199,18 @@ describe('hole punching', function () {
 
   it('punches to a peer that shares its public address with a connected one', async () => {
     const lab = await create()
-    const homes = await setUp(lab, { a: { nat: RESTRICTED }, b: { nat: { ...RESTRICTED, ports: 'hashed', carrier: true } }, latency: 5 })
+    const homes = await setUp(lab, {
+      a: { nat: RESTRICTED },
+      b: { nat: { ...RESTRICTED, ports: 'hashed', carrier: true } },
+      latency: 5
+    })
     const [carrier] = homes.b.routers
-    const router = await lab.router('router-c', { address: '100.64.0.3', network: carrier, ...RESTRICTED, ports: 'hashed' })
+    const router = await lab.router('router-c', {
+      address: '100.64.0.3',
+      network: carrier,
+      ...RESTRICTED,
+      ports: 'hashed'
+    })
     const laptop = await lab.host('laptop-c', { address: '192.168.1.2', network: router })
     const { a, b, bId } = await meet(homes, {})
     await a.happened(isConnected(bId, false), ALL_ATTEMPTS)
@@ -144,7 +230,8 @@ describe('hole punching', function () {
     const dialler = await lab.host('dialler', { address: '11.0.0.2' })
     await silent.freeze()
     const program = dialler.run('many-dials', { host: silent.address, count: 500, maxLingeringDials: 7 })
-    const connecting = async (): Promise<number> => (await dialler.sh('ss -Htn state syn-sent')).split('\n').filter(line => line !== '').length
+    const connecting = async (): Promise<number> =>
+      (await dialler.sh('ss -Htn state syn-sent')).split('\n').filter(line => line !== '').length
 
     expect(await program.waitFor('given-up')).to.include({ failed: 500 })
     expect(await connecting()).to.equal(7)
@@ -181,27 +268,44 @@ describe('hole punching', function () {
     const lab = await create()
 
     for (const address of STUN_SERVERS) {
-      await (await lab.host(`stun${address.at(-1)}`, { address })).run('stun-server', { host: address }).waitFor('listening')
+      await (
+        await lab.host(`stun${address.at(-1)}`, { address })
+      )
+        .run('stun-server', { host: address })
+        .waitFor('listening')
     }
 
     // AutoNAT counts one vote for each network
     const servers = ['11.0.0.9', '11.0.0.10']
     const verifiers = await Promise.all(servers.map(async (address, i) => {
-      const program = (await lab.host(`verifier${i}`, { address })).run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'], autonat: true, stunServers: ['stun:11.0.0.1'], minReconnectInterval: 100 })
+      const program = (await lab.host(`verifier${i}`, { address })).run('node', {
+        listen: ['/ip4/0.0.0.0/tcp/4001'],
+        autonat: true,
+        stunServers: ['stun:11.0.0.1'],
+        minReconnectInterval: 100
+      })
       return { address, program, id: (await program.waitFor('started')).id }
     }))
 
     for (const [i, filtering] of (['endpoint-independent', 'address-and-port-dependent'] as const).entries()) {
       const router = await lab.router(`router${i}`, { address: `11.${i + 1}.0.1`, filtering })
       const laptop = await lab.host(`laptop${i}`, { address: '192.168.1.2', network: router })
-      const program = laptop.run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'], autonat: true, stunServers: STUN_SERVERS.map(host => `stun:${host}`) })
+      const program = laptop.run('node', {
+        listen: ['/ip4/0.0.0.0/tcp/4001'],
+        autonat: true,
+        stunServers: STUN_SERVERS.map(host => `stun:${host}`)
+      })
       await program.waitFor('started')
 
       for (const { address, id } of verifiers) {
         await program.ask('dial', { address: `/ip4/${address}/tcp/4001/p2p/${id}` }, 'dialled')
       }
 
-      const confirmed = program.happened(({ event, addresses }) => event === 'addresses' && addresses.some((address: string) => address.includes(`/ip4/${router.address}/`)), 20_000)
+      const confirmed = program.happened(
+        ({ event, addresses }) =>
+          event === 'addresses' && addresses.some((address: string) => address.includes(`/ip4/${router.address}/`)),
+        20_000
+      )
 
       if (filtering === 'endpoint-independent') {
         await confirmed
@@ -218,11 +322,17 @@ describe('hole punching', function () {
     const lab = await create()
     const homes = await setUp(lab, { a: { nat: RESTRICTED }, b: { nat: RESTRICTED }, latency: 20 })
     const { a, b, aId, bId } = await meet(homes, {})
-    await Promise.all([a.happened(isConnected(bId, false), ALL_ATTEMPTS), b.happened(isConnected(aId, false), ALL_ATTEMPTS)])
+    await Promise.all([
+      a.happened(isConnected(bId, false), ALL_ATTEMPTS),
+      b.happened(isConnected(aId, false), ALL_ATTEMPTS)
+    ])
     await homes.relay.stop()
 
     for (const [from, to] of [[a, bId], [b, aId]] as const) {
-      expect(await from.ask('echo', { address: `/p2p/${to}`, bytes: BYTES }, 'echoed')).to.include({ equal: true, bytes: BYTES })
+      expect(await from.ask('echo', { address: `/p2p/${to}`, bytes: BYTES }, 'echoed')).to.include({
+        equal: true,
+        bytes: BYTES
+      })
     }
   })
 })

@@ -33,7 +33,12 @@ describe('a home node behind a full cone NAT', function () {
     const stun1 = await lab.host('stun1', { address: '11.0.0.1' })
     const stun2 = await lab.host('stun2', { address: '11.0.0.2' })
     const outside = await lab.host('outside', { address: '11.0.0.3' })
-    const router = await lab.router('router', { address: '11.1.0.1', mapping: 'endpoint-independent', filtering: 'endpoint-independent', ports: 'hashed' })
+    const router = await lab.router('router', {
+      address: '11.1.0.1',
+      mapping: 'endpoint-independent',
+      filtering: 'endpoint-independent',
+      ports: 'hashed'
+    })
     const laptop = await lab.host('laptop', { address: '192.168.1.2', network: router })
 
     const servers = [stun1, stun2].map(host => host.run('stun-server', { host: host.address }))
@@ -42,14 +47,22 @@ describe('a home node behind a full cone NAT', function () {
     const { id: peerId } = await peer.waitFor('started')
 
     // the home node gets its public address
-    const home = laptop.run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'], stunServers: ['stun:11.0.0.1', 'stun:11.0.0.2'] })
+    const home = laptop.run('node', {
+      listen: ['/ip4/0.0.0.0/tcp/4001'],
+      stunServers: ['stun:11.0.0.1', 'stun:11.0.0.2']
+    })
     const { id: homeId, addresses } = await home.waitFor('started')
     const external: string = addresses.find((address: string) => address.startsWith('/ip4/11.1.0.1/tcp/'))
     expect(external).to.not.equal(undefined, `announced only ${addresses.join(' ')}`)
     expect(external).to.not.include('/tcp/4001/')
-    expect(await home.happened(({ event, behaviour }) => event === 'mapping' && behaviour === 'endpoint-independent')).to.include({ state: 'mapped', local: '/ip4/192.168.1.2/tcp/4001' })
+    expect(
+      await home.happened(({ event, behaviour }) => event === 'mapping' && behaviour === 'endpoint-independent')
+    ).to.include({ state: 'mapped', local: '/ip4/192.168.1.2/tcp/4001' })
     const [, externalPort] = multiaddr(external).getComponents()
-    expect((await servers[0].waitFor('binding')).client).to.deep.equal({ host: '11.1.0.1', port: Number(externalPort.value) })
+    expect((await servers[0].waitFor('binding')).client).to.deep.equal({
+      host: '11.1.0.1',
+      port: Number(externalPort.value)
+    })
 
     // it connects to a stock peer once, which learns the address and sees it as the
     // source of the dial
@@ -64,7 +77,9 @@ describe('a home node behind a full cone NAT', function () {
     // which then dials from outside
     peer.send('echo', { address: external, bytes: 1_048_576 })
     expect(await peer.waitFor('echoed')).to.include({ bytes: 1_048_576, equal: true })
-    expect(await home.waitFor('connected', ({ direction }) => direction === 'inbound')).to.have.property('remote').that.includes('/ip4/11.0.0.3/')
+    expect(await home.waitFor('connected', ({ direction }) => direction === 'inbound'))
+      .to.have.property('remote')
+      .that.includes('/ip4/11.0.0.3/')
     peer.send('hangUp', { peer: homeId })
     await peer.waitFor('hung-up')
 
@@ -78,6 +93,9 @@ describe('a home node behind a full cone NAT', function () {
   }
 
   for (let run = 1; run <= RUNS; run++) {
-    it(`is dialled from outside by a stock peer that learned its address from identify${RUNS > 1 ? ` (${run} of ${RUNS})` : ''}`, scenario)
+    it(
+      `is dialled from outside by a stock peer that learned its address from identify${RUNS > 1 ? ` (${run} of ${RUNS})` : ''}`,
+      scenario
+    )
   }
 })

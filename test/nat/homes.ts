@@ -58,11 +58,19 @@ export async function setUp (lab: Lab, { a, b, latency }: Pair): Promise<Homes> 
   const v6 = a.nat.firewall === true
 
   for (const address of v6 ? STUN_SERVERS_6 : STUN_SERVERS) {
-    await (await lab.host(`stun${address.at(-1)}`, { address })).run('stun-server', { host: address }).waitFor('listening')
+    await (
+      await lab.host(`stun${address.at(-1)}`, { address })
+    )
+      .run('stun-server', { host: address })
+      .waitFor('listening')
   }
 
   const relayAddress = v6 ? `/ip6/${RELAY_6}/tcp/4001` : `/ip4/${RELAY}/tcp/4001`
-  const relay = (await lab.host('relay', { address: v6 ? RELAY_6 : RELAY })).run('node', { listen: [relayAddress], stock: true, relay: true })
+  const relay = (await lab.host('relay', { address: v6 ? RELAY_6 : RELAY })).run('node', {
+    listen: [relayAddress],
+    stock: true,
+    relay: true
+  })
   const { id: relayId } = await relay.waitFor('started')
 
   return {
@@ -80,9 +88,20 @@ export async function setUp (lab: Lab, { a, b, latency }: Pair): Promise<Homes> 
   }
 }
 
-async function home (lab: Lab, name: string, address: string, { nat: { carrier = false, firewall = false, ...nat } }: Side, latency: number): Promise<Home> {
+async function home (
+  lab: Lab,
+  name: string,
+  address: string,
+  { nat: { carrier = false, firewall = false, ...nat } }: Side,
+  latency: number
+): Promise<Home> {
   if (firewall) {
-    const network = await lab.firewall(`router-${name}`, { address, latency, lan: `2a10:${name}::1/64`, filtering: nat.filtering })
+    const network = await lab.firewall(`router-${name}`, {
+      address,
+      latency,
+      lan: `2a10:${name}::1/64`,
+      filtering: nat.filtering
+    })
 
     return { laptop: await lab.host(`laptop-${name}`, { address: `2a10:${name}::2`, network }), routers: [network] }
   }
@@ -95,7 +114,14 @@ async function home (lab: Lab, name: string, address: string, { nat: { carrier =
     network = routers[0]
   }
 
-  routers.push(await lab.router(`router-${name}`, { address: carrier ? '100.64.0.2' : address, network, latency: carrier ? 0 : latency, ...nat }))
+  routers.push(
+    await lab.router(`router-${name}`, {
+      address: carrier ? '100.64.0.2' : address,
+      network,
+      latency: carrier ? 0 : latency,
+      ...nat
+    })
+  )
 
   return { laptop: await lab.host(`laptop-${name}`, { address: '192.168.1.2', network: routers.at(-1) }), routers }
 }
@@ -103,7 +129,10 @@ async function home (lab: Lab, name: string, address: string, { nat: { carrier =
 /**
  * A dials B by the relay. All routers have forgotten what was before.
  */
-export async function meet (homes: Homes, sides: { a?: Side, b?: Side }): Promise<{ a: Program, b: Program, aId: string, bId: string }> {
+export async function meet (
+  homes: Homes,
+  sides: { a?: Side; b?: Side }
+): Promise<{ a: Program; b: Program; aId: string; bId: string }> {
   await Promise.all([...homes.a.routers, ...homes.b.routers].map(async router => router.reboot()))
 
   const { options } = homes
@@ -111,7 +140,10 @@ export async function meet (homes: Homes, sides: { a?: Side, b?: Side }): Promis
   const a = homes.a.laptop.run('node', { ...options, ...sides.a?.options })
   const [{ id: aId }, { id: bId }] = await Promise.all([a.waitFor('started'), b.waitFor('started')])
   a.send('dial', { address: homes.relayAddress })
-  await Promise.all([b.happened(({ event }) => event === 'reserved'), a.happened(({ event, peer }) => event === 'identified' && peer === homes.relayId)])
+  await Promise.all([
+    b.happened(({ event }) => event === 'reserved'),
+    a.happened(({ event, peer }) => event === 'identified' && peer === homes.relayId)
+  ])
   a.send('dial', { address: `${homes.relayAddress}/p2p-circuit/p2p/${bId}` })
 
   return { a, b, aId, bId }
@@ -125,7 +157,10 @@ export async function punch (homes: Homes, cell: Pair): Promise<number> {
 
   try {
     const relayed = await a.happened(isConnected(bId, true))
-    const [direct] = await Promise.all([a.happened(isConnected(bId, false), ALL_ATTEMPTS), b.happened(isConnected(aId, false), ALL_ATTEMPTS)])
+    const [direct] = await Promise.all([
+      a.happened(isConnected(bId, false), ALL_ATTEMPTS),
+      b.happened(isConnected(aId, false), ALL_ATTEMPTS)
+    ])
     const echoed = await b.ask('echo', { address: `/p2p/${aId}`, bytes: BYTES }, 'echoed')
 
     if (echoed.equal !== true || echoed.bytes !== BYTES) {

@@ -48,7 +48,14 @@ describe('the NAT laboratory', function () {
   it('refuses invalid options of a server by name', async () => {
     const host = await (await create()).host('server', { address: '11.0.0.1' })
 
-    for (const kind of [{ hangUp: -1 }, { hangUp: 'never' }, { lie: { host: 'nowhere', port: 1 } }, { lie: { host: '11.0.0.9', port: 0 } }, { port: 70_000 }, { coturn: 0 }]) {
+    for (const kind of [
+      { hangUp: -1 },
+      { hangUp: 'never' },
+      { lie: { host: 'nowhere', port: 1 } },
+      { lie: { host: '11.0.0.9', port: 0 } },
+      { port: 70_000 },
+      { coturn: 0 }
+    ]) {
       const err = await startServer(host, kind as any).catch(err => err)
       expect(err, JSON.stringify(kind)).to.be.an.instanceOf(RangeError)
       expect(err.message).to.match(new RegExp(`^${Object.keys(kind)[0]} `))

@@ -89,7 +89,9 @@ describe('the matrix of NATs', function () {
     if (mapping === 'endpoint-independent') {
       expect(announced).to.have.lengthOf(1)
       // one server suffices for an address, the second shows how the NAT maps
-      expect(await home.happened(({ event, behaviour }) => event === 'mapping' && behaviour === 'endpoint-independent')).to.include({ state: isDirect ? 'direct' : 'mapped' })
+      expect(
+        await home.happened(({ event, behaviour }) => event === 'mapping' && behaviour === 'endpoint-independent')
+      ).to.include({ state: isDirect ? 'direct' : 'mapped' })
       expect(toEndpoint(announced[0]).port === 4001).to.equal(kind.ports === 'preserved')
       expect(dialable).to.equal(filtering === 'endpoint-independent')
     } else {

@@ -38,7 +38,11 @@ describe('what a mapping costs', function () {
 
   it('the first address takes two round trips', async () => {
     // each run asks the same servers again
-    const { program } = await setUpHome(await create(), { servers: SERVERS, latency: LATENCY, options: { minReconnectInterval: 0 } })
+    const { program } = await setUpHome(await create(), {
+      servers: SERVERS,
+      latency: LATENCY,
+      options: { minReconnectInterval: 0 }
+    })
     const runs = byExtent({ sample: 3, full: 3, report: 20 })
     const { times } = await program.ask('measure', { runs })
     expect(times).to.have.lengthOf(runs)
@@ -59,7 +63,11 @@ describe('what a mapping costs', function () {
   })
 
   it('servers that keep connections cost a few bytes a second', async () => {
-    const { servers: [{ program: server }], router, program } = await setUpHome(await create(), { servers: SERVERS, timeout: 60, options: DEFAULTS })
+    const {
+      servers: [{ program: server }],
+      router,
+      program
+    } = await setUpHome(await create(), { servers: SERVERS, timeout: 60, options: DEFAULTS })
     expect(lastMapping(program)).to.include({ state: 'mapped' })
     // whole cycles: from one request to the same server to another
     await server.waitFor('binding')

@@ -34,7 +34,9 @@ describe('addresses that peers observe', function () {
     expect(lastMapping(home.program)).to.include({ state: 'mapped', behaviour: 'unknown' })
 
     await dial(1)
-    const confirmed = await home.program.happened(({ event, behaviour }) => event === 'mapping' && behaviour === 'endpoint-independent')
+    const confirmed = await home.program.happened(
+      ({ event, behaviour }) => event === 'mapping' && behaviour === 'endpoint-independent'
+    )
     expect(confirmed).to.include({ state: 'mapped', external: home.external })
   })
 
@@ -48,8 +50,15 @@ describe('addresses that peers observe', function () {
         await dial(i)
       }
 
-      const { at } = await home.program.happened(({ event, state }) => event === 'mapping' && state === 'endpoint-dependent')
-      await home.program.happened(event => event.event === 'addresses' && event.at >= at && !event.addresses.some((address: string) => address.startsWith('/ip4/11.1.0.1/')))
+      const { at } = await home.program.happened(
+        ({ event, state }) => event === 'mapping' && state === 'endpoint-dependent'
+      )
+      await home.program.happened(
+        event =>
+          event.event === 'addresses' &&
+          event.at >= at &&
+          !event.addresses.some((address: string) => address.startsWith('/ip4/11.1.0.1/'))
+      )
     })
   }
 })

@@ -27,11 +27,29 @@ describe('the example of a plain server', function () {
     }
 
     const stranger = (await lab.host('stranger', { address: '11.0.0.99' })).run('dialler')
-    const router = await lab.router('router', { address: '11.1.0.1', filtering: 'endpoint-independent', ports: 'random', timeout: 3 })
+    const router = await lab.router('router', {
+      address: '11.1.0.1',
+      filtering: 'endpoint-independent',
+      ports: 'random',
+      timeout: 3
+    })
     const laptop = await lab.host('laptop', { address: '192.168.1.2', network: router })
-    const example = laptop.exec('sh', ['-c', UNTIL_STDIN_ENDS, 'plain-server', process.execPath, EXAMPLE,
-      '--keep-alive', '1', '--reconnect', '0.5', 'stun:11.0.0.1', 'stun:11.0.0.2', 'stun:11.0.0.3'])
-    const said = async (words: string): Promise<string> => (await example.waitFor('line', ({ text }) => text.startsWith(words))).text.slice(words.length)
+    const example = laptop.exec('sh', [
+      '-c',
+      UNTIL_STDIN_ENDS,
+      'plain-server',
+      process.execPath,
+      EXAMPLE,
+      '--keep-alive',
+      '1',
+      '--reconnect',
+      '0.5',
+      'stun:11.0.0.1',
+      'stun:11.0.0.2',
+      'stun:11.0.0.3'
+    ])
+    const said = async (words: string): Promise<string> =>
+      (await example.waitFor('line', ({ text }) => text.startsWith(words))).text.slice(words.length)
 
     const first = await said('dialable at ')
     expect(toEndpoint(first).host).to.equal('11.1.0.1')

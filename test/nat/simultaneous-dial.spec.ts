@@ -41,7 +41,9 @@ describe('two peers that dial each other at the same time', function () {
  * @returns why dials have failed
  */
 async function dialEachOther (a: Host, b: Host, port: number): Promise<string[]> {
-  const [first, second] = [a, b].map(host => host.run('node', { listen: [`/ip4/0.0.0.0/tcp/${port}`], stunServers: [] }))
+  const [first, second] = [a, b].map(host =>
+    host.run('node', { listen: [`/ip4/0.0.0.0/tcp/${port}`], stunServers: [] })
+  )
   const [{ id: firstId }, { id: secondId }] = await Promise.all([first.waitFor('started'), second.waitFor('started')])
   const dial = async (program: Program, host: Host, id: string): Promise<void> => {
     await program.ask('dial', { address: `/ip4/${host.address}/tcp/${port}/p2p/${id}` }, 'dialled')

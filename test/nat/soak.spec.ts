@@ -47,7 +47,8 @@ describe('a mapping held for a long time', function () {
     const growth = after.heap - before.heap
     const addresses = externalAddresses(home.program).filter(address => address != null)
     figures.push({
-      title: `${minutes} minutes with ${faults} reboots and frozen servers, ${addresses.length} addresses: growth of the heap`,
+      title: `${minutes} minutes with ${faults} reboots and frozen servers, ${addresses.length} addresses: growth ` +
+        'of the heap',
       value: `${Math.round(growth / 1_024)} KiB`,
       target: `below ${HEAP_GROWTH / 1_024} KiB`,
       reached: growth < HEAP_GROWTH

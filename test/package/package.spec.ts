@@ -10,7 +10,9 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
  * The files that `npm publish` would upload
  */
 async function packedFiles (folder: string): Promise<string[]> {
-  const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: folder })
+  const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: folder
+  })
   const [{ files }] = Object.values<{ files: Array<{ path: string }> }>(JSON.parse(stdout))
 
   return files.map(({ path }) => path)
@@ -18,7 +20,11 @@ async function packedFiles (folder: string): Promise<string[]> {
 
 describe('the packages', () => {
   for (const { name, folder, entries } of [
-    { name: 'libp2p-tcp-stun', folder: ROOT, entries: ['index', 'dcutr/index', 'mapping/index', 'net/index', 'server/index', 'stun/index', 'transport.browser'] },
+    {
+      name: 'libp2p-tcp-stun',
+      folder: ROOT,
+      entries: ['index', 'dcutr/index', 'mapping/index', 'net/index', 'server/index', 'stun/index', 'transport.browser']
+    },
     { name: 'tcp-stun', folder: `${ROOT}packages/tcp-stun`, entries: ['index', 'cli/index'] }
   ]) {
     describe(name, () => {
@@ -32,12 +38,19 @@ describe('the packages', () => {
         expect(files).to.include.members(['package.json', 'README.md', 'LICENSE-APACHE', 'LICENSE-MIT'])
 
         for (const entry of entries) {
-          expect(files).to.include.members([`src/${entry}.ts`, `dist/src/${entry}.js`, `dist/src/${entry}.d.ts`, `dist/src/${entry}.d.ts.map`])
+          expect(files).to.include.members([
+            `src/${entry}.ts`,
+            `dist/src/${entry}.js`,
+            `dist/src/${entry}.d.ts`,
+            `dist/src/${entry}.d.ts.map`
+          ])
         }
       })
 
       it('ships nothing else', () => {
-        expect(files.filter(file => !/^(?:src|dist\/src)\/|^(?:package\.json|README\.md|LICENSE-(?:APACHE|MIT))$/.test(file))).to.deep.equal([])
+        expect(
+          files.filter(file => !/^(?:src|dist\/src)\/|^(?:package\.json|README\.md|LICENSE-(?:APACHE|MIT))$/.test(file))
+        ).to.deep.equal([])
         expect(files.filter(file => /\b(?:test|bench|fuzz)\/|tsbuildinfo/.test(file))).to.deep.equal([])
       })
 

@@ -12,25 +12,38 @@ const DCUTR = '/libp2p/dcutr'
 describe('early hole punch', () => {
   const { closeLater } = closesAfterEach()
 
-  function set (overrides: { connections?: any[], protocols?: string[], gater?: object, ours?: string[] } = {}): { identify(connection: object, ...addresses: string[]): void, dialled: string[], stop(): void } {
+  function set (overrides: { connections?: any[]; protocols?: string[]; gater?: object; ours?: string[] } = {}): {
+    identify(connection: object, ...addresses: string[]): void
+    dialled: string[]
+    stop(): void
+  } {
     const { connections = [], protocols = [DCUTR], ours = [DCUTR], gater = {} } = overrides
     const events = new TypedEventEmitter<any>()
     const dialled: string[] = []
-    const punch = new EarlyHolePunch(components({
-      events,
-      connectionManager: { getConnections: () => connections } as any,
-      connectionGater: gater,
-      registrar: { getProtocols: () => ours } as any
-    }), async ma => {
-      dialled.push(ma.toString())
-      await new Promise(() => {})
-    })
+    const punch = new EarlyHolePunch(
+      components({
+        events,
+        connectionManager: { getConnections: () => connections } as any,
+        connectionGater: gater,
+        registrar: { getProtocols: () => ours } as any
+      }),
+      async ma => {
+        dialled.push(ma.toString())
+        await new Promise(() => {})
+      }
+    )
     punch.start()
-    closeLater({ close: () => { punch.stop() } })
+    closeLater({
+      close: () => { punch.stop() }
+    })
 
     return {
       dialled,
-      identify: (connection, ...addresses) => { events.safeDispatchEvent('peer:identify', { detail: { connection, peerId: PEER, protocols, listenAddrs: addresses.map(address => multiaddr(address)) } }) },
+      identify: (connection, ...addresses) => {
+        events.safeDispatchEvent('peer:identify', {
+          detail: { connection, peerId: PEER, protocols, listenAddrs: addresses.map(address => multiaddr(address)) }
+        })
+      },
       stop: () => { punch.stop() }
     }
   }
@@ -55,7 +68,9 @@ describe('early hole punch', () => {
   })
 
   for (const [title, overrides] of Object.entries({
-    'a peer that is connected directly': { connections: [{ remotePeer: PEER, remoteAddr: multiaddr('/ip4/11.0.0.1/tcp/1') }] },
+    'a peer that is connected directly': {
+      connections: [{ remotePeer: PEER, remoteAddr: multiaddr('/ip4/11.0.0.1/tcp/1') }]
+    },
     'a peer that does not punch': { protocols: ['/ipfs/id/1.0.0'] },
     'every peer where we do not punch': { ours: ['/ipfs/id/1.0.0'] },
     'a peer that the gater denies': { gater: { denyDialPeer: async () => true } },

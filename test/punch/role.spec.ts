@@ -18,28 +18,48 @@ describe('role in a hole punch', () => {
   describe('by the stream of DCUtR', () => {
     const stream = (protocol: string, direction: string): any => ({ protocol, direction })
     // without limits: a relay may set none
-    const relayed = (peer: string, ...streams: any[]): any => ({ remoteAddr: multiaddr(`/ip4/11.0.0.9/tcp/4001/p2p/${RELAY}/p2p-circuit/p2p/${peer}`), remotePeer: { toString: () => peer }, streams })
-    const role = (ma: string, ...connections: any[]): string | undefined => findPunch(components({ connectionManager: { getConnections: () => connections } as any }), multiaddr(ma))?.role
+    const relayed = (peer: string, ...streams: any[]): any => ({
+      remoteAddr: multiaddr(`/ip4/11.0.0.9/tcp/4001/p2p/${RELAY}/p2p-circuit/p2p/${peer}`),
+      remotePeer: { toString: () => peer },
+      streams
+    })
+    const role = (ma: string, ...connections: any[]): string | undefined =>
+      findPunch(components({ connectionManager: { getConnections: () => connections } as any }), multiaddr(ma))?.role
     const address = `/ip4/11.0.0.1/tcp/4001/p2p/${PEER}`
 
     it('is responder for the side that has opened the stream', () => {
       expect(role(address, relayed(PEER, stream('/libp2p/dcutr', 'outbound')))).to.equal('responder')
       expect(role(address, relayed(PEER, stream('/libp2p/dcutr', 'inbound')))).to.equal('initiator')
-      expect(role('/ip4/11.0.0.1/tcp/4001', relayed(PEER, stream('/libp2p/dcutr', 'inbound'))), 'an address without a peer id').to.equal('initiator')
-      expect(role('/ip4/11.0.0.1/tcp/4001', relayed(PEER, stream('/libp2p/dcutr', 'inbound')), relayed(OTHER, stream('/libp2p/dcutr', 'outbound'))), 'two punches are under way').to.equal('responder')
+      expect(
+        role('/ip4/11.0.0.1/tcp/4001', relayed(PEER, stream('/libp2p/dcutr', 'inbound'))),
+        'an address without a peer id'
+      ).to.equal('initiator')
+      expect(
+        role(
+          '/ip4/11.0.0.1/tcp/4001',
+          relayed(PEER, stream('/libp2p/dcutr', 'inbound')),
+          relayed(OTHER, stream('/libp2p/dcutr', 'outbound'))
+        ),
+        'two punches are under way'
+      ).to.equal('responder')
     })
 
     it('is undefined without a punch to that peer', () => {
       expect(role(address)).to.equal(undefined)
       expect(role(address, relayed(PEER, stream('/ipfs/id/1.0.0', 'outbound')))).to.equal(undefined)
       expect(role(address, relayed(OTHER, stream('/libp2p/dcutr', 'outbound')))).to.equal(undefined)
-      expect(role(address, { ...relayed(PEER, stream('/libp2p/dcutr', 'outbound')), remoteAddr: multiaddr(address) })).to.equal(undefined)
+      expect(
+        role(address, { ...relayed(PEER, stream('/libp2p/dcutr', 'outbound')), remoteAddr: multiaddr(address) })
+      ).to.equal(undefined)
       expect(findPunch(components(), multiaddr(address))).to.equal(undefined)
     })
   })
 
   describe('by the first bytes', () => {
-    async function detect (send: (socket: net.Socket) => void, timeout?: number): Promise<{ role: string, read: string }> {
+    async function detect (
+      send: (socket: net.Socket) => void,
+      timeout?: number
+    ): Promise<{ role: string; read: string }> {
       const server = closeLater(await fakeServer(send))
       const socket = net.connect(server)
       closeLater({ close: () => socket.destroy() })
@@ -51,7 +71,9 @@ describe('role in a hole punch', () => {
     }
 
     it('is responder when the remote side sends a header and a proposal, which stay in the socket', async () => {
-      expect(await detect(socket => { socket.write(`${HEADER}\x07/noise\n`) })).to.deep.equal({ role: 'responder', read: `${HEADER}\x07/noise\n` })
+      expect(
+        await detect(socket => { socket.write(`${HEADER}\x07/noise\n`) })
+      ).to.deep.equal({ role: 'responder', read: `${HEADER}\x07/noise\n` })
       expect(await detect(socket => {
         socket.write(HEADER)
         setImmediate(() => { socket.write('\x07/noise\n') })

@@ -23,7 +23,11 @@ const TESTS = fileURLToPath(new URL('..', import.meta.url))
 
 const UNITS: Group = {
   name: 'units',
-  files: ['dist/test/!(fixtures|interop|nat|nat-lab|run|story)/*.spec.js', 'dist/test/run/*.spec.js', 'dist/packages/*/test/*.spec.js']
+  files: [
+    'dist/test/!(fixtures|interop|nat|nat-lab|run|story)/*.spec.js',
+    'dist/test/run/*.spec.js',
+    'dist/packages/*/test/*.spec.js'
+  ]
 }
 
 /**
@@ -77,7 +81,10 @@ function split (group: Group): Group[] {
     return { ...group, name: `${group.name}/${part}`, grep: `^${before}.*${title}` }
   })
 
-  return [...groups, { ...group, name: `${group.name}/others`, grep: parts.map(([, title]) => title).join('|'), invert: true }]
+  return [
+    ...groups,
+    { ...group, name: `${group.name}/others`, grep: parts.map(([, title]) => title).join('|'), invert: true }
+  ]
 }
 
 function rank ({ name }: Group): number {

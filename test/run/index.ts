@@ -55,7 +55,9 @@ async function work (): Promise<void> {
     const begin = performance.now()
     const { output, ...result } = await runMocha(group, env, AbortSignal.timeout(GROUP_TIMEOUT))
     results.push({ ...result, name: group.name })
-    console.info(`\n== ${group.name}: ${result.passed} passed, ${result.failed} failed, ${seconds(begin)}\n${output.trimEnd()}`)
+    console.info(
+      `\n== ${group.name}: ${result.passed} passed, ${result.failed} failed, ${seconds(begin)}\n${output.trimEnd()}`
+    )
   }
 }
 
@@ -66,6 +68,8 @@ for (const { name, failures } of results.filter(({ failed }) => failed > 0)) {
 }
 
 const sum = (key: 'passed' | 'failed' | 'skipped'): number => results.reduce((total, result) => total + result[key], 0)
-console.info(`\n${results.length} groups in ${seconds(started)}${sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : ''}`)
+console.info(
+  `\n${results.length} groups in ${seconds(started)}${sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : ''}`
+)
 console.info(`${sum('passed')} passed, ${sum('failed')} failed`)
 process.exitCode = sum('failed') > 0 ? 1 : 0

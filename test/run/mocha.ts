@@ -17,12 +17,24 @@ const TEST_TIMEOUT = 60_000
 /**
  * Run a group of tests in a process of its own. An aborted signal ends it.
  */
-export async function runMocha ({ files, grep, invert = false }: Group, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Result & { output: string }> {
-  const child = spawn(process.execPath, [
-    MOCHA, '--timeout', String(TEST_TIMEOUT), '--no-color',
-    ...(grep == null ? [] : ['--grep', `/${grep}/`]), ...(invert ? ['--invert'] : []),
-    ...files
-  ], { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], signal, killSignal: 'SIGKILL' })
+export async function runMocha (
+  { files, grep, invert = false }: Group,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal
+): Promise<Result & { output: string }> {
+  const child = spawn(
+    process.execPath,
+    [
+      MOCHA,
+      '--timeout',
+      String(TEST_TIMEOUT),
+      '--no-color',
+      ...(grep == null ? [] : ['--grep', `/${grep}/`]),
+      ...(invert ? ['--invert'] : []),
+      ...files
+    ],
+    { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], signal, killSignal: 'SIGKILL' }
+  )
   const chunks: string[] = []
   child.stdout.on('data', chunk => { chunks.push(String(chunk)) })
   child.stderr.on('data', chunk => { chunks.push(String(chunk)) })

@@ -32,7 +32,11 @@ export function readResult (output: string, exitCode: number | null): Result {
   }
 
   if (exitCode !== 0 && failed == null) {
-    return { ...result, failed: 1, failures: `The process ended with exit code ${exitCode} though no test failed:\n${output.slice(-4_000)}` }
+    return {
+      ...result,
+      failed: 1,
+      failures: `The process ended with exit code ${exitCode} though no test failed:\n${output.slice(-4_000)}`
+    }
   }
 
   return result

@@ -37,13 +37,20 @@ describe('DNS', () => {
   it('resolves a host to the addresses of one IP version, or of both', async () => {
     expect(await resolveHost('127.0.0.1', 0)).to.deep.equal([{ address: '127.0.0.1', family: 4 }])
     expect(await resolveHost('::1', 0)).to.deep.equal([{ address: '::1', family: 6 }])
-    expect(await resolveHost('localhost', 0)).to.deep.include.members([{ address: '127.0.0.1', family: 4 }, { address: '::1', family: 6 }])
+    expect(await resolveHost('localhost', 0)).to.deep.include.members([
+      { address: '127.0.0.1', family: 4 },
+      { address: '::1', family: 6 }
+    ])
     expect((await resolveHost('localhost', 6)).map(({ family }) => family)).to.include(6).and.not.include(4)
   })
 
   it('asks nobody for a caller that has given up', async () => {
-    await expect(systemDNS.lookup('stun.example', 4, { signal: AbortSignal.abort() })).to.eventually.be.rejected().with.property('name', 'AbortError')
-    await expect(systemDNS.resolveSrv('stun.example', { signal: AbortSignal.abort() })).to.eventually.be.rejected().with.property('name', 'AbortError')
+    await expect(systemDNS.lookup('stun.example', 4, { signal: AbortSignal.abort() }))
+      .to.eventually.be.rejected()
+      .with.property('name', 'AbortError')
+    await expect(systemDNS.resolveSrv('stun.example', { signal: AbortSignal.abort() }))
+      .to.eventually.be.rejected()
+      .with.property('name', 'AbortError')
   })
 
   it('holds up nothing when the DNS servers are silent, and ends with its signal', async function () {
@@ -59,7 +66,11 @@ describe('DNS', () => {
     try {
       await writeFile(config, servers.map(server => `nameserver ${server}\n`).join(''))
       const script = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
-      const { stdout } = await run('unshare', [...UNSHARE, 'sh', '-c', script, 'sh', config, process.execPath, program, ...servers], { timeout: 50_000 })
+      const { stdout } = await run(
+        'unshare',
+        [...UNSHARE, 'sh', '-c', script, 'sh', config, process.execPath, program, ...servers],
+        { timeout: 50_000 }
+      )
       const ended = Date.now()
       const { address, localhost, stop, stopped, errors } = JSON.parse(stdout)
 

@@ -2,7 +2,12 @@ import { expect } from 'aegir/chai'
 import { SharedCalls } from '../../src/runtime/shared-calls.ts'
 
 describe('shared calls', () => {
-  function pending (): { calls: SharedCalls<string>, started: AbortSignal[], call(signal?: AbortSignal): Promise<string>, settle: PromiseWithResolvers<string> } {
+  function pending (): {
+    calls: SharedCalls<string>
+    started: AbortSignal[]
+    call(signal?: AbortSignal): Promise<string>
+    settle: PromiseWithResolvers<string>
+  } {
     const calls = new SharedCalls<string>()
     const started: AbortSignal[] = []
     const settle = Promise.withResolvers<string>()
@@ -11,10 +16,15 @@ describe('shared calls', () => {
       calls,
       started,
       settle,
-      call: async signal => calls.run('key', async signal => {
-        started.push(signal)
-        return settle.promise
-      }, signal)
+      call: async signal =>
+        calls.run(
+          'key',
+          async signal => {
+            started.push(signal)
+            return settle.promise
+          },
+          signal
+        )
     }
   }
 
@@ -44,7 +54,10 @@ describe('shared calls', () => {
     await new Promise(resolve => { setImmediate(resolve) })
     expect(started[0].aborted).to.equal(false)
     second.abort()
-    expect((await results).map(result => result.status === 'rejected' && result.reason.name)).to.deep.equal(['AbortError', 'AbortError'])
+    expect((await results).map(result => result.status === 'rejected' && result.reason.name)).to.deep.equal([
+      'AbortError',
+      'AbortError'
+    ])
     expect(started[0].aborted).to.equal(true)
   })
 

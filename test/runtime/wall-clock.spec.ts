@@ -84,7 +84,9 @@ describe('wall clock', () => {
     it(`set ${name}: a held connection stays, and so does the address`, async () => {
       const clock = new HeldClock()
       const server = closeLater(await mapsTo('11.0.0.1', 4001))
-      const mapping = closeLater(new PublicMapping({}, { listener: multiaddr(`/ip4/${HOST}/tcp/4001`), stunServers: [server.uri], clock }))
+      const mapping = closeLater(
+        new PublicMapping({}, { listener: multiaddr(`/ip4/${HOST}/tcp/4001`), stunServers: [server.uri], clock })
+      )
       const status = await mapping.start(AbortSignal.timeout(5_000))
       expect(status).to.have.property('since', clock.date())
       clock.stepDate(ms)

@@ -8,13 +8,24 @@ import { RateLimit } from '../../src/server/rate-limit.ts'
 const MIB = 1024 * 1024
 
 describe('STUN server, admission', () => {
-  const limits = validateLimits({ maxConnectionsPerAddress: 2, maxConnectionsPerSubnet: 3, maxNewConnectionsPerSecond: 10 })
+  const limits = validateLimits({
+    maxConnectionsPerAddress: 2,
+    maxConnectionsPerSubnet: 3,
+    maxNewConnectionsPerSecond: 10
+  })
 
   it('limits the connections of an IPv6 /64 together', () => {
     const admission = new Admission(limits)
     const hosts = ['2a00::1', '2a00::1', '2a00::1', '2a00::2', '2a00::3', '2a00:0:0:1::1']
 
-    expect(hosts.map(host => admission.admit(host, 0))).to.deep.equal([undefined, undefined, 'address', undefined, 'subnet', undefined])
+    expect(hosts.map(host => admission.admit(host, 0))).to.deep.equal([
+      undefined,
+      undefined,
+      'address',
+      undefined,
+      'subnet',
+      undefined
+    ])
     admission.release('2a00::1')
     expect(admission.admit('2a00::3', 0)).to.equal(undefined)
   })
@@ -45,7 +56,9 @@ describe('STUN server, admission', () => {
   ]) {
     it(`lets the addresses of one IPv6 /${bits} have ${expected === 5_000 ? 'all' : expected} connections`, () => {
       const admission = new Admission({ ...DEFAULT_LIMITS, maxNewConnectionsPerSecond: 1e9 })
-      const admitted = Array.from({ length: 5_000 }, (_, i) => admission.admit(last(i), 0)).filter(refusal => refusal == null)
+      const admitted = Array.from({ length: 5_000 }, (_, i) => admission.admit(last(i), 0)).filter(
+        refusal => refusal == null
+      )
 
       expect(admitted).to.have.lengthOf(expected)
     })
@@ -81,7 +94,12 @@ describe('STUN server, admission', () => {
   for (const { title, rss, connections, expected } of [
     { title: 'nothing at rest', rss: 70, connections: 0, expected: 0 },
     { title: 'nothing without clients, whatever earlier ones left behind', rss: 900, connections: 0, expected: 0 },
-    { title: 'little for a few clients, whatever earlier ones left behind', rss: 900, connections: 8, expected: 8 * MAX_CLIENT_MEMORY },
+    {
+      title: 'little for a few clients, whatever earlier ones left behind',
+      rss: 900,
+      connections: 8,
+      expected: 8 * MAX_CLIENT_MEMORY
+    },
     { title: 'what the process grew by, for many clients', rss: 900, connections: 10_000, expected: 830 * MIB },
     { title: 'nothing when the process has shrunk', rss: 60, connections: 10_000, expected: 0 }
   ]) {
@@ -99,7 +117,12 @@ describe('STUN server, admission', () => {
 
     it('else takes one that differs in the address, else in the port', () => {
       expect(otherAddress(four[0], [four[0], four[1], four[2]])).to.deep.equal(four[2])
-      expect(otherAddress(four[0], [{ host: '0.0.0.0', port: 3_478 }, { host: '0.0.0.0', port: 3_479 }])).to.deep.equal(four[1])
+      expect(
+        otherAddress(four[0], [
+          { host: '0.0.0.0', port: 3_478 },
+          { host: '0.0.0.0', port: 3_479 }
+        ])
+      ).to.deep.equal(four[1])
       expect(otherAddress(four[0], [four[0], { host: '::', port: 1 }])).to.equal(undefined)
     })
   })

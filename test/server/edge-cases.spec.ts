@@ -43,25 +43,103 @@ function fingerprintNotLast (): Uint8Array {
 const CASES: EdgeCase[] = [
   { title: 'a Binding request', bytes: request(), expected: 'success' },
   { title: 'a Binding request with FINGERPRINT', bytes: request([], {}, { fingerprint: true }), expected: 'success' },
-  { title: 'an unknown optional attribute', bytes: request([{ type: 'UNKNOWN', code: 0xfffe, value: new Uint8Array(5) }]), expected: 'success' },
-  { title: 'padding that is not zero', bytes: request([{ type: 'SOFTWARE', value: 'a' }]).fill(0xff, -3), expected: 'success' },
-  { title: 'credentials', bytes: request([{ type: 'USERNAME', value: 'me' }, { type: 'REALM', value: 'x' }, { type: 'NONCE', value: 'y' }], {}, { integrityKey: new Uint8Array(16) }), expected: 'success' },
-  { title: 'PADDING of RFC 5780', bytes: request([{ type: 'PADDING', value: new Uint8Array(64) }]), expected: 'success' },
-  { title: 'a CHANGE-REQUEST that requests no change', bytes: request([{ type: 'CHANGE-REQUEST', changeIP: false, changePort: false }]), expected: 'success' },
-  { title: 'the same optional attribute twice', bytes: request([{ type: 'SOFTWARE', value: 'a' }, { type: 'SOFTWARE', value: 'b' }]), expected: 'success' },
-  { title: 'a message of 1000 bytes', bytes: request([{ type: 'UNKNOWN', code: 0xfffe, value: new Uint8Array(976) }]), expected: 'success' },
-  { title: 'a message of the maximum length', bytes: request([{ type: 'UNKNOWN', code: 0xfffe, value: new Uint8Array(1_000) }]), expected: 'success' },
-  { title: 'a message above the maximum length', bytes: request([{ type: 'UNKNOWN', code: 0xfffe, value: new Uint8Array(1_004) }]), expected: 'reset' },
-  { title: 'a message of 3000 bytes', bytes: request([{ type: 'UNKNOWN', code: 0xfffe, value: new Uint8Array(2_976) }]), expected: 'reset' },
-  { title: 'an unknown required attribute', bytes: request([{ type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(4) }]), expected: 420, unknown: [0x7ffe] },
-  { title: 'unknown required attributes, one twice', bytes: request([{ type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(4) }, { type: 'UNKNOWN', code: 0x0024, value: new Uint8Array(4) }, { type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(1) }]), expected: 420, unknown: [0x7ffe, 0x0024] },
-  { title: 'CHANGE-REQUEST', bytes: request([{ type: 'CHANGE-REQUEST', changeIP: true, changePort: true }]), expected: 420, unknown: [3] },
+  {
+    title: 'an unknown optional attribute',
+    bytes: request([{ type: 'UNKNOWN', code: 0xfffe, value: new Uint8Array(5) }]),
+    expected: 'success'
+  },
+  {
+    title: 'padding that is not zero',
+    bytes: request([{ type: 'SOFTWARE', value: 'a' }]).fill(0xff, -3),
+    expected: 'success'
+  },
+  {
+    title: 'credentials',
+    bytes: request(
+      [
+        { type: 'USERNAME', value: 'me' },
+        { type: 'REALM', value: 'x' },
+        { type: 'NONCE', value: 'y' }
+      ],
+      {},
+      { integrityKey: new Uint8Array(16) }
+    ),
+    expected: 'success'
+  },
+  {
+    title: 'PADDING of RFC 5780',
+    bytes: request([{ type: 'PADDING', value: new Uint8Array(64) }]),
+    expected: 'success'
+  },
+  {
+    title: 'a CHANGE-REQUEST that requests no change',
+    bytes: request([{ type: 'CHANGE-REQUEST', changeIP: false, changePort: false }]),
+    expected: 'success'
+  },
+  {
+    title: 'the same optional attribute twice',
+    bytes: request([
+      { type: 'SOFTWARE', value: 'a' },
+      { type: 'SOFTWARE', value: 'b' }
+    ]),
+    expected: 'success'
+  },
+  {
+    title: 'a message of 1000 bytes',
+    bytes: request([{ type: 'UNKNOWN', code: 0xfffe, value: new Uint8Array(976) }]),
+    expected: 'success'
+  },
+  {
+    title: 'a message of the maximum length',
+    bytes: request([{ type: 'UNKNOWN', code: 0xfffe, value: new Uint8Array(1_000) }]),
+    expected: 'success'
+  },
+  {
+    title: 'a message above the maximum length',
+    bytes: request([{ type: 'UNKNOWN', code: 0xfffe, value: new Uint8Array(1_004) }]),
+    expected: 'reset'
+  },
+  {
+    title: 'a message of 3000 bytes',
+    bytes: request([{ type: 'UNKNOWN', code: 0xfffe, value: new Uint8Array(2_976) }]),
+    expected: 'reset'
+  },
+  {
+    title: 'an unknown required attribute',
+    bytes: request([{ type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(4) }]),
+    expected: 420,
+    unknown: [0x7ffe]
+  },
+  {
+    title: 'unknown required attributes, one twice',
+    bytes: request([
+      { type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(4) },
+      { type: 'UNKNOWN', code: 0x0024, value: new Uint8Array(4) },
+      { type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(1) }
+    ]),
+    expected: 420,
+    unknown: [0x7ffe, 0x0024]
+  },
+  {
+    title: 'CHANGE-REQUEST',
+    bytes: request([{ type: 'CHANGE-REQUEST', changeIP: true, changePort: true }]),
+    expected: 420,
+    unknown: [3]
+  },
   { title: 'RESPONSE-PORT', bytes: request([{ type: 'RESPONSE-PORT', port: 5_000 }]), expected: 420, unknown: [0x27] },
   { title: 'an unknown method', bytes: request([], { method: 3 }), expected: 400 },
-  { title: 'an unknown method with an unknown required attribute', bytes: request([{ type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(4) }], { method: 0xfff }), expected: 400 },
+  {
+    title: 'an unknown method with an unknown required attribute',
+    bytes: request([{ type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(4) }], { method: 0xfff }),
+    expected: 400
+  },
   { title: 'method 0', bytes: request([], { method: 0 }), expected: 400 },
   { title: 'an indication', bytes: request([], { class: 'indication' }), expected: 'no response' },
-  { title: 'an indication with an unknown required attribute', bytes: request([{ type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(4) }], { class: 'indication' }), expected: 'no response' },
+  {
+    title: 'an indication with an unknown required attribute',
+    bytes: request([{ type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(4) }], { class: 'indication' }),
+    expected: 'no response'
+  },
   { title: 'a success response', bytes: request([], { class: 'success' }), expected: 'no response' },
   { title: 'an error response', bytes: request([], { class: 'error' }), expected: 'no response' },
   { title: 'a wrong FINGERPRINT', bytes: wrongFingerprint(), expected: 'no response' },
@@ -76,14 +154,30 @@ const CASES: EdgeCase[] = [
   { title: 'top bits 11', bytes: hex(`c0010000 ${HEADER}`), expected: 'reset' },
   { title: 'an attribute that overruns the message', bytes: hex(`00010004 ${HEADER} 80220004`), expected: 'reset' },
   { title: 'an attribute of 65535 bytes', bytes: hex(`00010004 ${HEADER} 8022ffff`), expected: 'reset' },
-  { title: 'a USERNAME of 509 bytes', bytes: hex(`00010204 ${HEADER} 000601fd ${'61'.repeat(512)}`), expected: 'reset' },
-  { title: 'an address of an unknown family', bytes: hex(`0001000c ${HEADER} 00200008 0009000000000000`), expected: 'reset' },
+  {
+    title: 'a USERNAME of 509 bytes',
+    bytes: hex(`00010204 ${HEADER} 000601fd ${'61'.repeat(512)}`),
+    expected: 'reset'
+  },
+  {
+    title: 'an address of an unknown family',
+    bytes: hex(`0001000c ${HEADER} 00200008 0009000000000000`),
+    expected: 'reset'
+  },
   { title: 'a MESSAGE-INTEGRITY of 4 bytes', bytes: hex(`00010008 ${HEADER} 00080004 00000000`), expected: 'reset' },
   { title: 'HTTP', bytes: Buffer.from('GET / HTTP/1.1\r\nHost: stun.example.org\r\n\r\n'), expected: 'reset' },
   { title: 'TLS', bytes: hex('1603010200010001fc0303'), expected: 'reset' },
   { title: 'SSH', bytes: Buffer.from('SSH-2.0-OpenSSH_9.2\r\n'), expected: 'reset' },
-  { title: 'a PROXY line from an untrusted peer', bytes: Buffer.from('PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n'), expected: 'reset' },
-  { title: 'a binary PROXY header from an untrusted peer', bytes: hex('0d0a0d0a000d0a515549540a 2111000c 01020304 05060708 0001 0002'), expected: 'reset' },
+  {
+    title: 'a PROXY line from an untrusted peer',
+    bytes: Buffer.from('PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n'),
+    expected: 'reset'
+  },
+  {
+    title: 'a binary PROXY header from an untrusted peer',
+    bytes: hex('0d0a0d0a000d0a515549540a 2111000c 01020304 05060708 0001 0002'),
+    expected: 'reset'
+  },
   { title: 'zeros', bytes: new Uint8Array(40), expected: 'reset' }
 ]
 
@@ -103,7 +197,9 @@ const DELIVERIES: Record<string, (socket: RawClient, pieces: Uint8Array[]) => Pr
     const all = Buffer.concat(pieces)
     let start = 0
 
-    for (const end of pieces.map((_, i) => pieces.slice(0, i).reduce((sum, { byteLength }) => sum + byteLength, 0) + 7)) {
+    for (const end of pieces.map(
+      (_, i) => pieces.slice(0, i).reduce((sum, { byteLength }) => sum + byteLength, 0) + 7
+    )) {
       await write(client, all.subarray(start, end))
       start = end
     }
@@ -147,7 +243,9 @@ describe('STUN server, edge cases', () => {
         // a client that writes after a reset cannot read the response before it
         if (pieces[0] === bytes) {
           await deliver(client, [before])
-          expect((await client.next()).message.transactionId, 'the request before').to.equalBytes(before.subarray(8, 20))
+          expect((await client.next()).message.transactionId, 'the request before').to.equalBytes(
+            before.subarray(8, 20)
+          )
           await deliver(client, pieces)
         } else {
           await deliver(client, pieces)
@@ -167,7 +265,9 @@ describe('STUN server, edge cases', () => {
           expect(message.transactionId).to.equalBytes(bytes.subarray(8, 20))
           expect(getAttribute(message, 'ERROR-CODE')?.code).to.equal(expected === 'success' ? undefined : expected)
           expect(getAttribute(message, 'UNKNOWN-ATTRIBUTES')?.codes).to.deep.equal(unknown)
-          expect(getAttribute(message, 'XOR-MAPPED-ADDRESS')?.address).to.deep.equal(expected === 'success' ? { host: '127.0.0.1', port: client.socket.localPort } : undefined)
+          expect(getAttribute(message, 'XOR-MAPPED-ADDRESS')?.address).to.deep.equal(
+            expected === 'success' ? { host: '127.0.0.1', port: client.socket.localPort } : undefined
+          )
           expect(checkFingerprint(answer)).to.equal(title.includes('with FINGERPRINT'))
         }
 

@@ -47,7 +47,12 @@ describe('STUN server, other clients', () => {
 
     it('gets its address over TCP, IPv6 and TLS', async () => {
       for (const address of server.addresses) {
-        const { stdout } = await run('python3', ['test/clients/python.py', address.host, String(address.port), ...trust(address)])
+        const { stdout } = await run('python3', [
+          'test/clients/python.py',
+          address.host,
+          String(address.port),
+          ...trust(address)
+        ])
         const { local, seen } = JSON.parse(stdout)
 
         expect(seen).to.deep.equal([local, local])

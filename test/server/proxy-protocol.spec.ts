@@ -42,14 +42,34 @@ describe('STUN server, PROXY protocol', () => {
     return { key: made.key, cert: made.cert }
   }
 
-  const GOOD: Record<string, { header: Uint8Array, source?: Endpoint, destination?: Endpoint }> = {
-    'v1 over IPv4': { header: line('PROXY TCP4 11.0.0.1 12.0.0.2 1234 3478'), source: { host: '11.0.0.1', port: 1_234 }, destination: { host: '12.0.0.2', port: 3_478 } },
-    'v1 over IPv6': { header: line('PROXY TCP6 2A00:0::1 2a00::2 65535 1'), source: { host: '2a00::1', port: 65_535 }, destination: { host: '2a00::2', port: 1 } },
+  const GOOD: Record<string, { header: Uint8Array; source?: Endpoint; destination?: Endpoint }> = {
+    'v1 over IPv4': {
+      header: line('PROXY TCP4 11.0.0.1 12.0.0.2 1234 3478'),
+      source: { host: '11.0.0.1', port: 1_234 },
+      destination: { host: '12.0.0.2', port: 3_478 }
+    },
+    'v1 over IPv6': {
+      header: line('PROXY TCP6 2A00:0::1 2a00::2 65535 1'),
+      source: { host: '2a00::1', port: 65_535 },
+      destination: { host: '2a00::2', port: 1 }
+    },
     'v1 UNKNOWN': { header: line('PROXY UNKNOWN') },
     'v1 UNKNOWN with addresses': { header: line('PROXY UNKNOWN ffff:f...f:ffff ffff 65535 65535') },
-    'v2 over IPv4': { header: v2('2111000c 0b000001 0c000002 04d2 0d96'), source: { host: '11.0.0.1', port: 1_234 }, destination: { host: '12.0.0.2', port: 3_478 } },
-    'v2 with TLVs after the addresses': { header: v2('21110012 0b000001 0c000002 04d2 0d96 040003 000000'), source: { host: '11.0.0.1', port: 1_234 }, destination: { host: '12.0.0.2', port: 3_478 } },
-    'v2 over IPv6': { header: v2(`21210024 2a00${'0'.repeat(26)}01 2a00${'0'.repeat(26)}02 04d2 0d96`), source: { host: '2a00::1', port: 1_234 }, destination: { host: '2a00::2', port: 3_478 } },
+    'v2 over IPv4': {
+      header: v2('2111000c 0b000001 0c000002 04d2 0d96'),
+      source: { host: '11.0.0.1', port: 1_234 },
+      destination: { host: '12.0.0.2', port: 3_478 }
+    },
+    'v2 with TLVs after the addresses': {
+      header: v2('21110012 0b000001 0c000002 04d2 0d96 040003 000000'),
+      source: { host: '11.0.0.1', port: 1_234 },
+      destination: { host: '12.0.0.2', port: 3_478 }
+    },
+    'v2 over IPv6': {
+      header: v2(`21210024 2a00${'0'.repeat(26)}01 2a00${'0'.repeat(26)}02 04d2 0d96`),
+      source: { host: '2a00::1', port: 1_234 },
+      destination: { host: '2a00::2', port: 3_478 }
+    },
     'v2 LOCAL': { header: v2('20000000') },
     'v2 UNSPEC': { header: v2('21000004 00000000') }
   }
@@ -76,9 +96,16 @@ describe('STUN server, PROXY protocol', () => {
     for (const secure of [false, true]) {
       it(`uses the header of a trusted proxy: ${title}${secure ? ', then TLS' : ''}`, async () => {
         const cert = secure ? certificate() : undefined
-        const server = await start({ ...TRUSTED, tls: cert == null ? undefined : { ...cert, listen: [{ host: HOST, port: 0 }] } })
+        const server = await start({
+          ...TRUSTED,
+          tls: cert == null ? undefined : { ...cert, listen: [{ host: HOST, port: 0 }] }
+        })
         const address = server.addresses[secure ? 1 : 0]
-        const client = await connect({ ...address, first: header, tls: cert == null ? undefined : { ca: cert.cert, host: 'localhost' } })
+        const client = await connect({
+          ...address,
+          first: header,
+          tls: cert == null ? undefined : { ca: cert.cert, host: 'localhost' }
+        })
         const message = await client.ask()
 
         expect(mapped(message)).to.deep.equal(source ?? { host: HOST, port: client.socket.localPort })
@@ -115,7 +142,9 @@ describe('STUN server, PROXY protocol', () => {
     const server = await start({ ...TRUSTED, maxConnectionsPerSubnet: 1, maxNewConnectionsPerSecond: 1 })
 
     for (const i of [1, 2, 3]) {
-      await (await connect({ ...server.addresses[0], first: line(`PROXY TCP6 ::ffff:11.0.0.${i} ::ffff:12.0.0.2 1 2`) })).ask()
+      await (
+        await connect({ ...server.addresses[0], first: line(`PROXY TCP6 ::ffff:11.0.0.${i} ::ffff:12.0.0.2 1 2`) })
+      ).ask()
     }
 
     expect(server.counters.refused).to.include({ subnet: 0, rate: 0 })

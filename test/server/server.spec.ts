@@ -43,8 +43,14 @@ describe('STUN server', () => {
         const { message } = await client.next()
         expect(message).to.include({ class: 'success', method: METHOD_BINDING })
         expect(message.transactionId).to.equalBytes(bytes.subarray(8, 20))
-        expect(getAttribute(message, 'XOR-MAPPED-ADDRESS')?.address).to.deep.equal({ host, port: client.socket.localPort })
-        expect(getAttribute(message, 'RESPONSE-ORIGIN')?.address).to.deep.equal({ host, port: server.addresses[0].port })
+        expect(getAttribute(message, 'XOR-MAPPED-ADDRESS')?.address).to.deep.equal({
+          host,
+          port: client.socket.localPort
+        })
+        expect(getAttribute(message, 'RESPONSE-ORIGIN')?.address).to.deep.equal({
+          host,
+          port: server.addresses[0].port
+        })
         expect(getAttribute(message, 'SOFTWARE')?.value).to.equal('libp2p-tcp-stun')
         expect(getAttribute(message, 'FINGERPRINT')).to.equal(undefined)
       }
@@ -67,7 +73,11 @@ describe('STUN server', () => {
     const client = await connect(server.addresses[0])
     client.socket.write(request())
 
-    expect((await seen).detail).to.deep.equal({ client: { host: HOST, port: client.socket.localPort }, server: { host: HOST, port: server.addresses[0].port }, transport: 'tcp' })
+    expect((await seen).detail).to.deep.equal({
+      client: { host: HOST, port: client.socket.localPort },
+      server: { host: HOST, port: server.addresses[0].port },
+      transport: 'tcp'
+    })
   })
 
   it('answers a FINGERPRINT with one, and ignores a wrong one', async () => {
@@ -86,7 +96,14 @@ describe('STUN server', () => {
   })
 
   it('names another of its endpoints as OTHER-ADDRESS', async () => {
-    const server = await start({ listen: [{ host: HOST, port: 0 }, { host: HOST, port: 0 }, { host: '127.0.0.2', port: 0 }, { host: '::1', port: 0 }] })
+    const server = await start({
+      listen: [
+        { host: HOST, port: 0 },
+        { host: HOST, port: 0 },
+        { host: '127.0.0.2', port: 0 },
+        { host: '::1', port: 0 }
+      ]
+    })
     const [first, , third, sixth] = server.addresses
     const other = async (address: { host: string, port: number }): Promise<unknown> => {
       const client = await connect(address)
@@ -100,8 +117,23 @@ describe('STUN server', () => {
   })
 
   for (const { title, bytes, code, codes } of [
-    { title: 'an unknown comprehension-required attribute', bytes: () => request([{ type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(4) }, { type: 'UNKNOWN', code: 0x0024, value: new Uint8Array(4) }, { type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(1) }]), code: 420, codes: [0x7ffe, 0x0024] },
-    { title: 'CHANGE-REQUEST', bytes: () => request([{ type: 'CHANGE-REQUEST', changeIP: true, changePort: true }]), code: 420, codes: [3] },
+    {
+      title: 'an unknown comprehension-required attribute',
+      bytes: () =>
+        request([
+          { type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(4) },
+          { type: 'UNKNOWN', code: 0x0024, value: new Uint8Array(4) },
+          { type: 'UNKNOWN', code: 0x7ffe, value: new Uint8Array(1) }
+        ]),
+      code: 420,
+      codes: [0x7ffe, 0x0024]
+    },
+    {
+      title: 'CHANGE-REQUEST',
+      bytes: () => request([{ type: 'CHANGE-REQUEST', changeIP: true, changePort: true }]),
+      code: 420,
+      codes: [3]
+    },
     { title: 'an unknown method', bytes: () => request([], { method: 3 }), code: 400 }
   ]) {
     it(`answers ${code} to ${title}`, async () => {
@@ -121,9 +153,18 @@ describe('STUN server', () => {
   }
 
   for (const { title, bytes } of [
-    { title: 'an unknown optional attribute', bytes: () => request([{ type: 'UNKNOWN', code: 0xfffe, value: new Uint8Array(4) }]) },
-    { title: 'a CHANGE-REQUEST for nothing', bytes: () => request([{ type: 'CHANGE-REQUEST', changeIP: false, changePort: false }]) },
-    { title: 'credentials', bytes: () => request([{ type: 'USERNAME', value: 'me' }], {}, { integrityKey: new Uint8Array(4) }) },
+    {
+      title: 'an unknown optional attribute',
+      bytes: () => request([{ type: 'UNKNOWN', code: 0xfffe, value: new Uint8Array(4) }])
+    },
+    {
+      title: 'a CHANGE-REQUEST for nothing',
+      bytes: () => request([{ type: 'CHANGE-REQUEST', changeIP: false, changePort: false }])
+    },
+    {
+      title: 'credentials',
+      bytes: () => request([{ type: 'USERNAME', value: 'me' }], {}, { integrityKey: new Uint8Array(4) })
+    },
     { title: 'padding that is not zero', bytes: () => request([{ type: 'SOFTWARE', value: 'abc' }]).fill(0xff, -1) }
   ]) {
     it(`accepts ${title}`, async () => {
@@ -268,11 +309,16 @@ describe('STUN server', () => {
   it('serves over TLS', async () => {
     const certificate = createCertificate()
     closing.push({ close: () => { certificate.remove() } })
-    const server = await start({ tls: { key: certificate.key, cert: certificate.cert, listen: [{ host: HOST, port: 0 }] } })
+    const server = await start({
+      tls: { key: certificate.key, cert: certificate.cert, listen: [{ host: HOST, port: 0 }] }
+    })
     const [, { port, transport }] = server.addresses
     expect(transport).to.equal('tls')
 
-    const { client, result } = await openClient(parseSTUNURI(`stuns:localhost:${port}`), { local: { host: HOST, port: 0 }, tls: { ca: certificate.cert } })
+    const { client, result } = await openClient(parseSTUNURI(`stuns:localhost:${port}`), {
+      local: { host: HOST, port: 0 },
+      tls: { ca: certificate.cert }
+    })
     expect(result.mapped).to.deep.equal(result.local)
     expect((await client.request()).mapped).to.deep.equal(result.local)
     client.close()
@@ -308,17 +354,29 @@ describe('STUN server', () => {
     const server = createSTUNServer({ listen: [{ host: HOST, port: 0 }] })
     closing.push(server)
     const listening = server.listen()
-    await Promise.all([server.close(), expect(listening).to.eventually.be.rejected().with.property('name', 'AbortError')])
+    await Promise.all([
+      server.close(),
+      expect(listening).to.eventually.be.rejected().with.property('name', 'AbortError')
+    ])
     expect(server).to.include({ state: 'idle' }).and.have.property('addresses').that.is.empty()
 
     await server.listen()
     expect(server.addresses).to.have.lengthOf(1)
   })
 
-  for (const limit of ['maxConnections', 'maxConnectionsPerAddress', 'maxMessageLength', 'messageTimeout', 'maxRequestsPerSecond', 'keepAliveDelay']) {
+  for (const limit of [
+    'maxConnections',
+    'maxConnectionsPerAddress',
+    'maxMessageLength',
+    'messageTimeout',
+    'maxRequestsPerSecond',
+    'keepAliveDelay'
+  ]) {
     it(`rejects an invalid ${limit}`, () => {
       for (const value of [0, -1, NaN, '5']) {
-        expect(() => createSTUNServer({ [limit]: value })).to.throw(limit).with.property('name', 'InvalidParametersError')
+        expect(() => createSTUNServer({ [limit]: value }))
+          .to.throw(limit)
+          .with.property('name', 'InvalidParametersError')
       }
     })
   }

@@ -79,7 +79,9 @@ describe('STUN server, TLS', () => {
 
   async function start (listeners = 1, init: STUNServerInit = {}): Promise<STUNServer> {
     const listen = Array.from({ length: listeners }, () => ({ host: HOST, port: 0 }))
-    const server = closeLater(createSTUNServer({ ...init, listen: [], tls: { key: certificate.key, cert: certificate.cert, listen } }))
+    const server = closeLater(
+      createSTUNServer({ ...init, listen: [], tls: { key: certificate.key, cert: certificate.cert, listen } })
+    )
     await server.listen()
 
     return server
@@ -88,12 +90,21 @@ describe('STUN server, TLS', () => {
   /**
    * A TLS client, from this local port if there is one
    */
-  async function connect (server: Endpoint, options: tls.ConnectionOptions = {}, localPort?: number): Promise<TLSClient> {
-    const raw = localPort == null ? net.connect({ ...server, noDelay: true }) : bindSocket({ host: HOST, port: localPort }).connect(server)
+  async function connect (
+    server: Endpoint,
+    options: tls.ConnectionOptions = {},
+    localPort?: number
+  ): Promise<TLSClient> {
+    const raw =
+      localPort == null
+        ? net.connect({ ...server, noDelay: true })
+        : bindSocket({ host: HOST, port: localPort }).connect(server)
     raw.on('error', () => {})
     const session = tls.connect({ socket: toDuplex(raw), ca: certificate.cert, host: 'localhost', ...options })
     session.on('error', () => {})
-    closing.push({ close: () => { raw.destroy() } })
+    closing.push({
+      close: () => { raw.destroy() }
+    })
     await pEvent(session, 'secureConnect', EVENT)
 
     return { raw, session }
@@ -104,7 +115,11 @@ describe('STUN server, TLS', () => {
       return this.skip()
     }
 
-    const server = await start(1, { maxConnectionsPerAddress: 50, maxNewConnectionsPerSecond: 1_000, messageTimeout: 60_000 })
+    const server = await start(1, {
+      maxConnectionsPerAddress: 50,
+      maxNewConnectionsPerSecond: 1_000,
+      messageTimeout: 60_000
+    })
     const [address] = server.addresses
     const before = countDescriptors()
 
@@ -127,7 +142,10 @@ describe('STUN server, TLS', () => {
 
       for (const [index, client] of clients.entries()) {
         const message = await ask(client)
-        expect(getAttribute(message, 'RESPONSE-ORIGIN')?.address).to.deep.equal({ host: HOST, port: server.addresses[index].port })
+        expect(getAttribute(message, 'RESPONSE-ORIGIN')?.address).to.deep.equal({
+          host: HOST,
+          port: server.addresses[index].port
+        })
         expect(getAttribute(message, 'XOR-MAPPED-ADDRESS')?.address).to.deep.equal({ host: HOST, port })
       }
 

@@ -42,15 +42,26 @@ export async function laboratory (): Promise<Stage> {
   const lab = await Lab.create()
 
   try {
-    const stunHosts = [await lab.host('stun1', { address: '11.0.0.1' }), await lab.host('stun2', { address: '11.0.0.2' })]
+    const stunHosts = [
+      await lab.host('stun1', { address: '11.0.0.1' }),
+      await lab.host('stun2', { address: '11.0.0.2' })
+    ]
     const internet = await lab.host('carol', { address: '11.0.0.3' })
-    const router1 = await lab.router('router1', { address: '11.1.0.1', filtering: 'endpoint-independent', ports: 'hashed', timeout: NAT_TIMEOUT })
+    const router1 = await lab.router('router1', {
+      address: '11.1.0.1',
+      filtering: 'endpoint-independent',
+      ports: 'hashed',
+      timeout: NAT_TIMEOUT
+    })
     const router2 = await lab.router('router2', { address: '11.2.0.1', lan: '192.168.2.1/24' })
     const home1 = await lab.host('alice', { address: '192.168.1.2', network: router1 })
     const home2 = await lab.host('bob', { address: '192.168.2.2', network: router2 })
 
     return {
-      stunServers: stunHosts.map(host => ({ uri: `stun:${host.address}`, program: host.run('stun-server', { host: host.address }) })),
+      stunServers: stunHosts.map(host => ({
+        uri: `stun:${host.address}`,
+        program: host.run('stun-server', { host: host.address })
+      })),
       alice: options => home1.run('node', { ...options, listen: ['/ip4/0.0.0.0/tcp/4001'] }),
       bob: () => home2.run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'] }),
       carol: () => internet.run('node', { listen: ['/ip4/0.0.0.0/tcp/4001'] }),
@@ -72,7 +83,10 @@ export async function laboratory (): Promise<Stage> {
 export async function loopback (): Promise<Stage> {
   const programs: Program[] = []
   const run = (name: string, init: object): Program => {
-    const program = new Program(name, spawn(process.execPath, [path.join(PROGRAMS, `${name}.js`), JSON.stringify(init)]))
+    const program = new Program(
+      name,
+      spawn(process.execPath, [path.join(PROGRAMS, `${name}.js`), JSON.stringify(init)])
+    )
     programs.push(program)
 
     return program

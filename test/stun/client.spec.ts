@@ -80,7 +80,12 @@ describe('STUN client', () => {
     closing.push(client)
     expect(result).to.have.deep.property('mapped', { host: '11.0.0.1', port: 1 })
 
-    const alg = closeLater(await stunServer(() => [...mapped('11.0.0.1', 2), { type: 'MAPPED-ADDRESS', address: { host: '192.168.1.2', port: 3 } }]))
+    const alg = closeLater(
+      await stunServer(() => [
+        ...mapped('11.0.0.1', 2),
+        { type: 'MAPPED-ADDRESS', address: { host: '192.168.1.2', port: 3 } }
+      ])
+    )
     const rewritten = await openClient(parseSTUNURI(alg.uri), { local: { host: '127.0.0.1', port: 0 } })
     closing.push(rewritten.client)
     expect(rewritten.result).to.have.deep.property('mapped', { host: '11.0.0.1', port: 2 })
@@ -101,7 +106,11 @@ describe('STUN client', () => {
 
   it('follows ALTERNATE-SERVER', async () => {
     const target = closeLater(await mapsTo('11.0.0.1', 4001))
-    const server = closeLater(await stunServer(request => failure(request, 300, 'Try Alternate', [{ type: 'ALTERNATE-SERVER', address: target }])))
+    const server = closeLater(
+      await stunServer(request =>
+        failure(request, 300, 'Try Alternate', [{ type: 'ALTERNATE-SERVER', address: target }])
+      )
+    )
     const { client, result } = await openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } })
     closing.push(client)
 
@@ -114,10 +123,17 @@ describe('STUN client', () => {
     const servers: FakeServer[] = []
 
     for (let i = 0; i < 6; i++) {
-      servers.push(closeLater(await stunServer(request => failure(request, 300, 'Try Alternate', [{ type: 'ALTERNATE-SERVER', address: servers[(i + 1) % 6] }]))))
+      servers.push(
+        closeLater(
+          await stunServer(request =>
+            failure(request, 300, 'Try Alternate', [{ type: 'ALTERNATE-SERVER', address: servers[(i + 1) % 6] }])
+          )
+        )
+      )
     }
 
-    await expect(openClient(parseSTUNURI(servers[0].uri), { local: { host: '127.0.0.1', port: 0 } })).to.eventually.be.rejected()
+    await expect(openClient(parseSTUNURI(servers[0].uri), { local: { host: '127.0.0.1', port: 0 } }))
+      .to.eventually.be.rejected()
       .with.property('name', 'STUNAlternateServerError')
     expect(servers.reduce((sum, { accepted }) => sum + accepted, 0)).to.be.at.most(4)
   })
@@ -125,7 +141,10 @@ describe('STUN client', () => {
   it('tries the next address of a name', async () => {
     const server = closeLater(await mapsTo('11.0.0.1', 4001))
     const dns = zoneDNS({ a: { 'stun.example': ['127.0.0.9', '127.0.0.1'] } })
-    const { client } = await openClient(parseSTUNURI(`stun:stun.example:${server.port}`), { local: { host: '127.0.0.1', port: 0 }, dns })
+    const { client } = await openClient(parseSTUNURI(`stun:stun.example:${server.port}`), {
+      local: { host: '127.0.0.1', port: 0 },
+      dns
+    })
     closing.push(client)
 
     expect(client.server.host).to.equal('127.0.0.1')
@@ -140,14 +159,17 @@ describe('STUN client', () => {
     it(`a server that ${title}: ${error}`, async () => {
       const server = closeLater(await create())
 
-      await expect(openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 }, timeout: 200 })).to.eventually.be.rejected()
+      await expect(openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 }, timeout: 200 }))
+        .to.eventually.be.rejected()
         .with.property('name', error)
     })
   }
 
   it('has the code and the reason of an error response', async () => {
     const server = closeLater(await stunServer(request => failure(request, 420, 'Unknown Attribute')))
-    const err: any = await openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } }).catch(err => err)
+    const err: any = await openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } }).catch(
+      err => err
+    )
 
     expect(err).to.be.an.instanceOf(STUNErrorResponseError)
     expect(err).to.include({ code: 420, reason: 'Unknown Attribute' })
@@ -212,10 +234,16 @@ describe('STUN client', () => {
   })
 
   it('refuses an answer that it does not understand, but not one of RFC 3489', async () => {
-    const server = closeLater(await stunServer(() => [...mapped('11.0.0.1', 1), { type: 'UNKNOWN', code: 0x7ff0, value: new Uint8Array(4) }]))
-    await expect(openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } })).to.eventually.be.rejected().with.property('name', 'STUNProtocolError')
+    const server = closeLater(
+      await stunServer(() => [...mapped('11.0.0.1', 1), { type: 'UNKNOWN', code: 0x7ff0, value: new Uint8Array(4) }])
+    )
+    await expect(openClient(parseSTUNURI(server.uri), { local: { host: '127.0.0.1', port: 0 } }))
+      .to.eventually.be.rejected()
+      .with.property('name', 'STUNProtocolError')
 
-    const old = closeLater(await stunServer(() => [...mapped('11.0.0.1', 1), { type: 'UNKNOWN', code: 0x0005, value: new Uint8Array(8) }]))
+    const old = closeLater(
+      await stunServer(() => [...mapped('11.0.0.1', 1), { type: 'UNKNOWN', code: 0x0005, value: new Uint8Array(8) }])
+    )
     closing.push((await openClient(parseSTUNURI(old.uri), { local: { host: '127.0.0.1', port: 0 } })).client)
   })
 
@@ -233,7 +261,9 @@ describe('STUN client', () => {
 
   it('fails cleanly on options that TLS does not take, and on any reason to abort', async () => {
     const server = closeLater(await fakeServer(() => {}))
-    await expect(new STUNClient({ server, tls: { cert: 'garbage' } }).connect()).to.eventually.be.rejectedWith(STUNConnectionError)
+    await expect(new STUNClient({ server, tls: { cert: 'garbage' } }).connect()).to.eventually.be.rejectedWith(
+      STUNConnectionError
+    )
     expect(server.accepted).to.equal(0)
 
     const controller = new AbortController()
@@ -262,26 +292,33 @@ describe('STUN client', () => {
   for (const [title, flood] of [
     ['indications', (request: STUNMessage) => encodeMessage({ ...request, class: 'indication', attributes: [] })],
     ['its answer', (request: STUNMessage) => success(request, mapped('11.0.0.1', 4001))],
-    ['answers to nothing', (request: STUNMessage) => success({ ...request, transactionId: createTransactionId() }, mapped('11.0.0.1', 4001))]
+    [
+      'answers to nothing',
+      (request: STUNMessage) => success({ ...request, transactionId: createTransactionId() }, mapped('11.0.0.1', 4001))
+    ]
   ] as const) {
     it(`ends the connection to a server that repeats ${title} without end after its answer`, async () => {
-      const server = closeLater(await stunServer((request, socket) => {
-        const more = Buffer.concat(Array.from({ length: 1_000 }, () => flood(request)))
-        const send = (): void => {
-          while (!socket.destroyed && socket.write(more)) {
-            // until the client's window is full
+      const server = closeLater(
+        await stunServer((request, socket) => {
+          const more = Buffer.concat(Array.from({ length: 1_000 }, () => flood(request)))
+          const send = (): void => {
+            while (!socket.destroyed && socket.write(more)) {
+              // until the client's window is full
+            }
           }
-        }
-        socket.write(success(request, mapped('11.0.0.1', 4001)))
-        socket.on('drain', send)
-        send()
+          socket.write(success(request, mapped('11.0.0.1', 4001)))
+          socket.on('drain', send)
+          send()
 
-        return undefined
-      }))
+          return undefined
+        })
+      )
       const client = closeLater(new STUNClient({ server }))
       await client.connect()
       const closed = pEvent<'close', CustomEvent<Error>>(client, 'close', { timeout: 5_000 })
-      const { mapped: { port } } = await client.request()
+      const {
+        mapped: { port }
+      } = await client.request()
       expect(port).to.equal(4001)
       const { detail } = await closed
       expect(detail).to.be.an.instanceOf(STUNProtocolError)
@@ -315,7 +352,9 @@ describe('STUN client', () => {
     connecting.abort()
     await expect(first).to.eventually.be.rejected().with.property('name', 'AbortError')
 
-    await expect(new STUNClient({ server }).connect({ signal: AbortSignal.abort() })).to.eventually.be.rejected().with.property('name', 'AbortError')
+    await expect(new STUNClient({ server }).connect({ signal: AbortSignal.abort() }))
+      .to.eventually.be.rejected()
+      .with.property('name', 'AbortError')
 
     const client = new STUNClient({ server })
     await client.connect()

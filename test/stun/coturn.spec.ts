@@ -37,7 +37,11 @@ describe('coturn', function () {
     certificate?.remove()
   })
 
-  async function start (host: string, maxAllocateTimeout?: number, secureStun?: boolean): Promise<Coturn & { certificate: Certificate }> {
+  async function start (
+    host: string,
+    maxAllocateTimeout?: number,
+    secureStun?: boolean
+  ): Promise<Coturn & { certificate: Certificate }> {
     if (certificate == null) {
       throw new Error('No certificate')
     }
@@ -52,7 +56,10 @@ describe('coturn', function () {
     const { port, tlsPort, certificate } = await start(HOST)
 
     for (const uri of [`stun:${HOST}:${port}`, `stuns:${HOST}:${tlsPort}`, `stuns:localhost:${tlsPort}`]) {
-      const { client, result } = await openClient(parseSTUNURI(uri), { local: { host: HOST, port: 0 }, tls: { ca: certificate.cert } })
+      const { client, result } = await openClient(parseSTUNURI(uri), {
+        local: { host: HOST, port: 0 },
+        tls: { ca: certificate.cert }
+      })
       client.close()
 
       expect(result.mapped).to.deep.equal(result.local)
@@ -63,14 +70,19 @@ describe('coturn', function () {
   it('says that a server which demands credentials is of no use', async () => {
     const { port } = await start(HOST, undefined, true)
 
-    await expect(openClient(parseSTUNURI(`stun:${HOST}:${port}`), { local: { host: HOST, port: 0 } })).to.eventually.be.rejectedWith(`STUN server ${HOST}:${port} answered 401 Unauthorized: it only serves users with a name and a password, use another server`)
+    await expect(openClient(parseSTUNURI(`stun:${HOST}:${port}`), { local: { host: HOST, port: 0 } }))
+      .to.eventually.be.rejectedWith(
+        `STUN server ${HOST}:${port} answered 401 Unauthorized: it only serves users with a name and a password, ` +
+          'use another server'
+      )
       .with.property('code', 401)
   })
 
   it('is not trusted without its certificate', async () => {
     const { tlsPort } = await start(HOST)
 
-    await expect(openClient(parseSTUNURI(`stuns:${HOST}:${tlsPort}`), { local: { host: HOST, port: 0 } })).to.eventually.be.rejectedWith('not trusted')
+    await expect(openClient(parseSTUNURI(`stuns:${HOST}:${tlsPort}`), { local: { host: HOST, port: 0 } }))
+      .to.eventually.be.rejectedWith('not trusted')
       .with.property('name', 'STUNConnectionError')
   })
 

@@ -64,7 +64,10 @@ describe('STUN decoder', () => {
     const [message] = [request('x'.repeat(76))]
 
     expect([...new MessageDecoder({ maxMessageLength: 100 }).decode(message)]).to.have.lengthOf(1)
-    expect(() => [...new MessageDecoder({ maxMessageLength: 99 }).decode(message)]).to.throw(STUNProtocolError, '100 bytes')
+    expect(() => [...new MessageDecoder({ maxMessageLength: 99 }).decode(message)]).to.throw(
+      STUNProtocolError,
+      '100 bytes'
+    )
   })
 
   it('gives the messages before the error', () => {

@@ -15,15 +15,19 @@ const ID = hex('b7e7a701bc34d686fa87dfae')
  * RFC 5769, section 2
  */
 const PASSWORD = 'VOkJxbRl1RmTxUk/WvJxBt'
-const REQUEST = '000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74002400046e0001ff80290008932ff9b151263b36000600096576746a3a68367659202020000800149aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a280280004e57a3bcf'
-const IPV4_RESPONSE = '0101003c2112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000080001a147e112a643000800142b91f599fd9e90c38c7489f92af9ba53f06be7d780280004c07d4c96'
-const IPV6_RESPONSE = '010100482112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000140002a1470113a9faa5d3f179bc25f4b5bed2b9d900080014a382954e4be67bf11784c97c8292c275bfe3ed4180280004c8fb0b4c'
+const REQUEST =
+  '000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74002400046e0001ff80290008932ff9b151263b36000600096576746a3a68367659202020000800149aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a280280004e57a3bcf'
+const IPV4_RESPONSE =
+  '0101003c2112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000080001a147e112a643000800142b91f599fd9e90c38c7489f92af9ba53f06be7d780280004c07d4c96'
+const IPV6_RESPONSE =
+  '010100482112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000140002a1470113a9faa5d3f179bc25f4b5bed2b9d900080014a382954e4be67bf11784c97c8292c275bfe3ed4180280004c8fb0b4c'
 
 /**
  * RFC 5769, section 2.4: long-term credentials, the user name is "Matrix" in
  * katakana, the password "TheMatrIX" after SASLprep
  */
-const LONG_TERM_REQUEST = '000100602112a44278ad3433c6ad72c029da412e00060012e3839ee38388e383aae38383e382afe382b900000015001c662f2f3439396b39353464364f4c33346f4c394653547679363473410014000b6578616d706c652e6f72670000080014f67024656dd64a3e02b8e0712e85c9a28ca89666'
+const LONG_TERM_REQUEST =
+  '000100602112a44278ad3433c6ad72c029da412e00060012e3839ee38388e383aae38383e382afe382b900000015001c662f2f3439396b39353464364f4c33346f4c394653547679363473410014000b6578616d706c652e6f72670000080014f67024656dd64a3e02b8e0712e85c9a28ca89666'
 
 function message (attributes: Attribute[], overrides: Partial<STUNMessage> = {}): STUNMessage {
   return { class: 'success', method: METHOD_BINDING, transactionId: ID, attributes, ...overrides }
@@ -38,11 +42,22 @@ describe('STUN message', () => {
       expect(decoded).to.have.property('class', 'request')
       expect(decoded).to.have.property('method', METHOD_BINDING)
       expect(decoded.transactionId).to.equalBytes(ID)
-      expect(decoded.attributes.map(({ type }) => type)).to.deep.equal(['SOFTWARE', 'UNKNOWN', 'UNKNOWN', 'USERNAME', 'MESSAGE-INTEGRITY', 'FINGERPRINT'])
+      expect(decoded.attributes.map(({ type }) => type)).to.deep.equal([
+        'SOFTWARE',
+        'UNKNOWN',
+        'UNKNOWN',
+        'USERNAME',
+        'MESSAGE-INTEGRITY',
+        'FINGERPRINT'
+      ])
       expect(getAttribute(decoded, 'SOFTWARE')?.value).to.equal('STUN test client')
       expect(getAttribute(decoded, 'USERNAME')?.value).to.equal('evtj:h6vY')
       // PRIORITY and ICE-CONTROLLED are ICE's
-      expect(decoded.attributes.filter(attribute => attribute.type === 'UNKNOWN').map(({ code, value }) => [code, toString(value, 'base16')])).to.deep.equal([
+      expect(
+        decoded.attributes
+          .filter(attribute => attribute.type === 'UNKNOWN')
+          .map(({ code, value }) => [code, toString(value, 'base16')])
+      ).to.deep.equal([
         [0x0024, '6e0001ff'],
         [0x8029, '932ff9b151263b36']
       ])
@@ -73,7 +88,9 @@ describe('STUN message', () => {
         expect(rebuilt).to.have.lengthOf(bytes.byteLength)
         // the vector's only byte of padding is a space, and covered by both checks
         expect(bytes[35]).to.equal(0x20)
-        expect(toString(rebuilt.subarray(0, -32), 'base16')).to.equal(vector.slice(0, 70) + '00' + vector.slice(72, -64))
+        expect(toString(rebuilt.subarray(0, -32), 'base16')).to.equal(
+          vector.slice(0, 70) + '00' + vector.slice(72, -64)
+        )
         expect(checkFingerprint(rebuilt)).to.be.true()
         expect(checkIntegrity(rebuilt, shortTermKey(PASSWORD))).to.be.true()
       })
@@ -88,7 +105,8 @@ describe('STUN message', () => {
       expect(getAttribute(decoded, 'REALM')?.value).to.equal('example.org')
       expect(getAttribute(decoded, 'NONCE')?.value).to.equal('f//499k954d6OL34oL9FSTvy64sA')
       // the key of long-term credentials (RFC 8489, section 9.2.2)
-      const key = (password: string): Uint8Array => createHash('md5').update(`${username}:example.org:${password}`).digest()
+      const key = (password: string): Uint8Array =>
+        createHash('md5').update(`${username}:example.org:${password}`).digest()
       expect(checkIntegrity(bytes, key('TheMatrIX'))).to.be.true()
       expect(checkIntegrity(bytes, key('TheMatrix'))).to.be.false()
     })
@@ -126,7 +144,11 @@ describe('STUN message', () => {
       { host: 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', port: 7 }
     ]
     const attributes: Attribute[] = [
-      ...addresses.flatMap(address => (['MAPPED-ADDRESS', 'XOR-MAPPED-ADDRESS', 'ALTERNATE-SERVER', 'RESPONSE-ORIGIN', 'OTHER-ADDRESS'] as const).map(type => ({ type, address }))),
+      ...addresses.flatMap(address =>
+        (['MAPPED-ADDRESS', 'XOR-MAPPED-ADDRESS', 'ALTERNATE-SERVER', 'RESPONSE-ORIGIN', 'OTHER-ADDRESS'] as const).map(
+          type => ({ type, address })
+        )
+      ),
       { type: 'USERNAME', value: 'a' },
       { type: 'REALM', value: '' },
       { type: 'NONCE', value: 'é'.repeat(381) },
@@ -157,7 +179,8 @@ describe('STUN message', () => {
     }
 
     it('writes every byte, whatever was in the memory before', () => {
-      const encode = (): string => toString(encodeMessage(message(attributes.filter(({ type }) => type !== 'FINGERPRINT'))), 'base16')
+      const encode = (): string =>
+        toString(encodeMessage(message(attributes.filter(({ type }) => type !== 'FINGERPRINT'))), 'base16')
       const before = encode()
       const { buffer, byteOffset, byteLength } = encodeMessage(message([]))
       // the memory that the next messages are written to
@@ -187,15 +210,27 @@ describe('STUN message', () => {
 
       expect(encodeMessage(message([padding(65_524), padding(0)]))).to.have.lengthOf(20 + 65_532)
 
-      for (const attributes of [[padding(65_529)], [padding(65_528), padding(0)], [padding(60_000), { type: 'UNKNOWN-ATTRIBUTES' as const, codes: new Array(10_000).fill(1) }]]) {
-        expect(() => encodeMessage(message(attributes))).to.throw().with.property('name', 'InvalidParametersError')
+      for (const attributes of [
+        [padding(65_529)],
+        [padding(65_528), padding(0)],
+        [padding(60_000), { type: 'UNKNOWN-ATTRIBUTES' as const, codes: new Array(10_000).fill(1) }]
+      ]) {
+        expect(() => encodeMessage(message(attributes)))
+          .to.throw()
+          .with.property('name', 'InvalidParametersError')
       }
 
-      expect(() => encodeMessage(message([padding(65_524)]), { fingerprint: true })).to.throw().with.property('name', 'InvalidParametersError')
+      expect(() => encodeMessage(message([padding(65_524)]), { fingerprint: true }))
+        .to.throw()
+        .with.property('name', 'InvalidParametersError')
     })
 
     it('writes IPv6 in the form of RFC 5952, however it was given', () => {
-      const decoded = decodeMessage(encodeMessage(message([{ type: 'MAPPED-ADDRESS', address: { host: '2001:0DB8:0000:0000:0001:0000:0000:0001', port: 1 } }])))
+      const decoded = decodeMessage(
+        encodeMessage(
+          message([{ type: 'MAPPED-ADDRESS', address: { host: '2001:0DB8:0000:0000:0001:0000:0000:0001', port: 1 } }])
+        )
+      )
 
       expect(getAttribute(decoded, 'MAPPED-ADDRESS')?.address.host).to.equal('2001:db8::1:0:0:1')
     })
@@ -218,13 +253,36 @@ describe('STUN message', () => {
         { type: 'NONCE', value: 'not covered' }
       ])))
 
-      expect(decoded.attributes.map(({ type }) => type)).to.deep.equal(['MESSAGE-INTEGRITY', 'MESSAGE-INTEGRITY-SHA256', 'FINGERPRINT'])
+      expect(decoded.attributes.map(({ type }) => type)).to.deep.equal([
+        'MESSAGE-INTEGRITY',
+        'MESSAGE-INTEGRITY-SHA256',
+        'FINGERPRINT'
+      ])
     })
 
     for (const attribute of [
       { type: 'XOR-MAPPED-ADDRESS', address: { host: 'example.org', port: 1 } },
       { type: 'XOR-MAPPED-ADDRESS', address: { host: 'fe80::1%lo', port: 1 } },
-      ...['', '1', '1.2.3', '1.2.3.', '1.2.3.4.', '.1.2.3', '1..2.3', '1.2.3.4.5', '1.2.3.256', '1.2.3.04', '1.2.3.00', '1.2.3.1000', '1.2.3.4294967300', '1.2.3.4 ', '1.2.3.-4', '1.2.3.a', '1.2.3:4', '::g'].map(host => ({ type: 'XOR-MAPPED-ADDRESS', address: { host, port: 1 } })),
+      ...[
+        '',
+        '1',
+        '1.2.3',
+        '1.2.3.',
+        '1.2.3.4.',
+        '.1.2.3',
+        '1..2.3',
+        '1.2.3.4.5',
+        '1.2.3.256',
+        '1.2.3.04',
+        '1.2.3.00',
+        '1.2.3.1000',
+        '1.2.3.4294967300',
+        '1.2.3.4 ',
+        '1.2.3.-4',
+        '1.2.3.a',
+        '1.2.3:4',
+        '::g'
+      ].map(host => ({ type: 'XOR-MAPPED-ADDRESS', address: { host, port: 1 } })),
       { type: 'MAPPED-ADDRESS', address: { host: '11.0.0.1', port: 65_536 } },
       { type: 'MAPPED-ADDRESS', address: { host: '11.0.0.1', port: -1 } },
       { type: 'ERROR-CODE', code: 299, reason: '' },
@@ -238,7 +296,9 @@ describe('STUN message', () => {
       { type: 'NO-SUCH-ATTRIBUTE', value: new Uint8Array(0) }
     ] as Attribute[]) {
       it(`refuses to send ${attribute.type} ${JSON.stringify(Object.values(attribute)[1]).slice(0, 60)}`, () => {
-        expect(() => encodeMessage(message([attribute]))).to.throw().with.property('name', 'InvalidParametersError')
+        expect(() => encodeMessage(message([attribute])))
+          .to.throw()
+          .with.property('name', 'InvalidParametersError')
       })
     }
   })
@@ -325,7 +385,10 @@ describe('STUN message', () => {
         seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
         return Math.floor(seed / 2 ** 32 * max)
       }
-      const codes = [1, 3, 6, 8, 9, 0x0a, 0x14, 0x15, 0x1c, 0x1d, 0x1e, 0x20, 0x26, 0x27, 0x8002, 0x8003, 0x8022, 0x8023, 0x8028, 0x802b, 0x802c, 0xffff]
+      const codes = [
+        1, 3, 6, 8, 9, 0x0a, 0x14, 0x15, 0x1c, 0x1d, 0x1e, 0x20, 0x26, 0x27, 0x8002, 0x8003, 0x8022, 0x8023, 0x8028,
+        0x802b, 0x802c, 0xffff
+      ]
       let decodes = 0
 
       for (let i = 0; i < 50_000; i++) {
@@ -336,7 +399,18 @@ describe('STUN message', () => {
           body.set([code >> 8, code, 0, random(body.byteLength + 4)])
         }
 
-        const bytes = Uint8Array.from([random(64), random(256), body.byteLength >> 8, body.byteLength, 0x21, 0x12, 0xa4, 0x42, ...ID, ...body])
+        const bytes = Uint8Array.from([
+          random(64),
+          random(256),
+          body.byteLength >> 8,
+          body.byteLength,
+          0x21,
+          0x12,
+          0xa4,
+          0x42,
+          ...ID,
+          ...body
+        ])
 
         try {
           const decoded = decodeMessage(bytes)

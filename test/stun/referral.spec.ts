@@ -3,7 +3,8 @@ import { refuseReferral } from '../../src/stun/referral.ts'
 import { NOT_GLOBAL } from '../fixtures/addresses.ts'
 
 describe('referral', () => {
-  const refuse = (named: string, by: string): string | undefined => refuseReferral({ host: named, port: 3478 }, { host: by, port: 3478 })
+  const refuse = (named: string, by: string): string | undefined =>
+    refuseReferral({ host: named, port: 3478 }, { host: by, port: 3478 })
 
   for (const [family, by] of [[4, '11.0.0.1'], [6, '2a00::1']] as const) {
     for (const host of NOT_GLOBAL[family]) {

@@ -64,7 +64,10 @@ for (const [family, listen] of [['IPv4', '/ip4/127.0.0.1/tcp/0'], ['IPv6', '/ip6
 }
 
 function deliversData (open: () => Promise<Ends>): void {
-  for (const { title, size } of [{ title: 'one small write', size: KIBIBYTE }, { title: 'one big write', size: 10 * MEBIBYTE }]) {
+  for (const { title, size } of [
+    { title: 'one small write', size: KIBIBYTE },
+    { title: 'one big write', size: 10 * MEBIBYTE }
+  ]) {
     it(`echoes ${title}`, async () => {
       const { local, remote } = await open()
       void echo(remote, size)
@@ -93,7 +96,12 @@ function deliversData (open: () => Promise<Ends>): void {
     const data = Buffer.concat(writes)
     const [received] = await Promise.all([
       read(remote, data.byteLength),
-      send(local, writes.map((write, i) => i % 2 === 0 ? write : new Uint8ArrayList(...slices(write, randomInt(1, 8 * KIBIBYTE)))))
+      send(
+        local,
+        writes.map((write, i) =>
+          i % 2 === 0 ? write : new Uint8ArrayList(...slices(write, randomInt(1, 8 * KIBIBYTE)))
+        )
+      )
     ])
 
     expectEqual(received, data)
@@ -135,7 +143,11 @@ async function bareConnections (listen: string): Promise<Network<MultiaddrConnec
   const upgrader = plainUpgrader()
   const transport = tcpSTUN()(components())
   const inbound = Promise.withResolvers<MultiaddrConnection>()
-  const listener = transport.createListener({ upgrader: plainUpgrader({ upgradeInbound: async maConn => { inbound.resolve(maConn) } }) })
+  const listener = transport.createListener({
+    upgrader: plainUpgrader({
+      upgradeInbound: async maConn => { inbound.resolve(maConn) }
+    })
+  })
   await listener.listen(multiaddr(listen))
 
   return {

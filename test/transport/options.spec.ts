@@ -18,7 +18,9 @@ describe('options of the transport', () => {
 
   for (const server of ['http://example.org', 'stun:example.org?transport=udp', 'stun:', '']) {
     it(`refuses the server '${server}', by name`, () => {
-      expect(() => tcpSTUN({ stunServers: ['stun:example.org', server] })).to.throw('stunServers').with.property('name', 'InvalidParametersError')
+      expect(() => tcpSTUN({ stunServers: ['stun:example.org', server] }))
+        .to.throw('stunServers')
+        .with.property('name', 'InvalidParametersError')
     })
   }
 

@@ -31,13 +31,44 @@ describe('the mapping behaviour (RFC 5780, section 4.3)', () => {
   for (const { title, seen, behaviour, external } of [
     { title: 'nobody', seen: [], behaviour: 'unknown' },
     { title: 'one server', seen: ['11.0.0.1:1 > 11.1.0.1:4001'], behaviour: 'unknown', external: 4001 },
-    { title: 'two ports of one address that agree', seen: ['11.0.0.1:1 > 11.1.0.1:4001', '11.0.0.1:2 > 11.1.0.1:4001'], behaviour: 'unknown', external: 4001 },
-    { title: 'two addresses that agree', seen: ['11.0.0.1:1 > 11.1.0.1:4001', '11.0.0.2:1 > 11.1.0.1:4001'], behaviour: 'endpoint-independent', external: 4001 },
-    { title: 'two addresses that differ', seen: ['11.0.0.1:1 > 11.1.0.1:5', '11.0.0.2:1 > 11.1.0.1:6'], behaviour: 'endpoint-dependent' },
-    { title: 'two addresses that see another host', seen: ['11.0.0.1:1 > 11.1.0.1:5', '11.0.0.2:1 > 11.1.0.2:5'], behaviour: 'endpoint-dependent' },
-    { title: 'addresses that differ, ports that agree', seen: ['11.0.0.1:1 > 11.1.0.1:5', '11.0.0.1:2 > 11.1.0.1:5', '11.0.0.2:1 > 11.1.0.1:6'], behaviour: 'address-dependent' },
-    { title: 'ports that differ', seen: ['11.0.0.1:1 > 11.1.0.1:5', '11.0.0.1:2 > 11.1.0.1:6', '11.0.0.2:1 > 11.1.0.1:7'], behaviour: 'address-and-port-dependent' },
-    { title: 'a liar among three', seen: ['11.0.0.1:1 > 11.1.0.1:5', '11.0.0.2:1 > 11.9.9.9:6', '11.0.0.3:1 > 11.1.0.1:5'], behaviour: 'endpoint-independent', external: 5 }
+    {
+      title: 'two ports of one address that agree',
+      seen: ['11.0.0.1:1 > 11.1.0.1:4001', '11.0.0.1:2 > 11.1.0.1:4001'],
+      behaviour: 'unknown',
+      external: 4001
+    },
+    {
+      title: 'two addresses that agree',
+      seen: ['11.0.0.1:1 > 11.1.0.1:4001', '11.0.0.2:1 > 11.1.0.1:4001'],
+      behaviour: 'endpoint-independent',
+      external: 4001
+    },
+    {
+      title: 'two addresses that differ',
+      seen: ['11.0.0.1:1 > 11.1.0.1:5', '11.0.0.2:1 > 11.1.0.1:6'],
+      behaviour: 'endpoint-dependent'
+    },
+    {
+      title: 'two addresses that see another host',
+      seen: ['11.0.0.1:1 > 11.1.0.1:5', '11.0.0.2:1 > 11.1.0.2:5'],
+      behaviour: 'endpoint-dependent'
+    },
+    {
+      title: 'addresses that differ, ports that agree',
+      seen: ['11.0.0.1:1 > 11.1.0.1:5', '11.0.0.1:2 > 11.1.0.1:5', '11.0.0.2:1 > 11.1.0.1:6'],
+      behaviour: 'address-dependent'
+    },
+    {
+      title: 'ports that differ',
+      seen: ['11.0.0.1:1 > 11.1.0.1:5', '11.0.0.1:2 > 11.1.0.1:6', '11.0.0.2:1 > 11.1.0.1:7'],
+      behaviour: 'address-and-port-dependent'
+    },
+    {
+      title: 'a liar among three',
+      seen: ['11.0.0.1:1 > 11.1.0.1:5', '11.0.0.2:1 > 11.9.9.9:6', '11.0.0.3:1 > 11.1.0.1:5'],
+      behaviour: 'endpoint-independent',
+      external: 5
+    }
   ]) {
     it(`${title}: ${behaviour}`, () => {
       const mapping = findMapping(views(...seen))
@@ -48,7 +79,9 @@ describe('the mapping behaviour (RFC 5780, section 4.3)', () => {
   }
 
   it('names who is outvoted', () => {
-    const { dissenters } = findMapping(views('11.0.0.1:1 > 11.1.0.1:5', '11.0.0.2:1 > 11.9.9.9:6', '11.0.0.3:1 > 11.1.0.1:5'))
+    const { dissenters } = findMapping(
+      views('11.0.0.1:1 > 11.1.0.1:5', '11.0.0.2:1 > 11.9.9.9:6', '11.0.0.3:1 > 11.1.0.1:5')
+    )
 
     expect(dissenters.map(({ server }) => server)).to.deep.equal(['stun:11.0.0.2'])
   })
@@ -70,26 +103,80 @@ describe('the verdict', () => {
   const unresolved = new STUNResolveError('no such name')
   const unauthorised = new STUNErrorResponseError(401, 'Unauthorized')
 
-  const rows: Array<{ title: string, seen?: string[], dialBack?: DialBackResult, verdict: Verdict, failures?: Error[], addresses?: number, nat64?: boolean }> = [
+  const rows: Array<{
+    title: string
+    seen?: string[]
+    dialBack?: DialBackResult
+    verdict: Verdict
+    failures?: Error[]
+    addresses?: number
+    nat64?: boolean
+  }> = [
     { title: 'a stranger dialled in', seen: agree, dialBack: admitted, verdict: { kind: 'anyone' } },
     { title: 'a stranger dialled in, one server', seen: one, dialBack: admitted, verdict: { kind: 'anyone' } },
     { title: 'a stranger dialled in, no NAT', seen: direct, dialBack: admitted, verdict: { kind: 'anyone' } },
-    { title: 'a contacted peer dialled in', seen: agree, dialBack: contacted, verdict: { kind: 'inconclusive', because: 'peer-contacted' } },
+    {
+      title: 'a contacted peer dialled in',
+      seen: agree,
+      dialBack: contacted,
+      verdict: { kind: 'inconclusive', because: 'peer-contacted' }
+    },
     { title: 'a stranger was kept out', seen: agree, dialBack: refused, verdict: { kind: 'hole-punching' } },
     { title: 'a stranger was kept out, no NAT', seen: direct, dialBack: refused, verdict: { kind: 'hole-punching' } },
-    { title: 'a stranger was kept out, one server', seen: one, dialBack: refused, verdict: { kind: 'inconclusive', because: 'one-view' } },
-    { title: 'the peer failed', seen: agree, dialBack: failed, verdict: { kind: 'inconclusive', because: 'peer-failed' } },
-    { title: 'no peer was asked', seen: agree, dialBack: noPeer, verdict: { kind: 'inconclusive', because: 'not-asked' } },
-    { title: 'no peer was asked, no NAT', seen: direct, dialBack: noPeer, verdict: { kind: 'inconclusive', because: 'not-asked' } },
+    {
+      title: 'a stranger was kept out, one server',
+      seen: one,
+      dialBack: refused,
+      verdict: { kind: 'inconclusive', because: 'one-view' }
+    },
+    {
+      title: 'the peer failed',
+      seen: agree,
+      dialBack: failed,
+      verdict: { kind: 'inconclusive', because: 'peer-failed' }
+    },
+    {
+      title: 'no peer was asked',
+      seen: agree,
+      dialBack: noPeer,
+      verdict: { kind: 'inconclusive', because: 'not-asked' }
+    },
+    {
+      title: 'no peer was asked, no NAT',
+      seen: direct,
+      dialBack: noPeer,
+      verdict: { kind: 'inconclusive', because: 'not-asked' }
+    },
     { title: 'the servers differ', seen: differ, verdict: { kind: 'relay' } },
     { title: 'no server answered', failures: [silent], verdict: { kind: 'no-address', because: 'no-answer' } },
     { title: 'no server is named', verdict: { kind: 'no-address', because: 'no-server' } },
     { title: 'there is no network', addresses: 0, verdict: { kind: 'no-address', because: 'no-network' } },
-    { title: 'no name was resolved', failures: [unresolved, unresolved], verdict: { kind: 'no-address', because: 'no-dns' } },
-    { title: 'one name was resolved', failures: [unresolved, silent], verdict: { kind: 'no-address', because: 'no-answer' } },
-    { title: 'every server wants credentials', failures: [unauthorised, unauthorised], verdict: { kind: 'no-address', because: 'refused' } },
-    { title: 'one server wants credentials, one is silent', failures: [unauthorised, silent], verdict: { kind: 'no-address', because: 'no-answer' } },
-    { title: 'a NAT64 is on the way', failures: [silent], nat64: true, verdict: { kind: 'no-address', because: 'nat64' } }
+    {
+      title: 'no name was resolved',
+      failures: [unresolved, unresolved],
+      verdict: { kind: 'no-address', because: 'no-dns' }
+    },
+    {
+      title: 'one name was resolved',
+      failures: [unresolved, silent],
+      verdict: { kind: 'no-address', because: 'no-answer' }
+    },
+    {
+      title: 'every server wants credentials',
+      failures: [unauthorised, unauthorised],
+      verdict: { kind: 'no-address', because: 'refused' }
+    },
+    {
+      title: 'one server wants credentials, one is silent',
+      failures: [unauthorised, silent],
+      verdict: { kind: 'no-address', because: 'no-answer' }
+    },
+    {
+      title: 'a NAT64 is on the way',
+      failures: [silent],
+      nat64: true,
+      verdict: { kind: 'no-address', because: 'nat64' }
+    }
   ]
 
   for (const { title, seen = [], dialBack = noAddress, verdict, failures = [], addresses = 1, nat64 } of rows) {
@@ -139,14 +226,23 @@ describe('a NAT of the carrier', () => {
   const none = { views: [], failures: [], direct: false }
 
   it('shows in the local address', () => {
-    expect(findCarrierNAT({ ...none, local: { host: '100.64.3.4', port: 1 } })).to.include({ seen: 'yes', evidence: 'local-address' })
+    expect(findCarrierNAT({ ...none, local: { host: '100.64.3.4', port: 1 } })).to.include({
+      seen: 'yes',
+      evidence: 'local-address'
+    })
     expect(findCarrierNAT({ ...none, local: { host: '100.128.0.1', port: 1 } })).to.deep.equal({ seen: 'unknown' })
   })
 
   it('shows in what a server inside its network reports', () => {
-    const failures = [{ server: 'stun:100.64.0.9', error: new Error('private'), mapped: { host: '100.64.0.2', port: 1 } }]
+    const failures = [
+      { server: 'stun:100.64.0.9', error: new Error('private'), mapped: { host: '100.64.0.2', port: 1 } }
+    ]
 
-    expect(findCarrierNAT({ ...none, local: LOCAL, failures })).to.deep.equal({ seen: 'yes', evidence: 'server-inside', address: '100.64.0.2' })
+    expect(findCarrierNAT({ ...none, local: LOCAL, failures })).to.deep.equal({
+      seen: 'yes',
+      evidence: 'server-inside',
+      address: '100.64.0.2'
+    })
   })
 
   it('is ruled out by a public local address', () => {
@@ -157,12 +253,23 @@ describe('a NAT of the carrier', () => {
 })
 
 describe('a NAT64', () => {
-  const failures: FailedQuery[] = [{ server: 'stun:[64:ff9b::b00:1]', error: new Error('not an IPv6 address'), mapped: { host: '11.1.0.1', port: 4001 } }]
+  const failures: FailedQuery[] = [
+    {
+      server: 'stun:[64:ff9b::b00:1]',
+      error: new Error('not an IPv6 address'),
+      mapped: { host: '11.1.0.1', port: 4001 }
+    }
+  ]
 
   it('shows in an IPv4 address that a server reports for an IPv6 connection', () => {
     expect(findNAT64({ version: 6, failures })).to.deep.equal({ host: '11.1.0.1', port: 4001 })
     expect(findNAT64({ version: 4, failures })).to.equal(undefined)
-    expect(findNAT64({ version: 6, failures: [{ server: 'stun:[fd00::1]', error: new Error('private'), mapped: { host: 'fd00::2', port: 1 } }] })).to.equal(undefined)
+    expect(
+      findNAT64({
+        version: 6,
+        failures: [{ server: 'stun:[fd00::1]', error: new Error('private'), mapped: { host: 'fd00::2', port: 1 } }]
+      })
+    ).to.equal(undefined)
   })
 
   it('is named, although no server gave a usable address', () => {
@@ -176,19 +283,30 @@ describe('a NAT64', () => {
 
 describe('the line of a failed query', () => {
   it('explains what 401 means', () => {
-    const { text } = failureLine({ server: 'stuns:stun.example.org', error: new STUNErrorResponseError(401, 'Unauthorized') })
+    const { text } = failureLine({
+      server: 'stuns:stun.example.org',
+      error: new STUNErrorResponseError(401, 'Unauthorized')
+    })
 
-    expect(text).to.equal('stuns:stun.example.org: STUN server answered 401 Unauthorized: it only serves users with a name and a password, use another server')
+    expect(text).to.equal(
+      'stuns:stun.example.org: STUN server answered 401 Unauthorized: it only serves users with a name and a ' +
+        'password, use another server'
+    )
   })
 
   it('names all servers that could not be resolved, and the cause once', () => {
     const failures = ['a', 'b', 'c'].map(name => ({
       server: `stun:${name}.example.org`,
-      error: new STUNResolveError(`Could not resolve ${name}`, { cause: Object.assign(new Error('no'), { code: 'EAI_AGAIN' }) })
+      error: new STUNResolveError(`Could not resolve ${name}`, {
+        cause: Object.assign(new Error('no'), { code: 'EAI_AGAIN' })
+      })
     }))
     const { text } = unresolvedLine(failures)
 
-    expect(text).to.equal('the names of 3 servers could not be resolved (EAI_AGAIN): stun:a.example.org, stun:b.example.org, stun:c.example.org')
+    expect(text).to.equal(
+      'the names of 3 servers could not be resolved (EAI_AGAIN): stun:a.example.org, stun:b.example.org, ' +
+        'stun:c.example.org'
+    )
     expect(unresolvedLine(failures.slice(0, 1)).text).to.include('Could not resolve a')
   })
 })

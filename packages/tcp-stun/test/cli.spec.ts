@@ -23,7 +23,11 @@ type StartServers = (...ports: number[]) => Promise<string[]>
  * Stages at which a check can be interrupted. Each lasts until the silent server
  * is contacted, or until the output says that it has begun.
  */
-const STAGES: Array<{ stage: string, until?: RegExp, args(silent: FakeServer, servers: StartServers): Promise<string[]> }> = [
+const STAGES: Array<{
+  stage: string
+  until?: RegExp
+  args(silent: FakeServer, servers: StartServers): Promise<string[]>
+}> = [
   {
     stage: 'while a server is asked',
     args: async silent => ['--server', silent.uri]
@@ -31,7 +35,7 @@ const STAGES: Array<{ stage: string, until?: RegExp, args(silent: FakeServer, se
   {
     stage: 'while one of two servers is asked',
     until: /11\.0\.0\.1:4001/,
-    args: async (silent, servers) => ['--server', silent.uri, ...await servers(4001)]
+    args: async (silent, servers) => ['--server', silent.uri, ...(await servers(4001))]
   },
   {
     // nothing answers at the address that the server reports
@@ -41,7 +45,7 @@ const STAGES: Array<{ stage: string, until?: RegExp, args(silent: FakeServer, se
   },
   {
     stage: 'while a peer is asked to dial back',
-    args: async (silent, servers) => ['--peer', `/ip4/127.0.0.1/tcp/${silent.port}`, ...await servers(4001)]
+    args: async (silent, servers) => ['--peer', `/ip4/127.0.0.1/tcp/${silent.port}`, ...(await servers(4001))]
   }
 ]
 
@@ -59,7 +63,14 @@ describe('tcp-stun', () => {
     child.stderr.on('data', chunk => { output.stderr += String(chunk) })
     const code = await pEvent<'close', number>(child as any, 'close', EVENT)
 
-    return { code, ...output, events: output.stdout.split('\n').filter(line => line.startsWith('{')).map(line => JSON.parse(line)) }
+    return {
+      code,
+      ...output,
+      events: output.stdout
+        .split('\n')
+        .filter(line => line.startsWith('{'))
+        .map(line => JSON.parse(line))
+    }
   }
 
   async function servers (...ports: number[]): Promise<string[]> {
@@ -89,7 +100,25 @@ describe('tcp-stun', () => {
   it('server: reads its certificate again at SIGHUP, drains at SIGTERM, and says what it does', async () => {
     const certificate = createCertificate()
     closing.push(() => { certificate.remove() })
-    const child = spawn(process.execPath, [COMMAND, 'server', '--listen', '127.0.0.1:0', '--tls-cert', certificate.certFile, '--tls-key', certificate.keyFile, '--tls-listen', '127.0.0.1:0', '--metrics', '0', '--workers', '1', '--drain-deadline', '60000', '--json'])
+    const child = spawn(process.execPath, [
+      COMMAND,
+      'server',
+      '--listen',
+      '127.0.0.1:0',
+      '--tls-cert',
+      certificate.certFile,
+      '--tls-key',
+      certificate.keyFile,
+      '--tls-listen',
+      '127.0.0.1:0',
+      '--metrics',
+      '0',
+      '--workers',
+      '1',
+      '--drain-deadline',
+      '60000',
+      '--json'
+    ])
     closing.push(() => child.kill('SIGKILL'))
     const events: any[] = []
     const lines = createInterface({ input: child.stdout })
@@ -118,11 +147,27 @@ describe('tcp-stun', () => {
     await until('stopping')
     client.close()
     expect(await exited).to.equal(0)
-    expect(events.map(({ event }) => event)).to.deep.equal(['worker-start', 'listening', 'listening', 'metrics', 'tls-reloaded', 'tls-failed', 'stopping'])
+    expect(events.map(({ event }) => event)).to.deep.equal([
+      'worker-start',
+      'listening',
+      'listening',
+      'metrics',
+      'tls-reloaded',
+      'tls-failed',
+      'stopping'
+    ])
   })
 
   it('server: goes on when the reader of its log goes away', async () => {
-    const child = spawn(process.execPath, [COMMAND, 'server', '--listen', '127.0.0.1:0', '--json', '--log-level', 'debug'])
+    const child = spawn(process.execPath, [
+      COMMAND,
+      'server',
+      '--listen',
+      '127.0.0.1:0',
+      '--json',
+      '--log-level',
+      'debug'
+    ])
     closing.push(() => child.kill('SIGKILL'))
     let stderr = ''
     child.stderr.on('data', chunk => { stderr += String(chunk) })
@@ -151,7 +196,13 @@ describe('tcp-stun', () => {
     expect(stdout).to.include('--helper')
 
     const { events } = await run('check', '--json', ...await servers(4001, 4001))
-    expect(events.at(-1)).to.include({ event: 'verdict', verdict: 'inconclusive', because: 'not-asked', external: '11.0.0.1:4001', exitCode: 5 })
+    expect(events.at(-1)).to.include({
+      event: 'verdict',
+      verdict: 'inconclusive',
+      because: 'not-asked',
+      external: '11.0.0.1:4001',
+      exitCode: 5
+    })
     // both are at 127.0.0.1
     expect(events.at(-1).families[0]).to.include({ mapping: 'unknown', portPreserved: false, nat: true })
   })
@@ -256,7 +307,12 @@ describe('tcp-stun', () => {
           const reached = Promise.withResolvers<void>()
           const silent = await fakeServer(() => { reached.resolve() })
           closing.push(async () => silent.close())
-          const child = spawn(process.execPath, [COMMAND, 'check', ...await args(silent, servers), ...json ? ['--json'] : []])
+          const child = spawn(process.execPath, [
+            COMMAND,
+            'check',
+            ...(await args(silent, servers)),
+            ...(json ? ['--json'] : [])
+          ])
           closing.push(() => child.kill('SIGKILL'))
           const output = { stdout: '', stderr: '' }
           child.stderr.on('data', chunk => { output.stderr += String(chunk) })
@@ -328,7 +384,17 @@ describe('tcp-stun', () => {
     const ids: string[] = []
 
     for (let i = 0; i < 2; i++) {
-      const child = spawn(process.execPath, [COMMAND, 'helper', '--listen', '127.0.0.1:0', '--stun-listen', '127.0.0.1:0', '--key', path.join(folder, 'key'), '--json'])
+      const child = spawn(process.execPath, [
+        COMMAND,
+        'helper',
+        '--listen',
+        '127.0.0.1:0',
+        '--stun-listen',
+        '127.0.0.1:0',
+        '--key',
+        path.join(folder, 'key'),
+        '--json'
+      ])
       closing.push(() => child.kill('SIGKILL'))
       const events: any[] = []
       const lines = createInterface({ input: child.stdout })
@@ -363,7 +429,10 @@ describe('tcp-stun', () => {
     { args: ['server', '--tls-cert', 'cert.pem'], hint: '--tls-key' },
     { args: ['server', '--max-connections', '0'], hint: 'from 1' },
     { args: ['server', '--listen', 'nonsense'], hint: '0.0.0.0:3478' },
-    { args: ['server', '--listen', '0.0.0.0:3478', '--other-port', '3478'], hint: '--other-port 3478 is also the port of --listen' },
+    {
+      args: ['server', '--listen', '0.0.0.0:3478', '--other-port', '3478'],
+      hint: '--other-port 3478 is also the port of --listen'
+    },
     { args: ['server', '--trusted-proxy', '10.0.0.0/40'], hint: '10.0.0.0/8' },
     { args: ['server', '--alternate-server', '0.0.0.0:3478'], hint: 'can connect to' },
     { args: ['server', '--workers', 'many'], hint: 'whole number' },

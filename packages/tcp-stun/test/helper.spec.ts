@@ -84,7 +84,10 @@ describe('a helper', () => {
     await helper?.close()
   })
 
-  async function startRelay (limits: { maxReservations?: number, maxReservationsPerAddress?: number }): Promise<CircuitRelayService> {
+  async function startRelay (limits: {
+    maxReservations?: number
+    maxReservationsPerAddress?: number
+  }): Promise<CircuitRelayService> {
     helper = await startHelper({
       listen: [{ host: '127.0.0.1', port: 0 }],
       stunListen: [{ host: '127.0.0.1', port: 0 }],

@@ -35,7 +35,9 @@ describe('tcp-stun server, the command', () => {
   }
 
   async function nextEvent (lines: Interface, name: string): Promise<any> {
-    return JSON.parse(await pEvent<'line', string>(lines as any, 'line', { ...EVENT, filter: line => JSON.parse(line).event === name }))
+    return JSON.parse(
+      await pEvent<'line', string>(lines as any, 'line', { ...EVENT, filter: line => JSON.parse(line).event === name })
+    )
   }
 
   async function connect (port: number): Promise<RawClient> {

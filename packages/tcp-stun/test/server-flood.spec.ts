@@ -19,7 +19,15 @@ describe('STUN server under attack', () => {
   it('answers an honest client under a slowloris of 5 000 connections and a flood of garbage', async function () {
     this.timeout(120_000)
     // in a process of its own, as it is run: the attack has this one
-    const server = closeLater(createSTUNServer({ workers: 1, listen: [{ host: '127.0.0.1', port: 0 }], messageTimeout: 60_000, maxNewConnectionsPerSecond: 1_000, maxRequestsPerSecond: 1_000 }))
+    const server = closeLater(
+      createSTUNServer({
+        workers: 1,
+        listen: [{ host: '127.0.0.1', port: 0 }],
+        messageTimeout: 60_000,
+        maxNewConnectionsPerSecond: 1_000,
+        maxRequestsPerSecond: 1_000
+      })
+    )
     await server.listen()
     const [address] = server.addresses
     const attack = { over: false, slow: new Set<net.Socket>(), garbage: 0 }

@@ -64,6 +64,8 @@ describe('tcp-stun server, certificates', () => {
   }
 
   it('rejects a certificate when it has no TLS', async () => {
-    await expect((await start()).updateTLS(certificate())).to.eventually.be.rejected().with.property('name', 'InvalidParametersError')
+    await expect((await start()).updateTLS(certificate()))
+      .to.eventually.be.rejected()
+      .with.property('name', 'InvalidParametersError')
   })
 })

@@ -50,7 +50,17 @@ describe('tcp-stun server, workers', () => {
     expect(server.workers).to.have.lengthOf(2).and.include(pids[1])
     expect(server.state).to.equal('listening')
 
-    const alive = await Promise.all(clients.map(async client => Promise.race([client.closed.then(() => false), client.ask().then(() => true, () => false)])))
+    const alive = await Promise.all(
+      clients.map(async client =>
+        Promise.race([
+          client.closed.then(() => false),
+          client.ask().then(
+            () => true,
+            () => false
+          )
+        ])
+      )
+    )
     expect(alive.filter(Boolean)).to.have.lengthOf(left)
     expect(left).to.be.within(1, 19)
     // what it counted is not forgotten
@@ -61,20 +71,35 @@ describe('tcp-stun server, workers', () => {
 
   it('keeps the limits over all workers', async () => {
     const server = await start({ workers: 2, maxConnectionsPerAddress: 10 })
-    const served = await Promise.all(Array.from({ length: 40 }, async () => connect(server.addresses[0]).then(async client => client.ask()).then(() => true, () => false)))
+    const served = await Promise.all(
+      Array.from({ length: 40 }, async () =>
+        connect(server.addresses[0])
+          .then(async client => client.ask())
+          .then(
+            () => true,
+            () => false
+          )
+      )
+    )
 
     expect(served.filter(Boolean).length).to.be.within(5, 10)
   })
 
   it('forwards events to listeners that were added before or after the start', async () => {
-    const server = closeLater(createSTUNServer({ listen: [{ host: HOST, port: 0 }], workers: 2, maxConnectionsPerAddress: 4 }))
+    const server = closeLater(
+      createSTUNServer({ listen: [{ host: HOST, port: 0 }], workers: 2, maxConnectionsPerAddress: 4 })
+    )
     const bound = pEvent<'binding', CustomEvent>(server, 'binding', EVENT)
     await server.listen()
     const [{ host, port }] = server.addresses
 
     const client = await connect({ host, port })
     await client.ask()
-    expect((await bound).detail).to.deep.equal({ client: { host: HOST, port: client.socket.localPort }, server: { host, port }, transport: 'tcp' })
+    expect((await bound).detail).to.deep.equal({
+      client: { host: HOST, port: client.socket.localPort },
+      server: { host, port },
+      transport: 'tcp'
+    })
 
     const reset = pEvent<'reset', CustomEvent>(server, 'reset', EVENT)
     const stranger = await connect({ host, port })
@@ -181,7 +206,11 @@ describe('tcp-stun server, workers', () => {
     { title: 'with few connections', accepted: (s: number) => s, expected: [] },
     { title: 'with connections all the time', accepted: (s: number) => 1_000 * s, expected: [] },
     { title: 'after a burst, once', accepted: (s: number) => Math.min(12_000, 1_000 * s), expected: [30] },
-    { title: 'after each burst, with few connections in between', accepted: (s: number) => s + (s >= 5 ? 2_000 : 0) + (s >= 45 ? 2_000 : 0), expected: [20, 60] }
+    {
+      title: 'after each burst, with few connections in between',
+      accepted: (s: number) => s + (s >= 5 ? 2_000 : 0) + (s >= 45 ? 2_000 : 0),
+      expected: [20, 60]
+    }
   ]) {
     it(`collects garbage ${title}: ${expected.length} times`, () => {
       const burst = new CalmAfterBurst()
@@ -205,7 +234,10 @@ describe('tcp-stun server, workers', () => {
   it('rejects listen() when it is closed at once', async () => {
     const server = closeLater(createSTUNServer({ listen: [{ host: HOST, port: 0 }], workers: 1 }))
     const listening = server.listen()
-    await Promise.all([server.close(), expect(listening).to.eventually.be.rejected().with.property('name', 'AbortError')])
+    await Promise.all([
+      server.close(),
+      expect(listening).to.eventually.be.rejected().with.property('name', 'AbortError')
+    ])
 
     expect(server.state).to.equal('idle')
     expect(server.addresses).to.be.empty()

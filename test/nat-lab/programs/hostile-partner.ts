@@ -36,7 +36,13 @@ const { relay, misbehaviour } = readOptions<HostilePartnerInit>()
 const ADDRESSES: Partial<Record<Misbehaviour, string[]>> = {
   // some hundred are what 4 KiB hold
   thousand: Array.from({ length: 300 }, (_, i) => `/ip4/11.9.${i >> 8}.${i & 0xff}/tcp/4001`),
-  private: ['/ip4/192.168.1.1/tcp/80', '/ip4/127.0.0.1/tcp/4001', '/ip4/10.0.0.1/tcp/22', '/ip6/fe80::1/tcp/80', `${relay}/p2p-circuit`]
+  private: [
+    '/ip4/192.168.1.1/tcp/80',
+    '/ip4/127.0.0.1/tcp/4001',
+    '/ip4/10.0.0.1/tcp/22',
+    '/ip6/fe80::1/tcp/80',
+    `${relay}/p2p-circuit`
+  ]
 }
 
 const node = await createLibp2p({

@@ -50,10 +50,15 @@ async function listen (port: number): Promise<Listening> {
   server.listen({ host, port, reusePort: true })
   await pEvent(server, 'listening')
 
-  const mapping = new PublicMapping({ logger: defaultLogger(), metrics: renewalMetrics() }, {
-    ...init,
-    listener: multiaddr(`/${net.isIPv6(host) ? 'ip6' : 'ip4'}/${host}/tcp/${(server.address() as net.AddressInfo).port}`)
-  })
+  const mapping = new PublicMapping(
+    { logger: defaultLogger(), metrics: renewalMetrics() },
+    {
+      ...init,
+      listener: multiaddr(
+        `/${net.isIPv6(host) ? 'ip6' : 'ip4'}/${host}/tcp/${(server.address() as net.AddressInfo).port}`
+      )
+    }
+  )
 
   return {
     mapping,

@@ -74,7 +74,17 @@ export interface NodeOptions extends TCPSTUNInit {
  */
 const TIMEOUT = 30_000
 
-const { listen, security = 'noise', relay, reserve, autonat, punch, dcutr: service = 'stock', stock, ...init } = readOptions<NodeOptions>()
+const {
+  listen,
+  security = 'noise',
+  relay,
+  reserve,
+  autonat,
+  punch,
+  dcutr: service = 'stock',
+  stock,
+  ...init
+} = readOptions<NodeOptions>()
 
 const node = await createLibp2p({
   // only once the handlers below are added: a relay is dialled during the start
@@ -103,7 +113,9 @@ const node = await createLibp2p({
  */
 function createTransport (components: TCPSTUNComponents): Transport {
   const metrics = renewalMetrics()
-  const withMetrics = new Proxy(components, { get: (target, name) => name === 'metrics' ? metrics : Reflect.get(target, name) })
+  const withMetrics = new Proxy(components, {
+    get: (target, name) => (name === 'metrics' ? metrics : Reflect.get(target, name))
+  })
 
   return tcpSTUN({ ...init, onMappingChange: status => { emit('mapping', describeMapping(status)) } })(withMetrics)
 }
@@ -155,9 +167,15 @@ function emitReserved (): void {
 if (punch === true && service === 'ours') {
   const { dcutr: puncher } = node.services as unknown as { dcutr: DCUtR }
 
-  puncher.addEventListener('hole-punch:start', ({ detail }) => { emit('hole-punch:start', { peer: detail.peer.toString(), role: detail.role }) })
-  puncher.addEventListener('hole-punch:success', ({ detail }) => { emit('hole-punch:success', { peer: detail.peer.toString(), method: detail.method, duration: detail.duration }) })
-  puncher.addEventListener('hole-punch:failure', ({ detail }) => { emit('hole-punch:failure', { peer: detail.peer.toString(), name: detail.error.name, message: detail.error.message }) })
+  puncher.addEventListener('hole-punch:start', ({ detail }) => {
+    emit('hole-punch:start', { peer: detail.peer.toString(), role: detail.role })
+  })
+  puncher.addEventListener('hole-punch:success', ({ detail }) => {
+    emit('hole-punch:success', { peer: detail.peer.toString(), method: detail.method, duration: detail.duration })
+  })
+  puncher.addEventListener('hole-punch:failure', ({ detail }) => {
+    emit('hole-punch:failure', { peer: detail.peer.toString(), name: detail.error.name, message: detail.error.message })
+  })
 }
 
 await node.start()
@@ -185,19 +203,26 @@ async function connect (address: string, timeout = TIMEOUT): Promise<Connection>
   return connection
 }
 
-handleCommands({
-  dial: async ({ address, timeout }) => {
-    const connection = await connect(address, timeout)
-    emit('dialled', { peer: connection.remotePeer.toString(), remote: connection.remoteAddr.toString() })
+handleCommands(
+  {
+    dial: async ({ address, timeout }) => {
+      const connection = await connect(address, timeout)
+      emit('dialled', { peer: connection.remotePeer.toString(), remote: connection.remoteAddr.toString() })
+    },
+    hangUp: async ({ peer }) => {
+      await node.hangUp(peerIdFromString(peer))
+      emit('hung-up', { peer })
+    },
+    echo: async ({ address, bytes }) => {
+      emit('echoed', await echo(await connect(address), bytes, AbortSignal.timeout(TIMEOUT)))
+    },
+    ping: async ({ address }) => {
+      const connection = await connect(address)
+      emit('pong', {
+        roundTrip: await node.services.ping.ping(connection.remotePeer, { signal: AbortSignal.timeout(TIMEOUT) })
+      })
+    },
+    addresses: () => { emit('addresses', { addresses: addresses() }) }
   },
-  hangUp: async ({ peer }) => {
-    await node.hangUp(peerIdFromString(peer))
-    emit('hung-up', { peer })
-  },
-  echo: async ({ address, bytes }) => { emit('echoed', await echo(await connect(address), bytes, AbortSignal.timeout(TIMEOUT))) },
-  ping: async ({ address }) => {
-    const connection = await connect(address)
-    emit('pong', { roundTrip: await node.services.ping.ping(connection.remotePeer, { signal: AbortSignal.timeout(TIMEOUT) }) })
-  },
-  addresses: () => { emit('addresses', { addresses: addresses() }) }
-}, async () => node.stop())
+  async () => node.stop()
+)

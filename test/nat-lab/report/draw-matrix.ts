@@ -43,11 +43,22 @@ export function drawMatrix (rows: MatrixRow[]): string {
 
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="13" fill="#222">
 <rect width="${width}" height="${height}" fill="#fff"/>
-${LEGEND.map(([cell, text], i) => `${square(16 + i * 262, 16, 18, cell)}
-<text x="${42 + i * 262}" y="30">${text}</text>`).join('\n')}
+${LEGEND.map(
+  ([cell, text], i) => `${square(16 + i * 262, 16, 18, cell)}
+<text x="${42 + i * 262}" y="30">${text}</text>`
+).join('\n')}
 <text x="16" y="58" fill="#555">Down: mapping, across: filtering. EI: endpoint-independent, AD: address-dependent,</text>
 <text x="16" y="76" fill="#555">APD: address-and-port-dependent. White: there is no such NAT.</text>
-${kinds.map((kind, i) => block(kind, rows.filter(row => row.kind === kind), (i % COLUMNS) * BLOCK.width, TOP + Math.floor(i / COLUMNS) * BLOCK.height)).join('\n')}
+${kinds
+  .map((kind, i) =>
+    block(
+      kind,
+      rows.filter(row => row.kind === kind),
+      (i % COLUMNS) * BLOCK.width,
+      TOP + Math.floor(i / COLUMNS) * BLOCK.height
+    )
+  )
+  .join('\n')}
 </svg>
 `
 }

@@ -70,7 +70,10 @@ export class Report {
       throw new LabError(`docs/${document} has no place for ${section}, between ${start} and ${end}`)
     }
 
-    await writeFile(file, `${text.slice(0, text.indexOf(start) + start.length)}\n${content}\n${text.slice(text.indexOf(end))}`)
+    await writeFile(
+      file,
+      `${text.slice(0, text.indexOf(start) + start.length)}\n${content}\n${text.slice(text.indexOf(end))}`
+    )
   }
 
   /**

@@ -118,23 +118,27 @@ export async function askOtherAddresses (asked: AskedServer[], init: AskServersI
     return otherEndpoints(server.endpoint, alternate, server.result).map(endpoint => ({ server, endpoint }))
   })
 
-  await Promise.all(others.filter(({ endpoint }) => claim(endpoints, endpoint)).map(async ({ server: { uri }, endpoint }) => {
-    const client = new STUNClient({
-      server: endpoint,
-      local: init.local,
-      tls: uri.scheme === 'stuns' ? { servername: uri.host } : undefined,
-      timeout: PATIENCE,
-      keepAlive: DEFAULT_KEEP_ALIVE_INTERVAL
-    })
+  await Promise.all(
+    others
+      .filter(({ endpoint }) => claim(endpoints, endpoint))
+      .map(async ({ server: { uri }, endpoint }) => {
+        const client = new STUNClient({
+          server: endpoint,
+          local: init.local,
+          tls: uri.scheme === 'stuns' ? { servername: uri.host } : undefined,
+          timeout: PATIENCE,
+          keepAlive: DEFAULT_KEEP_ALIVE_INTERVAL
+        })
 
-    try {
-      await client.connect({ signal: init.signal })
+        try {
+          await client.connect({ signal: init.signal })
 
-      accept(uri, client, await client.request({ signal: init.signal }), init)
-    } catch {
-      client.close()
-    }
-  }))
+          accept(uri, client, await client.request({ signal: init.signal }), init)
+        } catch {
+          client.close()
+        }
+      })
+  )
 }
 
 /**

@@ -65,7 +65,9 @@ export async function requestDialBack (
     return undefined
   }
 
-  throw new DialBackError(`${peer} did not report whether it could dial: ${answer.status ?? 'no status'} ${answer.dialStatus ?? ''}`.trim())
+  throw new DialBackError(
+    `${peer} did not report whether it could dial: ${answer.status ?? 'no status'} ${answer.dialStatus ?? ''}`.trim()
+  )
 }
 
 async function sendRequest (

@@ -179,7 +179,13 @@ function conclude ({ version, addresses, port, asked, failures }: Observed, dial
     addresses,
     port,
     local,
-    views: asked.map(({ server, endpoint, external, roundTrip, software }) => ({ server, endpoint, external, roundTrip, software })),
+    views: asked.map(({ server, endpoint, external, roundTrip, software }) => ({
+      server,
+      endpoint,
+      external,
+      roundTrip,
+      software
+    })),
     failures,
     mapping: behaviour,
     external,

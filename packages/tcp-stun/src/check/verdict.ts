@@ -62,7 +62,10 @@ export const EXIT_CODES: Record<Verdict['kind'], number> = {
  * The verdict for one IP version
  */
 export function findVerdict (
-  findings: Pick<Findings, 'addresses' | 'views' | 'failures' | 'external' | 'direct' | 'mapping' | 'nat64' | 'dialBack'>
+  findings: Pick<
+    Findings,
+    'addresses' | 'views' | 'failures' | 'external' | 'direct' | 'mapping' | 'nat64' | 'dialBack'
+  >
 ): Verdict {
   const { views, external, direct, mapping, dialBack } = findings
 

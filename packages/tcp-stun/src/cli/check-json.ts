@@ -9,11 +9,21 @@ import type { Endpoint } from 'libp2p-tcp-stun/net'
  */
 export function progressToJSON (progress: Progress): object | undefined {
   switch (progress.event) {
-    case 'findings': return undefined
-    case 'answer': return { event: 'answer', version: progress.version, ...viewToJSON(progress.view) }
-    case 'failure': return { event: 'failure', version: progress.version, ...failureToJSON(progress.failure) }
-    case 'ended': return { event: 'ended', version: progress.version, ...progress.held, endpoint: formatEndpoint(progress.held.endpoint) }
-    default: return progress
+    case 'findings':
+      return undefined
+    case 'answer':
+      return { event: 'answer', version: progress.version, ...viewToJSON(progress.view) }
+    case 'failure':
+      return { event: 'failure', version: progress.version, ...failureToJSON(progress.failure) }
+    case 'ended':
+      return {
+        event: 'ended',
+        version: progress.version,
+        ...progress.held,
+        endpoint: formatEndpoint(progress.held.endpoint)
+      }
+    default:
+      return progress
   }
 }
 
@@ -54,7 +64,10 @@ function familyToJSON ({ verdict, findings }: FamilyReport): object {
     carrierNAT: carrier,
     nat64: toText(nat64),
     hairpin,
-    dialBack: dialBack.outcome === 'failed' ? { outcome: 'failed', name: dialBack.error.name, message: dialBack.error.message } : dialBack,
+    dialBack:
+      dialBack.outcome === 'failed'
+        ? { outcome: 'failed', name: dialBack.error.name, message: dialBack.error.message }
+        : dialBack,
     servers: views.map(viewToJSON),
     failures: failures.map(failureToJSON),
     dissenters: dissenters.map(({ server }) => server),

@@ -27,7 +27,10 @@ const STEPS = {
  * check is waiting for.
  */
 export class CheckPrinter {
-  private readonly spinner = process.stdout.isTTY ? yoctoSpinner({ stream: process.stdout, handleSignals: false }) : undefined
+  private readonly spinner = process.stdout.isTTY
+    ? yoctoSpinner({ stream: process.stdout, handleSignals: false })
+    : undefined
+
   private readonly waiting: Progress[] = []
 
   /**
@@ -60,7 +63,9 @@ export class CheckPrinter {
     const kept = report.families.flatMap(({ findings }) => findings.held ?? []).filter(({ ended }) => ended == null)
     kept.forEach(held => { this.line(heldLine(held)) })
     const { title, advice } = verdictText(report.verdict, report.families)
-    this.write(`\n${this.wrap(title, 0, report.verdict.kind === 'anyone' ? 'success' : 'notable')}\n${this.wrap(advice, 0)}`)
+    this.write(
+      `\n${this.wrap(title, 0, report.verdict.kind === 'anyone' ? 'success' : 'notable')}\n${this.wrap(advice, 0)}`
+    )
   }
 
   onInterrupt (): void {
@@ -134,7 +139,12 @@ export class CheckPrinter {
     }
 
     const until = performance.now() + seconds * 1_000
-    const update = (): void => { this.wait(`holding the connections, ${Math.max(0, Math.round((until - performance.now()) / 1_000))} s left (Ctrl-C ends the hold)`) }
+    const update = (): void => {
+      this.wait(
+        `holding the connections, ${Math.max(0, Math.round((until - performance.now()) / 1_000))} s left (Ctrl-C ` +
+          'ends the hold)'
+      )
+    }
     this.write(`\nHolding the connections for ${seconds} s`)
     update()
     this.countdown = setInterval(update, 1_000)
@@ -163,7 +173,9 @@ export class CheckPrinter {
 
   private paint (tone: Tone, text: string): string {
     // hasColors() respects NO_COLOR
-    return tone !== 'plain' && process.stdout.isTTY && process.stdout.hasColors() ? styleText(STYLES[tone], text, { validateStream: false }) : text
+    return tone !== 'plain' && process.stdout.isTTY && process.stdout.hasColors()
+      ? styleText(STYLES[tone], text, { validateStream: false })
+      : text
   }
 
   private write (text: string): void {

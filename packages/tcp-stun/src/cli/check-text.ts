@@ -78,7 +78,8 @@ export function unresolvedLine (failures: FailedQuery[]): Line {
 
   return {
     label: 'Failed',
-    text: `the names of ${failures.length} servers could not be resolved (${[...codes].join(', ')}): ${failures.map(({ server }) => server).join(', ')}`,
+    text: `the names of ${failures.length} servers could not be resolved (${[...codes].join(', ')}): ` +
+      `${failures.map(({ server }) => server).join(', ')}`,
     tone: 'bad'
   }
 }
@@ -121,7 +122,10 @@ export function findingLines (findings: Findings): Line[] {
   if (external != null && !direct) {
     lines.push({
       label: 'Port',
-      text: external.port === port ? `kept: ${port} inside and outside` : `changed: ${port} inside, ${external.port} outside`,
+      text:
+        external.port === port
+          ? `kept: ${port} inside and outside`
+          : `changed: ${port} inside, ${external.port} outside`,
       tone: 'plain'
     })
   }
@@ -171,11 +175,14 @@ export function heldLine ({ server, endpoint, seconds, ended }: HoldResult): Lin
 
 function carrierText (carrier: CarrierNAT): string {
   switch (carrier.seen) {
-    case 'yes': return carrier.evidence === 'local-address'
-      ? `yes: carriers use addresses like the local one, ${carrier.address}`
-      : `yes: a server inside the carrier's network sees ${carrier.address}`
-    case 'no': return 'none: the local address is public'
-    default: return 'none found, but it cannot be ruled out: compare the address above with the one that your router shows'
+    case 'yes':
+      return carrier.evidence === 'local-address'
+        ? `yes: carriers use addresses like the local one, ${carrier.address}`
+        : `yes: a server inside the carrier's network sees ${carrier.address}`
+    case 'no':
+      return 'none: the local address is public'
+    default:
+      return 'none found, but it cannot be ruled out: compare the address above with the one that your router shows'
   }
 }
 
@@ -194,7 +201,10 @@ function dialBackLine (dialBack: DialBackResult): Line {
     default:
       return {
         label,
-        text: dialBack.because === 'no-peer' ? 'not tested: no --helper was named' : 'not tested: there is no single address to dial',
+        text:
+          dialBack.because === 'no-peer'
+            ? 'not tested: no --helper was named'
+            : 'not tested: there is no single address to dial',
         tone: 'plain'
       }
   }

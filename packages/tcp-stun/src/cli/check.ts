@@ -41,16 +41,31 @@ export function checkCommand (): Command {
   return new Command('check')
     .description('Find out whether peers can dial you behind your NAT, and what to do if they cannot')
     .option('-s, --server <uri>', 'STUN server to ask, repeatable (default: public ones)', stunURI)
-    .option('--helper <host:port>', 'machine outside that runs "tcp-stun helper", to test by dialling in; repeatable', helperAddress)
-    .option('--peer <multiaddr>', 'libp2p peer outside that serves AutoNAT v2, to test by dialling in; repeatable', multiaddrs)
+    .option(
+      '--helper <host:port>',
+      'machine outside that runs "tcp-stun helper", to test by dialling in; repeatable',
+      helperAddress
+    )
+    .option(
+      '--peer <multiaddr>',
+      'libp2p peer outside that serves AutoNAT v2, to test by dialling in; repeatable',
+      multiaddrs
+    )
     .option('-4, --ipv4', 'check IPv4 only (default: both)')
     .option('-6, --ipv6', 'check IPv6 only')
     .option('-p, --port <number>', 'local port, 0 for any', wholeNumber(0, 65_535), 0)
-    .option('--hold <seconds>', 'see how long each server keeps its connection, afterwards', wholeNumber(0, 1_000_000), 0)
+    .option(
+      '--hold <seconds>',
+      'see how long each server keeps its connection, afterwards',
+      wholeNumber(0, 1_000_000),
+      0
+    )
     .option('--timeout <ms>', 'limit for everything except --hold', wholeNumber(1, 0x7fffffff), 30_000)
     .option('--allow-private', 'accept a private address, from a server in your own network')
     .option('--json', 'print one JSON object a line; the last one is the verdict')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Can strangers dial me? STUN cannot tell, so somebody outside has to try. Name a
 machine that runs "tcp-stun helper", or any libp2p peer that serves AutoNAT v2.
 Without one, a public address is found but not tested.
@@ -73,7 +88,8 @@ Examples:
   tcp-stun check --helper helper.example.org:4001
   tcp-stun check -4 -s stun:stun.example.org -s stuns:stun.example.net
   tcp-stun check --port 4001 --hold 300
-  tcp-stun check --json | tail -n 1`)
+  tcp-stun check --json | tail -n 1`
+    )
     .action(runCheck)
 }
 

@@ -17,15 +17,28 @@ interface HelperOptions {
 
 export function helperCommand (): Command {
   return new Command('helper')
-    .description('Run what a private network of peers needs on one public machine: STUN server, AutoNAT v2 server and circuit relay')
+    .description(
+      'Run what a private network of peers needs on one public machine: STUN server, AutoNAT v2 server and ' +
+        'circuit relay'
+    )
     .option('-l, --listen <address>', 'where the libp2p node listens, repeatable (default: 0.0.0.0:4001)', endpoint)
     .option('--stun-listen <address>', 'where the STUN server listens, repeatable (default: 0.0.0.0:3478)', endpoint)
     .option('--announce <multiaddr>', 'another address to announce, repeatable', multiaddrs)
     .option('--key <file>', 'private key of the node, created if it is missing (default: a new key each time)')
-    .option('--max-reservations <number>', 'peers that can be reached through the relay at once (default: 128)', wholeNumber(1, 0x7fffffff))
-    .option('--max-reservations-per-address <number>', 'those of one IPv4 address or IPv6 /64; a /56 may have twice as many, a /48 four times (default: 8)', wholeNumber(1, 0x7fffffff))
+    .option(
+      '--max-reservations <number>',
+      'peers that can be reached through the relay at once (default: 128)',
+      wholeNumber(1, 0x7fffffff)
+    )
+    .option(
+      '--max-reservations-per-address <number>',
+      'those of one IPv4 address or IPv6 /64; a /56 may have twice as many, a /48 four times (default: 8)',
+      wholeNumber(1, 0x7fffffff)
+    )
     .option('--json', 'print one JSON object a line')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 The machine needs a public address.
 
 A check whose only STUN server is on this machine cannot tell whether strangers
@@ -36,7 +49,8 @@ Examples:
   tcp-stun helper --listen 0.0.0.0:4001 --listen [::]:4001
 
 On a machine behind a NAT:
-  tcp-stun check --helper helper.example.org:4001`)
+  tcp-stun check --helper helper.example.org:4001`
+    )
     .action(runHelper)
 }
 
@@ -63,7 +77,10 @@ async function runHelper ({ announce = [], key, json, ...options }: HelperOption
   }
 
   const addresses = helper.node.getMultiaddrs().map(String)
-  print(`AutoNAT and relay\n${addresses.map(address => `  ${address}`).join('\n')}`, 'listening', { id: helper.node.peerId.toString(), addresses })
+  print(`AutoNAT and relay\n${addresses.map(address => `  ${address}`).join('\n')}`, 'listening', {
+    id: helper.node.peerId.toString(),
+    addresses
+  })
 
   const stop = (): void => {
     const { bindings } = helper.stunServer.counters

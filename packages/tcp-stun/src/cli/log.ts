@@ -19,7 +19,9 @@ export function createLog (level: LogLevel, json: boolean): Log {
 
   return (of, event, text, detail = {}) => {
     if (LOG_LEVELS.indexOf(of) <= LOG_LEVELS.indexOf(level) && process.stdout.writable) {
-      process.stdout.write(json ? `${JSON.stringify({ time: new Date().toISOString(), level: of, event, ...detail })}\n` : `${text}\n`)
+      process.stdout.write(
+        json ? `${JSON.stringify({ time: new Date().toISOString(), level: of, event, ...detail })}\n` : `${text}\n`
+      )
     }
   }
 }

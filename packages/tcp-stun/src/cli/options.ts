@@ -93,7 +93,11 @@ export function helperAddress (text: string, previous: Multiaddr[] = []): Multia
   const version = isIP(host ?? '')
 
   if (host == null || Number(port) < 1 || Number(port) > 65_535 || (bracketed != null && version !== 6)) {
-    throw new InvalidArgumentError(text.startsWith('/') ? 'It must be a host and a port. Multiaddrs go to --peer.' : 'It must be a host and a port like helper.example.org:4001 or [2001:db8::1]:4001.')
+    throw new InvalidArgumentError(
+      text.startsWith('/')
+        ? 'It must be a host and a port. Multiaddrs go to --peer.'
+        : 'It must be a host and a port like helper.example.org:4001 or [2001:db8::1]:4001.'
+    )
   }
 
   return multiaddrs(`/${version === 0 ? 'dns' : `ip${version}`}/${host}/tcp/${port}`, previous)

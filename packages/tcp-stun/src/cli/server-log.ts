@@ -24,12 +24,20 @@ export interface ServerLogInit {
  * Log what a server does
  */
 export function logServer (server: ProductionServer, log: Log, { connections, bindings }: ServerLogInit): void {
-  server.addEventListener('worker:start', ({ detail }) => { log('info', 'worker-start', `worker ${detail.pid} serves`, detail) })
-  server.addEventListener('worker:exit', ({ detail }) => { log('error', 'worker-exit', `worker ${detail.pid} ended (${detail.cause}) and is replaced`, detail) })
+  server.addEventListener('worker:start', ({ detail }) => {
+    log('info', 'worker-start', `worker ${detail.pid} serves`, detail)
+  })
+  server.addEventListener('worker:exit', ({ detail }) => {
+    log('error', 'worker-exit', `worker ${detail.pid} ended (${detail.cause}) and is replaced`, detail)
+  })
 
   if (connections) {
-    server.addEventListener('reset', ({ detail }) => { log('debug', 'reset', `reset ${formatEndpoint(detail.client)}: ${detail.message ?? detail.reason}`, detail) })
-    server.addEventListener('refuse', ({ detail }) => { log('debug', 'refuse', `refused ${detail.host ?? 'a connection'}: ${detail.reason}`, detail) })
+    server.addEventListener('reset', ({ detail }) => {
+      log('debug', 'reset', `reset ${formatEndpoint(detail.client)}: ${detail.message ?? detail.reason}`, detail)
+    })
+    server.addEventListener('refuse', ({ detail }) => {
+      log('debug', 'refuse', `refused ${detail.host ?? 'a connection'}: ${detail.reason}`, detail)
+    })
   }
 
   if (bindings) {

@@ -48,6 +48,8 @@ export class Heartbeats {
       return []
     }
 
-    return [...workers].filter(({ state, heardAt }) => now - heardAt > (state === 'serving' ? SERVING_TIMEOUT : STARTING_TIMEOUT))
+    return [...workers].filter(
+      ({ state, heardAt }) => now - heardAt > (state === 'serving' ? SERVING_TIMEOUT : STARTING_TIMEOUT)
+    )
   }
 }

@@ -61,7 +61,11 @@ export function createMetrics (server: ProductionServer): Registry {
   }
 
   gauge('connections', 'Connections that are open now', () => server.counters.connections)
-  gauge('overloaded', '1 while new connections are refused: the server is full or clients take up too much memory', () => server.state === 'overloaded' ? 1 : 0)
+  gauge(
+    'overloaded',
+    '1 while new connections are refused: the server is full or clients take up too much memory',
+    () => (server.state === 'overloaded' ? 1 : 0)
+  )
   gauge('workers', 'Worker processes that serve', () => server.workers.length)
   counter('accepted_total', 'Connections that were accepted', () => server.counters.accepted)
   counterBy('refused_total', 'reason', 'Connections that were refused', () => server.counters.refused)
@@ -79,30 +83,38 @@ export function createMetrics (server: ProductionServer): Registry {
  *
  * @throws the system's error, for example with code EADDRINUSE
  */
-export async function serveMetrics (server: ProductionServer, init: MetricsInit & AbortOptions = {}): Promise<MetricsServer> {
+export async function serveMetrics (
+  server: ProductionServer,
+  init: MetricsInit & AbortOptions = {}
+): Promise<MetricsServer> {
   const { host, port } = init.listen ?? { host: '127.0.0.1', port: 9478 }
   const registry = createMetrics(server)
 
-  const web = http.createServer({ requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 8_192 }, (request, response) => {
-    const answer = (status: number, type: string, body: string): void => {
-      response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(request.method === 'HEAD' ? undefined : body)
-    }
+  const web = http.createServer(
+    { requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 8_192 },
+    (request, response) => {
+      const answer = (status: number, type: string, body: string): void => {
+        response
+          .writeHead(status, { 'content-type': type, 'cache-control': 'no-store' })
+          .end(request.method === 'HEAD' ? undefined : body)
+      }
 
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      response.setHeader('allow', 'GET, HEAD')
-      answer(405, 'text/plain', 'GET or HEAD\n')
-    } else if (request.url === '/health') {
-      const health = { state: server.state, connections: server.counters.connections, workers: server.workers.length }
-      answer(isAccepting(health) ? 200 : 503, 'application/json', `${JSON.stringify(health)}\n`)
-    } else if (request.url === '/metrics') {
-      registry.metrics().then(
-        text => { answer(200, registry.contentType, text) },
-        err => { answer(500, 'text/plain', `${err.message}\n`) }
-      )
-    } else {
-      answer(404, 'text/plain', '/metrics or /health\n')
+      if (request.method !== 'GET' && request.method !== 'HEAD') {
+        response.setHeader('allow', 'GET, HEAD')
+        answer(405, 'text/plain', 'GET or HEAD\n')
+      } else if (request.url === '/health') {
+        const health = { state: server.state, connections: server.counters.connections, workers: server.workers.length }
+        answer(isAccepting(health) ? 200 : 503, 'application/json', `${JSON.stringify(health)}\n`)
+      } else if (request.url === '/metrics') {
+        registry.metrics().then(
+          text => { answer(200, registry.contentType, text) },
+          err => { answer(500, 'text/plain', `${err.message}\n`) }
+        )
+      } else {
+        answer(404, 'text/plain', '/metrics or /health\n')
+      }
     }
-  })
+  )
 
   web.listen({ host, port })
   await pEvent(web, 'listening', init)

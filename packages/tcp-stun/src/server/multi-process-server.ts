@@ -3,11 +3,11 @@ import { createSecureContext } from 'node:tls'
 import { AbortError, AlreadyStartedError, InvalidParametersError } from '@libp2p/interface'
 import { assertPortFree, bindSocket, portSharing } from 'libp2p-tcp-stun/net'
 import { DEFAULT_DRAIN_DEADLINE, createCounters, createSTUNServer } from 'libp2p-tcp-stun/server'
-import { TypedEventEmitter } from 'main-event'
 import { CLIENT_EVENTS } from './event-forwarder.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { shareLimits } from './share-limits.ts'
 import { sumCounters } from './sum-counters.ts'
+import { WatchedEventEmitter } from './watched-event-emitter.ts'
 import { WorkerProcess } from './worker-process.ts'
 import type { ClientEvent } from './event-forwarder.ts'
 import type { ProductionServer, ProductionServerEvents, ProductionServerInit } from './types.ts'
@@ -15,7 +15,6 @@ import type { WorkerCommand } from './worker-messages.ts'
 import type { AbortOptions, Logger } from '@libp2p/interface'
 import type { BoundSocket } from 'libp2p-tcp-stun/net'
 import type { DrainOptions, Limits, STUNServerAddress, STUNServerCounters, STUNServerState, STUNServerTLSInit, STUNTransport } from 'libp2p-tcp-stun/server'
-import type { EventHandler } from 'main-event'
 import type { SecureContextOptions } from 'node:tls'
 
 /**
@@ -50,7 +49,7 @@ type Status =
  * Starts worker processes that listen on the same ports. The kernel spreads new
  * connections among them. This process holds the ports, and serves nobody.
  */
-export class MultiProcessServer extends TypedEventEmitter<ProductionServerEvents> implements ProductionServer {
+export class MultiProcessServer extends WatchedEventEmitter<ProductionServerEvents> implements ProductionServer {
   public addresses: STUNServerAddress[] = []
   public readonly limits: Limits
 
@@ -110,16 +109,6 @@ export class MultiProcessServer extends TypedEventEmitter<ProductionServerEvents
 
   get counters (): STUNServerCounters {
     return sumCounters([this.past, ...[...this.processes].map(({ counters }) => counters)])
-  }
-
-  addEventListener<K extends keyof ProductionServerEvents> (type: K, listener: EventHandler<ProductionServerEvents[K]> | null, options?: boolean | AddEventListenerOptions): void {
-    super.addEventListener(type, listener, options)
-    this.updateForwarding()
-  }
-
-  removeEventListener (type: string, listener?: EventHandler<any> | null, options?: boolean | EventListenerOptions): void {
-    super.removeEventListener(type as keyof ProductionServerEvents, listener, options)
-    this.updateForwarding()
   }
 
   async listen (options: AbortOptions = {}): Promise<void> {
@@ -195,7 +184,7 @@ export class MultiProcessServer extends TypedEventEmitter<ProductionServerEvents
   /**
    * Let the workers forward the events that have listeners here
    */
-  private updateForwarding (): void {
+  protected onListenersChange (): void {
     const events = CLIENT_EVENTS.filter(name => this.listenerCount(name) > 0)
 
     if (events.join() !== this.forwarded.join()) {
@@ -252,7 +241,8 @@ export class MultiProcessServer extends TypedEventEmitter<ProductionServerEvents
     this.processes.add(worker)
 
     const { logger, workers, ...init } = this.init
-    const listen = (transport: STUNTransport): STUNServerAddress[] => this.addresses.filter(address => address.transport === transport)
+    const listen = (transport: STUNTransport): STUNServerAddress[] =>
+      this.addresses.filter(address => address.transport === transport)
 
     await worker.listen({
       type: 'listen',
@@ -277,7 +267,10 @@ export class MultiProcessServer extends TypedEventEmitter<ProductionServerEvents
     const { pid } = worker
     this.log?.error('worker %d ended (%s) and is replaced', pid, cause)
     this.safeDispatchEvent('worker:exit', { detail: { pid, cause } })
-    this.restartDelay = performance.now() - worker.startedAt > STABLE_AFTER ? MIN_RESTART_DELAY : Math.min(2 * this.restartDelay, MAX_RESTART_DELAY)
+    this.restartDelay =
+      performance.now() - worker.startedAt > STABLE_AFTER
+        ? MIN_RESTART_DELAY
+        : Math.min(2 * this.restartDelay, MAX_RESTART_DELAY)
     this.replaceLater()
   }
 

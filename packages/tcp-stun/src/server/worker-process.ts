@@ -55,7 +55,11 @@ export class WorkerProcess implements Heartbeat {
    * @throws {AbortError} the signal was aborted
    */
   async listen (command: WorkerCommand & { type: 'listen' }, options: AbortOptions): Promise<void> {
-    const listening = pEvent<'message', WorkerReport>(this.process, 'message', { ...options, filter: ({ type }) => type === 'listening', rejectionEvents: [] })
+    const listening = pEvent<'message', WorkerReport>(this.process, 'message', {
+      ...options,
+      filter: ({ type }) => type === 'listening',
+      rejectionEvents: []
+    })
     this.send(command)
 
     await Promise.race([listening, this.exited.then(() => { throw this.failure })])

@@ -1,0 +1,37 @@
+import type { HeldConnection, HeldConnectionHost } from './held-connection.ts'
+import type { ServerPoolInit } from './server-pool.ts'
+import type { RenewalCause, Target } from './target.ts'
+import type { Endpoint } from '../address/endpoint.ts'
+import type { Network } from '../runtime/network.ts'
+import type { BindingResult } from '../stun/binding-result.ts'
+import type { Logger } from '@libp2p/interface'
+
+export interface ConnectionsEvents {
+  /**
+   * A server answered with an address that can be used
+   */
+  answer: CustomEvent<{ connection: HeldConnection, result: BindingResult, external: Endpoint }>
+
+  /**
+   * A connection has ended. `failure` is there when its server is to blame.
+   */
+  end: CustomEvent<{ connection: HeldConnection, failure?: Error }>
+
+  /**
+   * A connection is ended from this side, and its answer does not count any longer
+   */
+  drop: CustomEvent<HeldConnection>
+
+  /**
+   * A connection that held the mapping is replaced
+   */
+  renewal: CustomEvent<RenewalCause>
+}
+
+export interface ConnectionsInit extends ServerPoolInit, Pick<HeldConnectionHost, 'local' | 'tls' | 'dns' | 'clock'> {
+  allowPrivateMapping: boolean
+  network: Network
+  log?: Logger
+  signal: AbortSignal
+  target: Target
+}
