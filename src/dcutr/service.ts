@@ -86,7 +86,7 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
 
     const puncher = new HolePuncher(this.components, relayed)
     this.punchers.set(relayed, puncher)
-    const signal = anySignal([this.shutdown.signal, AbortSignal.timeout(this.init.retries * this.init.timeout)])
+    const signal = anySignal([this.shutdown.signal, AbortSignal.timeout(Math.ceil(this.init.retries * this.init.timeout))])
     setMaxListeners(Infinity, signal)
     puncher.dialOneSided({ signal }).catch(err => {
       this.log.trace('the addresses of %p did not become known - %e', relayed.remotePeer, err)
@@ -139,7 +139,7 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
     run: (options: Required<AbortOptions>) => Promise<T>,
     options: Required<AbortOptions>
   ): Promise<T> {
-    const signal = anySignal([options.signal, AbortSignal.timeout(this.init.timeout)])
+    const signal = anySignal([options.signal, AbortSignal.timeout(Math.ceil(this.init.timeout))])
     setMaxListeners(Infinity, signal)
 
     try {

@@ -68,7 +68,7 @@ export async function untilPeerConnects (
 ): Promise<Connection | undefined> {
   return untilOpen(components, connection => peerOf(ma) != null && isWith(connection, ma), {
     signal,
-    giveUp: AbortSignal.timeout(timeout)
+    giveUp: AbortSignal.timeout(Math.ceil(timeout))
   })
 }
 

@@ -77,7 +77,7 @@ export class ListenerMapping {
     this.components.events?.addEventListener('peer:identify', this.onIdentify)
 
     // aborting ends the wait only
-    const signal = anySignal([shutdown, mappingTimeout > 0 ? AbortSignal.timeout(mappingTimeout) : AbortSignal.abort()])
+    const signal = anySignal([shutdown, mappingTimeout > 0 ? AbortSignal.timeout(Math.ceil(mappingTimeout)) : AbortSignal.abort()])
 
     await mapping.start(signal)
       .catch(err => { this.init.log('no mapping within %d ms - %e', mappingTimeout, err) })

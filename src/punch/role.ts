@@ -66,7 +66,7 @@ export function findPunch (components: TCPSTUNComponents, ma: Multiaddr): Punch 
 
 export interface DetectRoleOptions extends AbortOptions {
   /**
-   * How long to wait for the first bytes of an initiator, in ms
+   * How long to wait for the first bytes of an initiator, in ms; a fraction is rounded up
    *
    * @default 1_000
    */
@@ -83,7 +83,7 @@ export async function detectRole (
   socket: Socket,
   { timeout = INITIATOR_TIMEOUT, ...options }: DetectRoleOptions = {}
 ): Promise<Role> {
-  const signal = anySignal([options.signal, AbortSignal.timeout(timeout)])
+  const signal = anySignal([options.signal, AbortSignal.timeout(Math.ceil(timeout))])
   let received = Buffer.alloc(0)
 
   try {

@@ -203,6 +203,12 @@ describe('listener', () => {
     })
   }
 
+  it('waits for a mapping for a fraction of a millisecond', async () => {
+    const { addrs } = await listen({ stunServers: ['stun:127.0.0.1:9'], mappingTimeout: 0.5 })
+
+    expect(addrs()).to.have.lengthOf(1)
+  })
+
   it('says EADDRINUSE when it has the port itself', async () => {
     const { port, listener } = await listen()
 

@@ -85,6 +85,15 @@ describe('role in a hole punch', () => {
       expect(await detect(() => {}, 100)).to.deep.equal({ role: 'initiator', read: '' })
     })
 
+    it('takes a fraction of a millisecond, as a measured round trip has', async () => {
+      const server = closeLater(await fakeServer(() => {}))
+      const socket = net.connect(server)
+      closeLater({ close: () => socket.destroy() })
+      await pEvent(socket, 'connect')
+
+      expect(await detectRole(socket, { timeout: 20.5 })).to.equal('initiator')
+    })
+
     it('is initiator when the remote side hangs up', async () => {
       expect(await detect(socket => { socket.end() })).to.have.property('role', 'initiator')
     })

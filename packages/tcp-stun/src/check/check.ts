@@ -125,7 +125,7 @@ export async function check (init: CheckInit = {}): Promise<CheckReport> {
       dialBackPeers: init.dialBackPeers ?? [],
       port: init.port ?? 0,
       allowPrivate: init.allowPrivate ?? false,
-      deadline: AbortSignal.any([signal, AbortSignal.timeout(init.timeout ?? DEFAULT_TIMEOUT)]),
+      deadline: AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(init.timeout ?? DEFAULT_TIMEOUT))]),
       onProgress
     })
     onProgress({ event: 'findings', version, findings: measurement.findings })
