@@ -328,11 +328,15 @@ export class Lab {
       ...network,
       address: place.address,
       reboot: async () => {
-        await sh('nft -f -', `flush ruleset\n${rules()}\n${COUNTERS}`)
+        // nothing passes meanwhile: a packet of a connection that conntrack still knows
+        // would have the new rules learn the old mapping
+        await sh('nft -f -', `flush ruleset\n${POWER_OFF}`)
         // conntrack forgets connections after the same time as the rules
         await sh(
-          `conntrack -F 2>/dev/null; sysctl -q -w net.netfilter.nf_conntrack_tcp_timeout_established=${timeout} 2>/dev/null || true`
+          'conntrack -F 2>/dev/null; ' +
+            `sysctl -q -w net.netfilter.nf_conntrack_tcp_timeout_established=${timeout} 2>/dev/null || true`
         )
+        await sh('nft -f -', `flush ruleset\n${rules()}\n${COUNTERS}`)
       },
       unplug: async () => {
         await sh('ip link set wan down')
@@ -443,6 +447,15 @@ export class Lab {
     }
   }
 }
+
+/**
+ * Drops everything, before conntrack sees it
+ */
+const POWER_OFF = `table inet off {
+  chain in { type filter hook prerouting priority -300; policy drop; }
+  chain out { type filter hook output priority -300; policy drop; }
+}
+`
 
 /**
  * Counts what a router forwards in both directions
