@@ -1,12 +1,12 @@
-import { InvalidParametersError, TimeoutError } from '@libp2p/interface'
+import { InvalidParametersError, StreamMessageEvent, TimeoutError } from '@libp2p/interface'
 import { AbstractMultiaddrConnection, ipPortToMultiaddr } from '@libp2p/utils'
 import { pEvent } from 'p-event'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { DEFAULT_INACTIVITY_TIMEOUT } from '../constants.ts'
 import { resetSocket } from '../net/reset-socket.ts'
 import type { AbortOptions, MultiaddrConnection } from '@libp2p/interface'
 import type { AbstractMultiaddrConnectionInit, SendResult } from '@libp2p/utils'
 import type { Socket } from 'node:net'
-import type { Uint8ArrayList } from 'uint8arraylist'
 
 export interface ConnectionInit extends Omit<AbstractMultiaddrConnectionInit, 'name' | 'stream' | 'remoteAddr'> {
   socket: Socket
@@ -44,6 +44,23 @@ class TCPMultiaddrConnection extends AbstractMultiaddrConnection {
     })
   }
 
+  /**
+   * As the superclass does, without its queue while nothing waits in it
+   */
+  send (data: Uint8Array | Uint8ArrayList): boolean {
+    if (this.writeStatus !== 'writable' || this.writableNeedsDrain || this.writeBuffer.byteLength > 0) {
+      return super.send(data)
+    }
+
+    this.writableNeedsDrain = !this.write(data)
+
+    if (this.listenerCount('idle') > 0) {
+      this.safeDispatchEvent('idle')
+    }
+
+    return !this.writableNeedsDrain
+  }
+
   sendData (data: Uint8ArrayList): SendResult {
     return {
       sentBytes: data.byteLength,
@@ -52,11 +69,25 @@ class TCPMultiaddrConnection extends AbstractMultiaddrConnection {
   }
 
   /**
+   * As the superclass does, without its queue while nothing waits in it
+   */
+  onData (data: Uint8Array): void {
+    const isReadable = this.readStatus === 'readable' && this.remoteWriteStatus !== 'closed'
+
+    if (!isReadable || this.readBuffer.byteLength > 0 || this.listenerCount('message') === 0) {
+      super.onData(data)
+      return
+    }
+
+    this.dispatchEvent(new StreamMessageEvent(new Uint8ArrayList(data)))
+  }
+
+  /**
    * Everything that is sent in this turn of the event loop leaves in one writev
    *
    * @returns whether more can be sent before the next `drain`
    */
-  private write (data: Uint8ArrayList): boolean {
+  private write (data: Uint8Array | Uint8ArrayList): boolean {
     const { socket } = this
 
     if (socket.writableCorked === 0) {
@@ -64,9 +95,13 @@ class TCPMultiaddrConnection extends AbstractMultiaddrConnection {
       process.nextTick(uncork, socket)
     }
 
-    // the bytes are in memory already, so passing on all of them takes no more
-    for (const buf of data) {
-      socket.write(buf)
+    if (data instanceof Uint8Array) {
+      socket.write(data)
+    } else {
+      // the bytes are in memory already, so passing on all of them takes no more
+      for (const buf of data) {
+        socket.write(buf)
+      }
     }
 
     // the socket is full, so do not wait for the end of the turn
