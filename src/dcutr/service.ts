@@ -86,7 +86,11 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
 
     const puncher = new HolePuncher(this.components, relayed)
     this.punchers.set(relayed, puncher)
-    const signal = anySignal([this.shutdown.signal, AbortSignal.timeout(Math.ceil(this.init.retries * this.init.timeout))])
+    // not anySignal, which would have to be cleared when the dial that goes on has ended
+    const signal = AbortSignal.any([
+      this.shutdown.signal,
+      AbortSignal.timeout(Math.ceil(this.init.retries * this.init.timeout))
+    ])
     setMaxListeners(Infinity, signal)
     puncher.dialOneSided({ signal }).catch(err => {
       this.log.trace('the addresses of %p did not become known - %e', relayed.remotePeer, err)
