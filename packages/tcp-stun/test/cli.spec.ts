@@ -423,7 +423,7 @@ describe('tcp-stun', () => {
     { args: ['check', '--peer', '11.0.0.1:4001'], hint: '/ip4/' },
     { args: ['check', '--peer', '/ip4/11.0.0.1/udp/4001/quic-v1'], hint: 'multiaddr of a TCP port' },
     { args: ['helper', '--listen', 'example.org'], hint: '0.0.0.0:3478' },
-    { args: ['helper', '--max-reservations', '-1'], hint: '--max-reservations' },
+    { args: ['helper', '--max-peers', '-1'], hint: '--max-peers' },
     { args: ['server', '--listen', 'example.org:3478'], hint: '0.0.0.0:3478' },
     { args: ['server', '--listen', '127.0.0.1:99999'], hint: '0.0.0.0:3478' },
     { args: ['server', '--tls-cert', 'cert.pem'], hint: '--tls-key' },

@@ -85,8 +85,8 @@ describe('a helper', () => {
   })
 
   async function startRelay (limits: {
-    maxReservations?: number
-    maxReservationsPerAddress?: number
+    maxPeers?: number
+    maxPeersPerAddress?: number
   }): Promise<CircuitRelayService> {
     helper = await startHelper({
       listen: [{ host: '127.0.0.1', port: 0 }],
@@ -125,7 +125,7 @@ describe('a helper', () => {
   })
 
   it('frees the reservation of a peer that leaves', async () => {
-    const relay = await startRelay({ maxReservations: 1, maxReservationsPerAddress: 1 })
+    const relay = await startRelay({ maxPeers: 1, maxPeersPerAddress: 1 })
 
     for (let i = 0; i < 3; i++) {
       const peer = await startPeer()

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
 import { ignoreClosedOutput } from './closed-output.ts'
-import { endpoint, multiaddrs, wholeNumber } from './options.ts'
+import { limitsText } from './helper-text.ts'
+import { endpoint, ipAddress, multiaddrs, network, wholeNumber } from './options.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
@@ -10,10 +11,21 @@ interface HelperOptions {
   stunListen?: Endpoint[]
   announce?: Multiaddr[]
   key?: string
-  maxReservations?: number
-  maxReservationsPerAddress?: number
+  externalIp?: string[]
+  trustedProxy?: string[]
+  maxPeers?: number
+  maxPeersPerAddress?: number
+  relayBytes?: number
+  relayDuration?: number
   json?: boolean
 }
+
+const MAX = 0x7fffffff
+
+/**
+ * More would be beyond one process, see docs/scaling.md
+ */
+const MAX_PEERS = 1_000_000
 
 export function helperCommand (): Command {
   return new Command('helper')
@@ -21,20 +33,43 @@ export function helperCommand (): Command {
       'Run what a private network of peers needs on one public machine: STUN server, AutoNAT v2 server and ' +
         'circuit relay'
     )
-    .option('-l, --listen <address>', 'where the libp2p node listens, repeatable (default: 0.0.0.0:4001)', endpoint)
-    .option('--stun-listen <address>', 'where the STUN server listens, repeatable (default: 0.0.0.0:3478)', endpoint)
+    // the longest flag leaves half of a terminal of 80 columns
+    .configureHelp({ minWidthToWrap: 30 })
+    .optionsGroup('Addresses:')
+    .option('-l, --listen <address>', 'where the libp2p node listens, repeatable (default: 4001 of all)', endpoint)
+    .option(
+      '--stun-listen <address>',
+      'where the STUN server listens, repeatable: a second port lets peers notice a symmetric NAT (default: 3478 and ' +
+        '3479 of all)',
+      endpoint
+    )
     .option('--announce <multiaddr>', 'another address to announce, repeatable', multiaddrs)
-    .option('--key <file>', 'private key of the node, created if it is missing (default: a new key each time)')
+    .option('--external-ip <address>', 'public address of a 1:1 NAT before this machine, repeatable', ipAddress)
     .option(
-      '--max-reservations <number>',
-      'peers that can be reached through the relay at once (default: 128)',
-      wholeNumber(1, 0x7fffffff)
+      '--trusted-proxy <network>',
+      'network of load balancers like 10.0.0.0/8, repeatable: the limits of one address do not apply, and connections ' +
+        'to the STUN server must begin with a PROXY header',
+      network
+    )
+    .optionsGroup('Limits:')
+    .option(
+      '--max-peers <number>',
+      'peers that the helper is for; sets every limit (default: 1000)',
+      wholeNumber(1, MAX_PEERS)
     )
     .option(
-      '--max-reservations-per-address <number>',
+      '--max-peers-per-address <number>',
       'those of one IPv4 address or IPv6 /64; a /56 may have twice as many, a /48 four times (default: 8)',
-      wholeNumber(1, 0x7fffffff)
+      wholeNumber(1, MAX)
     )
+    .option('--relay-bytes <bytes>', 'what a relayed connection may carry (default: 131072)', wholeNumber(1, MAX))
+    .option(
+      '--relay-duration <ms>',
+      'how long a relayed connection may last (default: 120000)',
+      wholeNumber(1_000, MAX)
+    )
+    .optionsGroup('Operation:')
+    .option('--key <file>', 'private key of the node, created if it is missing (default: a new key each time)')
     .option('--json', 'print one JSON object a line')
     .addHelpText(
       'after',
@@ -46,7 +81,7 @@ are admitted, because it has contacted this machine: name another STUN server to
 
 Examples:
   tcp-stun helper --key helper.key
-  tcp-stun helper --listen 0.0.0.0:4001 --listen [::]:4001
+  tcp-stun helper --key helper.key --max-peers 5000 --external-ip 203.0.113.1
 
 On a machine behind a NAT:
   tcp-stun check --helper helper.example.org:4001`
@@ -54,7 +89,9 @@ On a machine behind a NAT:
     .action(runHelper)
 }
 
-async function runHelper ({ announce = [], key, json, ...options }: HelperOptions): Promise<void> {
+async function runHelper (
+  { announce = [], externalIp, trustedProxy, key, json, ...options }: HelperOptions
+): Promise<void> {
   // libp2p takes a second to load, which the other commands do without
   const [{ startHelper }, { keyFromFile }] = await Promise.all([
     import('../helper/helper.ts'),
@@ -69,6 +106,8 @@ async function runHelper ({ announce = [], key, json, ...options }: HelperOption
   const helper = await startHelper({
     ...options,
     announce: announce.map(String),
+    externalIPs: externalIp,
+    trustedProxies: trustedProxy,
     privateKey: key == null ? undefined : await keyFromFile(key)
   })
 
@@ -81,6 +120,8 @@ async function runHelper ({ announce = [], key, json, ...options }: HelperOption
     id: helper.node.peerId.toString(),
     addresses
   })
+
+  print(['Limits', ...limitsText(helper.limits)].join('\n'), 'limits', helper.limits)
 
   const stop = (): void => {
     const { bindings } = helper.stunServer.counters

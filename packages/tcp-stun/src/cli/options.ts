@@ -68,6 +68,17 @@ export function network (text: string, previous: string[] = []): string[] {
 }
 
 /**
+ * An IP address, several times
+ */
+export function ipAddress (text: string, previous: string[] = []): string[] {
+  if (isIP(text) === 0) {
+    throw new InvalidArgumentError('It must be an IP address like 203.0.113.1 or 2001:db8::1.')
+  }
+
+  return [...previous, text]
+}
+
+/**
  * A multiaddr of a TCP port, several times
  */
 export function multiaddrs (text: string, previous: Multiaddr[] = []): Multiaddr[] {

@@ -1,7 +1,9 @@
 import { Circuit } from '@multiformats/multiaddr-matcher'
 import { toIPEndpoint } from 'libp2p-tcp-stun/net'
+import { networkMatcher } from 'libp2p-tcp-stun/server'
 import { ReservationLimits } from './reservation-limits.ts'
-import type { CircuitRelayService, ServerReservationStoreInit } from '@libp2p/circuit-relay-v2'
+import type { HelperLimits } from './limits.ts'
+import type { CircuitRelayServerInit, CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type { Libp2p, PeerId } from '@libp2p/interface'
 
 /**
@@ -10,25 +12,52 @@ import type { Libp2p, PeerId } from '@libp2p/interface'
 const RESERVATION_TTL = 2 * 60 * 60_000
 
 export interface RelayPolicyInit {
-  maxReservations: number
-  maxReservationsPerAddress: number
+  limits: HelperLimits
+
+  /**
+   * Networks of load balancers, behind which all peers have the same address
+   */
+  trustedProxies: string[]
 }
+
+/**
+ * Why a peer got no reservation
+ */
+export type RelayRefusal = 'address' | 'peers'
 
 /**
  * Decides which peers a relay serves, and frees what they leave behind
  */
 export class RelayPolicy {
-  private readonly init: RelayPolicyInit
-  private readonly limits: ReservationLimits
+  readonly refused: Record<RelayRefusal, number> = { address: 0, peers: 0 }
+
+  private readonly limits: HelperLimits
+  private readonly perAddress: ReservationLimits
+  private readonly isProxy: (host: string) => boolean
   private node?: Libp2p<{ relay: CircuitRelayService }>
 
-  constructor (init: RelayPolicyInit) {
-    this.init = init
-    this.limits = new ReservationLimits({ maxPerAddress: init.maxReservationsPerAddress, ttl: RESERVATION_TTL })
+  constructor ({ limits, trustedProxies }: RelayPolicyInit) {
+    this.limits = limits
+    this.perAddress = new ReservationLimits({ maxPerAddress: limits.peersPerAddress, ttl: RESERVATION_TTL })
+    this.isProxy = trustedProxies.length === 0 ? () => false : networkMatcher(trustedProxies)
   }
 
-  get reservations (): ServerReservationStoreInit {
-    return { maxReservations: this.init.maxReservations, reservationTtl: RESERVATION_TTL }
+  /**
+   * The options of the relay
+   */
+  get relay (): CircuitRelayServerInit {
+    const { peers, relayBytes, relayDuration, circuitsPerPeer } = this.limits
+
+    return {
+      // each relayed connection keeps the stream that its peer asked for it on
+      maxInboundHopStreams: circuitsPerPeer,
+      reservations: {
+        maxReservations: peers,
+        reservationTtl: RESERVATION_TTL,
+        defaultDataLimit: BigInt(relayBytes),
+        defaultDurationLimit: relayDuration
+      }
+    }
   }
 
   watch (node: Libp2p<{ relay: CircuitRelayService }>): void {
@@ -49,15 +78,22 @@ export class RelayPolicy {
     const { reservations } = node.services.relay
 
     // a full relay refuses by itself, with a status that tells the peer so
-    if (reservations.size >= this.init.maxReservations && !reservations.has(peer)) {
+    if (reservations.size >= this.limits.peers && !reservations.has(peer)) {
+      this.refused.peers++
       return true
     }
 
     const hosts = node.getConnections(peer)
       .filter(({ remoteAddr }) => !Circuit.exactMatch(remoteAddr))
       .flatMap(({ remoteAddr }) => toIPEndpoint(remoteAddr)?.host ?? [])
+    const clients = hosts.filter(host => !this.isProxy(host))
 
-    return hosts.length > 0 && this.limits.admit(peer.toString(), hosts, performance.now())
+    if (hosts.length > 0 && this.perAddress.admit(peer.toString(), clients, performance.now())) {
+      return true
+    }
+
+    this.refused.address++
+    return false
   }
 
   /**
@@ -66,7 +102,7 @@ export class RelayPolicy {
    */
   private release (peer: PeerId): void {
     const reservations = this.node?.services.relay.reservations
-    this.limits.release(peer.toString())
+    this.perAddress.release(peer.toString())
     reservations?.get(peer)?.signal.clear()
     reservations?.delete(peer)
   }

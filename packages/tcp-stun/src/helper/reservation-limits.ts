@@ -39,7 +39,16 @@ export interface ReservationLimitsInit {
  */
 export class ReservationLimits {
   private readonly init: ReservationLimitsInit
+
+  /**
+   * By peer, the one that expires first is the first
+   */
   private readonly reservations = new Map<string, Reservation>()
+
+  /**
+   * How many reservations each network has
+   */
+  private readonly counts = new Map<string, number>()
 
   constructor (init: ReservationLimitsInit) {
     this.init = init
@@ -59,40 +68,45 @@ export class ReservationLimits {
   admit (peer: string, hosts: string[], now: number): boolean {
     this.expire(now)
     const limits = new Map(hosts.flatMap(host => this.limitsOf(host)))
+    const before = this.reservations.get(peer)?.networks ?? []
 
     for (const [network, max] of limits) {
-      if (this.countOthers(network, peer) >= max) {
+      if (!before.includes(network) && (this.counts.get(network) ?? 0) >= max) {
         return false
       }
     }
 
-    this.reservations.set(peer, { networks: [...limits.keys()], expires: now + this.init.ttl })
+    this.release(peer)
+    const networks = [...limits.keys()]
+    networks.forEach(network => { this.count(network, 1) })
+    this.reservations.set(peer, { networks, expires: now + this.init.ttl })
 
     return true
   }
 
   release (peer: string): void {
+    this.reservations.get(peer)?.networks.forEach(network => { this.count(network, -1) })
     this.reservations.delete(peer)
   }
 
   private expire (now: number): void {
     for (const [peer, { expires }] of this.reservations) {
-      if (expires <= now) {
-        this.reservations.delete(peer)
+      if (expires > now) {
+        break
       }
+
+      this.release(peer)
     }
   }
 
-  private countOthers (network: string, peer: string): number {
-    let count = 0
+  private count (network: string, change: number): void {
+    const count = (this.counts.get(network) ?? 0) + change
 
-    for (const [other, { networks }] of this.reservations) {
-      if (other !== peer && networks.includes(network)) {
-        count++
-      }
+    if (count === 0) {
+      this.counts.delete(network)
+    } else {
+      this.counts.set(network, count)
     }
-
-    return count
   }
 
   /**
