@@ -1,3 +1,4 @@
+import { onBytes } from '../net/on-bytes.ts'
 import { HEADER_LENGTH } from '../stun/constants.ts'
 import { MessageDecoder } from '../stun/decoder.ts'
 import { RateLimit } from './rate-limit.ts'
@@ -80,7 +81,7 @@ export class ClientSession {
     this.host = host
     this.rate = new RateLimit(host.limits.maxRequestsPerSecond)
 
-    connection.stream.on('data', chunk => { this.receive(chunk) })
+    onBytes(connection.stream, chunk => { this.receive(chunk) })
     // the client has sent everything: it may still read
     connection.stream.on('end', endStream)
   }
