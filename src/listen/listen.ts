@@ -1,3 +1,4 @@
+import { anySignal } from 'any-signal'
 import { pEvent } from 'p-event'
 import { assertPortFree, bindSocket } from '../net/bound-socket.ts'
 import { portSharing } from '../net/port-sharing.ts'
@@ -43,7 +44,9 @@ export async function listen (server: Server, config: NetConfig, { signal, backl
  * The event comes in a later tick, and never when the server is closed meanwhile
  */
 async function untilListening (server: Server, begin: () => void, signal: AbortSignal): Promise<void> {
-  const listening = pEvent(server, 'listening', { signal })
+  // pEvent would keep a listener on the signal for as long as the signal lives
+  const wait = anySignal([signal])
+  const listening = pEvent(server, 'listening', { signal: wait })
 
   try {
     begin()
@@ -54,5 +57,7 @@ async function untilListening (server: Server, begin: () => void, signal: AbortS
     listening.cancel()
     server.close()
     throw err
+  } finally {
+    wait.clear()
   }
 }

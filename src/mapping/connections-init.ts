@@ -6,26 +6,29 @@ import type { Network } from '../runtime/network.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
 import type { Logger } from '@libp2p/interface'
 
+/**
+ * Events of `node:events`: with `EventTarget` the listeners of a mapping take 2 kB
+ */
 export interface ConnectionsEvents {
   /**
    * A server answered with an address that can be used
    */
-  answer: CustomEvent<{ connection: HeldConnection, result: BindingResult, external: Endpoint }>
+  answer: [{ connection: HeldConnection, result: BindingResult, external: Endpoint }]
 
   /**
    * A connection has ended. `failure` is there when its server is to blame.
    */
-  end: CustomEvent<{ connection: HeldConnection, failure?: Error }>
+  end: [{ connection: HeldConnection, failure?: Error }]
 
   /**
    * A connection is ended from this side, and its answer does not count any longer
    */
-  drop: CustomEvent<HeldConnection>
+  drop: [HeldConnection]
 
   /**
    * A connection that held the mapping is replaced
    */
-  renewal: CustomEvent<RenewalCause>
+  renewal: [RenewalCause]
 }
 
 export interface ConnectionsInit extends ServerPoolInit, Pick<HeldConnectionHost, 'local' | 'tls' | 'dns' | 'clock'> {

@@ -1,4 +1,4 @@
-import { TypedEventEmitter } from 'main-event'
+import { EventEmitter } from 'node:events'
 import { isUnspecified } from '../address/scope.ts'
 import { Alarm } from '../runtime/alarm.ts'
 import { ConnectionSet } from './connection-set.ts'
@@ -24,7 +24,7 @@ const RENEWAL_RETRY = 1_000
  * The connections that hold a mapping. They approach the `target`: one that ends
  * is replaced, by a new one that is there first where the end can be foreseen.
  */
-export class Connections extends TypedEventEmitter<ConnectionsEvents> {
+export class Connections extends EventEmitter<ConnectionsEvents> {
   private readonly init: ConnectionsInit
   private readonly pool: ServerPool
   private readonly host: HeldConnectionHost
@@ -226,7 +226,7 @@ export class Connections extends TypedEventEmitter<ConnectionsEvents> {
       this.drop(replaces, 'ahead')
     }
 
-    this.safeDispatchEvent('answer', { detail: { connection, result, external } })
+    this.emit('answer', { connection, result, external })
   }
 
   private onEnd (connection: HeldConnection, err: Error): void {
@@ -255,14 +255,14 @@ export class Connections extends TypedEventEmitter<ConnectionsEvents> {
 
     if (!dropped) {
       if (since != null) {
-        this.safeDispatchEvent('renewal', { detail: outcome.type === 'held' ? 'ended' : 'failed' })
+        this.emit('renewal', outcome.type === 'held' ? 'ended' : 'failed')
       }
 
       // if it ended because the mapping is gone, the others find out now
       this.all.askAgain()
     }
 
-    this.safeDispatchEvent('end', { detail: { connection, failure: failureOf(outcome, err, server.uri.uri, local) } })
+    this.emit('end', { connection, failure: failureOf(outcome, err, server.uri.uri, local) })
   }
 
   private onWake (ms: number): void {
@@ -280,11 +280,11 @@ export class Connections extends TypedEventEmitter<ConnectionsEvents> {
 
     // what it said stays true until another connection says something else
     if (cause !== 'moved') {
-      this.safeDispatchEvent('drop', { detail: connection })
+      this.emit('drop', connection)
     }
 
     if (cause != null) {
-      this.safeDispatchEvent('renewal', { detail: cause })
+      this.emit('renewal', cause)
     }
   }
 }

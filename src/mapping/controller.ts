@@ -83,10 +83,10 @@ export class MappingController {
       log,
       target: { wanted: stunConnections + 1, mayRenew: true, isUrgent: true, keepAliveInterval }
     })
-    this.connections.addEventListener('answer', ({ detail }) => { this.onAnswer(detail) })
-    this.connections.addEventListener('drop', ({ detail }) => { this.answers.forget(detail) })
-    this.connections.addEventListener('end', ({ detail }) => { this.onEnd(detail) })
-    this.connections.addEventListener('renewal', ({ detail }) => { metrics.onRenewal(detail) })
+    this.connections.on('answer', answer => { this.onAnswer(answer) })
+    this.connections.on('drop', connection => { this.answers.forget(connection) })
+    this.connections.on('end', end => { this.onEnd(end) })
+    this.connections.on('renewal', cause => { metrics.onRenewal(cause) })
   }
 
   start (): void {
@@ -119,7 +119,7 @@ export class MappingController {
     await this.connections.close()
   }
 
-  private onAnswer ({ connection, result, external }: ConnectionsEvents['answer']['detail']): void {
+  private onAnswer ({ connection, result, external }: ConnectionsEvents['answer'][0]): void {
     const { server, endpoint } = connection
     const { uri } = server.uri
     const now = this.init.clock.now()
@@ -163,7 +163,7 @@ export class MappingController {
     this.evaluate()
   }
 
-  private onEnd ({ connection, failure }: ConnectionsEvents['end']['detail']): void {
+  private onEnd ({ connection, failure }: ConnectionsEvents['end'][0]): void {
     const { server: { uri, origin }, dropped, silence } = connection
     const now = this.init.clock.now()
     const answer = this.answers.get(connection)

@@ -19,7 +19,7 @@ import type { MappingOptions, PublicMappingComponents, PublicMappingInit } from 
 import type { MappingStatus } from './status.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Clock } from '../runtime/clock.ts'
-import type { Logger } from '@libp2p/interface'
+import type { ComponentLogger, Logger } from '@libp2p/interface'
 
 export interface PublicMappingEvents {
   /**
@@ -98,7 +98,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     this.options = validateMappingOptions(init)
     const { host, port } = getNetConfig(init.listener)
     this.local = { host, port: port ?? 0 }
-    this.log = components.logger?.forComponent('libp2p:tcp-stun:mapping')
+    this.log = components.logger == null ? undefined : mappingLog(components.logger)
     this.clock = init.clock ?? systemClock
     this.metrics = new MappingMetrics(components.metrics, init.listener.toString())
     this.failures = new Failures(this.clock, this.log)
@@ -256,4 +256,16 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     this.metrics.onEvent(event)
     this.safeDispatchEvent(event, { detail })
   }
+}
+
+/**
+ * One log for all mappings of a logger: each takes 2.6 kB
+ */
+const logs = new WeakMap<ComponentLogger, Logger>()
+
+function mappingLog (logger: ComponentLogger): Logger {
+  const log = logs.get(logger) ?? logger.forComponent('libp2p:tcp-stun:mapping')
+  logs.set(logger, log)
+
+  return log
 }
