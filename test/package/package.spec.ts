@@ -25,7 +25,7 @@ describe('the packages', () => {
       folder: ROOT,
       entries: ['index', 'dcutr/index', 'mapping/index', 'net/index', 'server/index', 'stun/index', 'transport.browser']
     },
-    { name: 'tcp-stun', folder: `${ROOT}packages/tcp-stun`, entries: ['index', 'cli/index'] }
+    { name: 'tcp-stun', folder: `${ROOT}packages/tcp-stun`, entries: ['index', 'cli/index', 'rendezvous/index', 'rendezvous/client/index'] }
   ]) {
     describe(name, () => {
       let files: string[]

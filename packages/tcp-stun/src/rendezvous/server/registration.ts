@@ -1,0 +1,36 @@
+import type { RecordForm } from '../signed-record.ts'
+
+/**
+ * One registration on the board. There are many: no field is there for convenience.
+ */
+export interface Registration {
+  readonly peer: string
+  readonly namespace: string
+  readonly form: RecordForm
+  readonly record: Uint8Array<ArrayBuffer>
+
+  /**
+   * Its place on the board: later registrations have larger numbers
+   */
+  readonly position: number
+
+  /**
+   * When it expires, in ms of the monotonic clock
+   */
+  expires: number
+
+  /**
+   * Which helper has accepted it
+   */
+  via: string
+
+  /**
+   * Whether it has left the board. Lists drop it when they are next compacted.
+   */
+  removed: boolean
+
+  /**
+   * The next registration of the same peer
+   */
+  next?: Registration
+}

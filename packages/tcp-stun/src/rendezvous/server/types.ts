@@ -1,0 +1,122 @@
+import type { BoardLimits } from './limits.ts'
+import type { BoardStore } from '../store/store.ts'
+import type { ComponentLogger, Connection, Libp2pEvents, Peer, PeerId, StreamHandler, StreamHandlerOptions } from '@libp2p/interface'
+import type { Clock } from 'libp2p-tcp-stun/mapping'
+import type { TypedEventTarget } from 'main-event'
+
+export interface RendezvousServerInit extends Partial<BoardLimits> {
+  /**
+   * Where the registrations are kept
+   *
+   * @default in memory only
+   */
+  store?: BoardStore
+
+  /**
+   * How long the registrations of a peer stay after it has disconnected, in ms. After a
+   * start, how long stored registrations wait for their peers.
+   *
+   * @default 60_000
+   */
+  graceTime?: number
+
+  /**
+   * Whether a peer may use the board
+   *
+   * @default every peer
+   */
+  allow?(peer: PeerId): boolean
+
+  /**
+   * The source of time
+   *
+   * @default the system's
+   */
+  clock?: Clock
+}
+
+/**
+ * What was counted since the start
+ */
+export interface RendezvousCounters {
+  /**
+   * Answers by their status, such as `OK` and `E_INVALID_TTL`
+   */
+  registered: Record<string, number>
+  discovered: Record<string, number>
+  unregistered: number
+
+  /**
+   * Registrations that were removed because they expired, or their peer left
+   */
+  expired: number
+
+  /**
+   * Streams that were broken, silent or not of this protocol
+   */
+  failedStreams: number
+}
+
+/**
+ * Whether the registrations are stored: `failing` while they are kept in memory only
+ */
+export type StoreState = 'working' | 'failing'
+
+export interface RendezvousServerEvents {
+  /**
+   * A part of the store could not be read. The text says what was done about it.
+   */
+  'store:damaged': CustomEvent<string>
+
+  /**
+   * The store does not work. The board goes on without it, and tries again.
+   */
+  'store:failed': CustomEvent<Error>
+
+  /**
+   * The store works again, and has everything
+   */
+  'store:recovered': CustomEvent<undefined>
+}
+
+/**
+ * A board that is a service of a libp2p node
+ */
+export interface RendezvousServer extends TypedEventTarget<RendezvousServerEvents> {
+  readonly counters: RendezvousCounters
+  readonly storeState: StoreState
+
+  /**
+   * How many registrations there are
+   */
+  readonly registrations: number
+
+  /**
+   * How many peers have registered
+   */
+  readonly peers: number
+
+  /**
+   * How many requests wait for a registration
+   */
+  readonly waiting: number
+}
+
+/**
+ * What the service uses of libp2p's components
+ */
+export interface RendezvousServerComponents {
+  peerId: PeerId
+  logger: ComponentLogger
+  events: TypedEventTarget<Libp2pEvents>
+  peerStore: {
+    get(peer: PeerId): Promise<Peer>
+  }
+  connectionManager: {
+    getConnections(peer?: PeerId): Connection[]
+  }
+  registrar: {
+    handle(protocol: string, handler: StreamHandler, options?: StreamHandlerOptions): Promise<void>
+    unhandle(protocol: string): Promise<void>
+  }
+}
