@@ -10,6 +10,11 @@ export interface NodeAddress {
   verified: boolean
 
   /**
+   * Where it comes from: `transport`, `observed`, `announce`, `ip-mapping`, `dns-mapping`
+   */
+  type?: string
+
+  /**
    * When it has to be verified again, ms since the epoch
    */
   expires: number
@@ -26,7 +31,10 @@ export interface ObservedAddresses {
    */
   confirmObservedAddr(address: Multiaddr, options?: { type?: 'transport', ttl?: number }): void
 
-  removeObservedAddr(address: Multiaddr): void
+  /**
+   * Announce the address no longer, and have it verified again after `ttl` ms
+   */
+  removeObservedAddr(address: Multiaddr, options?: { ttl?: number }): void
 }
 
 /**

@@ -28,6 +28,13 @@ export const CONFIRM_INTERVAL = 60_000
 export const VERDICT_INTERVAL = 5_000
 
 /**
+ * How long a NAT may admit the hosts that an earlier process has contacted from the same
+ * port, in ms. Its connections have ended with it, and RFC 5382 (REQ-5) lets a NAT
+ * forget those after 4 minutes.
+ */
+export const NAT_MEMORY = 5 * 60_000
+
+/**
  * How long a dial from a listening port that was given up keeps connecting, in ms. B's
  * one-sided dial in DCUtR is given up after 5 s. A's SYN may come at any time in the
  * 15 s of attempts that follow; each attempt adopts the dial, and leaves it again.

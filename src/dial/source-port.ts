@@ -2,11 +2,14 @@ import os from 'node:os'
 import { raceSignal } from 'race-signal'
 import { isLoopback, isUnspecified } from '../address/scope.ts'
 import { isConnectedByRelayOnly, isRelayed, peerOf } from '../connection/peers.ts'
+import { hasAutoNATClient } from '../listen/autonat.ts'
 import { portSharing } from '../net/port-sharing.ts'
+import { findPunch } from '../punch/role.ts'
 import { systemNetwork } from '../runtime/network.ts'
 import type { IPEndpoint } from '../address/net-config.ts'
 import type { TCPSTUNComponents } from '../components.ts'
 import type { ConnectionTable } from '../connection/connection-table.ts'
+import type { TCPDialOptions } from '../index.ts'
 import type { ListeningPort, ListeningPorts } from '../listen/listening-ports.ts'
 import type { Network } from '../runtime/network.ts'
 import type { AbortOptions } from '@libp2p/interface'
@@ -46,8 +49,12 @@ export class SourcePorts {
    * @param remote - its numeric endpoint
    * @returns nothing when the dial should leave from a fresh port
    */
-  async find (ma: Multiaddr, remote: IPEndpoint, { signal }: AbortOptions): Promise<ListeningPort | undefined> {
-    if (!this.init.portReuse || this.needsFreshPort(ma, remote.host)) {
+  async find (
+    ma: Multiaddr,
+    remote: IPEndpoint,
+    { signal, initiator }: Pick<TCPDialOptions, 'initiator'> & AbortOptions
+  ): Promise<ListeningPort | undefined> {
+    if (!this.init.portReuse || (initiator == null && this.needsFreshPort(ma, remote.host))) {
       return
     }
 
@@ -71,13 +78,22 @@ export class SourcePorts {
    * A host that we have a direct connection with is dialled from a fresh port: when
    * AutoNAT dials back, the NAT of the peer that asked would admit the known port.
    *
+   * If we ask for such tests ourselves, every host is: our NAT may admit whatever this
+   * port has contacted, so a test by such a host says nothing about strangers.
+   *
    * A peer that is connected by relays only is an exception. It may share its host
    * with another peer, behind one NAT, and is punched from the listening port.
    */
   private needsFreshPort (ma: Multiaddr, host: string): boolean {
+    if (!hasAutoNATClient(this.components) && !this.isConnectedTo(host)) {
+      return false
+    }
+
     const peer = peerOf(ma)
 
-    return this.isConnectedTo(host) && (peer == null || !isConnectedByRelayOnly(this.components, peer))
+    return peer == null
+      ? findPunch(this.components, ma) == null || this.isConnectedTo(host)
+      : !isConnectedByRelayOnly(this.components, peer)
   }
 
   private isConnectedTo (host: string): boolean {

@@ -1,13 +1,25 @@
 import { CONFIRM_INTERVAL, CONFIRM_TTL, VERDICT_INTERVAL } from '../constants.ts'
-import { UNKNOWN, findVerdict, initialReachability } from './reachability.ts'
-import type { Reachability, Verification } from './reachability.ts'
-import type { TCPSTUNComponents } from '../components.ts'
+import { hasAutoNATClient } from './autonat.ts'
+import { NO_EVIDENCE, afterStranger, afterVerdict, findVerdict, initialEvidence } from './reachability.ts'
+import type { Evidence, Reachability, Verification } from './reachability.ts'
+import type { ObservedAddresses, TCPSTUNComponents } from '../components.ts'
 import type { Announce } from '../index.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Logger } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-const AUTONAT_PROTOCOLS = ['/libp2p/autonat/2/dial-back', '/libp2p/autonat/1.0.0']
+/**
+ * The nodes that were told what is assumed of their addresses
+ */
+const told = new WeakSet<TCPSTUNComponents>()
+
+/**
+ * The address managers that are being read: they ask all listeners for their addresses,
+ * and these would read again
+ */
+const reading = new WeakSet<ObservedAddresses>()
+
+const UNSEEN: Verification = { verified: false, expires: 0 }
 
 export interface AnnouncerInit {
   clock: Clock
@@ -20,7 +32,7 @@ export interface AnnouncerInit {
   onAddress(): void
 
   /**
-   * AutoNAT has judged the external address
+   * AutoNAT has judged the external address, or a stranger has connected
    */
   onReachability(): void
 }
@@ -34,14 +46,13 @@ export class Announcer {
   private readonly components: TCPSTUNComponents
   private readonly init: AnnouncerInit
   private address?: Multiaddr
-  private known: Reachability = UNKNOWN
+  private evidence: Evidence = NO_EVIDENCE
 
   /**
    * What the address manager said after our last call
    */
-  private seen: Verification = { verified: false, expires: 0 }
+  private seen = UNSEEN
   private timer?: Timer
-  private hasSaidAssumption = false
 
   constructor (components: TCPSTUNComponents, init: AnnouncerInit) {
     this.components = components
@@ -53,7 +64,11 @@ export class Announcer {
   }
 
   get reachability (): Reachability {
-    return this.known
+    return this.evidence.known
+  }
+
+  private get known (): Reachability {
+    return this.evidence.known
   }
 
   /**
@@ -70,8 +85,10 @@ export class Announcer {
     // the new one first: failing to withdraw the old one below must not leave
     // the node with none
     this.address = next
-    this.known = next == null ? UNKNOWN : initialReachability({ host: next.getComponents()[0].value ?? '', isLocal })
-    this.seen = this.look()
+    this.evidence = next == null
+      ? NO_EVIDENCE
+      : initialEvidence({ host: next.getComponents()[0].value ?? '', isLocal })
+    this.seen = this.look() ?? UNSEEN
     this.confirm()
     this.watch()
 
@@ -81,6 +98,45 @@ export class Announcer {
 
     // peers hear of a change only by another `listening` event
     queueMicrotask(() => { this.init.onAddress() })
+  }
+
+  /**
+   * A stranger has connected to the listener
+   *
+   * @param isConclusive - nothing else than the external address can have led here
+   */
+  onStranger (isConclusive: boolean): void {
+    if (this.address == null) {
+      return
+    }
+
+    this.learn(afterStranger(this.evidence, isConclusive))
+    this.confirm()
+  }
+
+  /**
+   * Look for a verdict of AutoNAT. Call it before libp2p reads the address: then no peer
+   * is told an address whose confirmation is not believed.
+   */
+  refresh (): void {
+    const now = this.look()
+
+    if (now == null) {
+      return
+    }
+
+    const isDialable = findVerdict(this.seen, now)
+    this.seen = now
+
+    if (isDialable == null) {
+      return
+    }
+
+    this.learn(afterVerdict(this.evidence, isDialable))
+
+    if (isDialable && this.known.reachability !== 'public') {
+      this.withdrawUnproven()
+    }
   }
 
   close (): void {
@@ -104,13 +160,10 @@ export class Announcer {
         return false
       default:
         return (
-          this.known.reachabilitySource === 'no-nat' || (this.known.reachability === 'unknown' && !this.hasAutoNAT())
+          (this.known.reachability === 'public' && this.known.reachabilitySource !== 'autonat') ||
+          (this.known.reachability === 'unknown' && !hasAutoNATClient(this.components))
         )
     }
-  }
-
-  private hasAutoNAT (): boolean {
-    return this.components.registrar?.getProtocols().some(protocol => AUTONAT_PROTOCOLS.includes(protocol)) === true
   }
 
   private confirm (): void {
@@ -120,16 +173,51 @@ export class Announcer {
       return
     }
 
-    if (this.init.announce === 'dialable' && this.known.reachability === 'unknown' && !this.hasSaidAssumption) {
-      this.hasSaidAssumption = true
-      this.init.log(
-        'announcing %a as dialable: without an AutoNAT service nobody finds out whether it is',
-        this.address
-      )
+    if (this.init.announce === 'dialable' && this.known.reachability === 'unknown') {
+      this.tellAssumption(this.address)
     }
 
-    addressManager.confirmObservedAddr(this.address, { type: 'transport', ttl: CONFIRM_TTL })
-    this.seen = this.look()
+    // a stranger is one voice: AutoNAT need not wait until the confirmation has expired
+    const ttl = this.known.reachabilitySource === 'inbound' && hasAutoNATClient(this.components) ? 0 : CONFIRM_TTL
+    addressManager.confirmObservedAddr(this.address, { type: 'transport', ttl })
+    this.seen = this.look() ?? this.seen
+  }
+
+  private tellAssumption (address: Multiaddr): void {
+    if (told.has(this.components)) {
+      return
+    }
+
+    told.add(this.components)
+    this.init.log(
+      'announcing %a although nobody has tested it: this node has no AutoNAT service. Behind a router that admits no ' +
+        'strangers, peers waste time on dialling it. Add autoNATv2() to the services, or set announce to \'never\'',
+      address
+    )
+  }
+
+  /**
+   * AutoNAT has confirmed the address, and no stranger has connected. It may test again
+   * at once.
+   */
+  private withdrawUnproven (): void {
+    if (this.address == null || this.init.announce === 'always' || !hasAutoNATClient(this.components)) {
+      return
+    }
+
+    this.init.log('AutoNAT has confirmed %a, but no host has connected that we had not contacted', this.address)
+    this.components.addressManager?.removeObservedAddr(this.address, { ttl: 0 })
+    this.seen = this.look() ?? this.seen
+  }
+
+  private learn (evidence: Evidence): void {
+    const before = this.known
+    this.evidence = evidence
+
+    if (evidence.known.reachability !== before.reachability) {
+      // not before libp2p has read the address
+      queueMicrotask(() => { this.init.onReachability() })
+    }
   }
 
   /**
@@ -144,16 +232,9 @@ export class Announcer {
 
     const interval = this.init.announce === 'always' ? CONFIRM_INTERVAL : VERDICT_INTERVAL
     this.timer = this.init.clock.setTimeout(() => {
-      const now = this.look()
-      const verdict = findVerdict(this.seen, now)
-      this.seen = now
+      this.refresh()
 
-      if (verdict != null && verdict.reachability !== this.known.reachability) {
-        this.known = verdict
-        this.init.onReachability()
-      }
-
-      if (this.init.announce === 'always' || !this.hasAutoNAT()) {
+      if (this.init.announce === 'always' || !hasAutoNATClient(this.components)) {
         this.confirm()
       }
 
@@ -161,12 +242,26 @@ export class Announcer {
     }, interval)
   }
 
-  private look (): Verification {
-    const { address } = this
-    const known = this.components.addressManager
-      ?.getAddressesWithMetadata()
-      .find(({ multiaddr }) => address != null && multiaddr.equals(address))
+  /**
+   * What the address manager says of the address
+   *
+   * @returns nothing while it is being read
+   */
+  private look (): Verification | undefined {
+    const { address, components: { addressManager } } = this
 
-    return { verified: known?.verified ?? false, expires: known?.expires ?? 0 }
+    if (address == null || addressManager == null || reading.has(addressManager)) {
+      return
+    }
+
+    reading.add(addressManager)
+
+    try {
+      const known = addressManager.getAddressesWithMetadata().find(({ multiaddr }) => multiaddr.equals(address))
+
+      return { verified: known?.verified ?? false, expires: known?.expires ?? 0 }
+    } finally {
+      reading.delete(addressManager)
+    }
   }
 }

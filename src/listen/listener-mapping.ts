@@ -1,15 +1,18 @@
 import { anySignal } from 'any-signal'
 import { toMultiaddr } from '../address/endpoint.ts'
+import { unmapIPv4 } from '../address/ip.ts'
 import { isLoopback } from '../address/scope.ts'
-import { DEFAULT_MAPPING_TIMEOUT, DEFAULT_STUN_SERVERS } from '../constants.ts'
+import { DEFAULT_MAPPING_TIMEOUT, DEFAULT_STUN_SERVERS, NAT_MEMORY } from '../constants.ts'
 import { PublicMapping } from '../mapping/mapping.ts'
 import { DEFAULT_KEEP_ALIVE_INTERVAL } from '../mapping/options.ts'
 import { externalOf } from '../mapping/status.ts'
+import { contactedHosts } from '../net/contacted-hosts.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import { Announcer } from './announcer.ts'
 import { holdMapping } from './mapping-holders.ts'
 import { observedAddress } from './observed-address.ts'
+import { hasOtherAddress, isFromStranger } from './stranger.ts'
 import type { ListeningPort, ListeningPorts } from './listening-ports.ts'
 import type { TCPSTUNComponents } from '../components.ts'
 import type { ConnectionTable } from '../connection/connection-table.ts'
@@ -17,6 +20,7 @@ import type { TCPSTUNInit } from '../index.ts'
 import type { MappingStatus } from '../mapping/status.ts'
 import type { IdentifyResult, Logger } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Socket } from 'node:net'
 
 export interface ListenerMappingInit {
   options: TCPSTUNInit
@@ -30,6 +34,31 @@ export interface ListenerMappingInit {
   onChange(): void
 }
 
+export interface StartOptions {
+  /**
+   * Ends the wait for the first result
+   */
+  signal: AbortSignal
+
+  /**
+   * Whether an earlier process may have listened on the same port
+   */
+  isFixed: boolean
+}
+
+/**
+ * A search that has begun
+ */
+interface Started {
+  mapping: PublicMapping
+  port: ListeningPort
+
+  /**
+   * From when on a NAT admits nobody any more that an earlier process has contacted
+   */
+  forgottenAt: number
+}
+
 /**
  * The public address of one listener: finds it, announces it, and tells the mapping
  * what peers observe
@@ -38,7 +67,7 @@ export class ListenerMapping {
   private readonly components: TCPSTUNComponents
   private readonly init: ListenerMappingInit
   private readonly announcer: Announcer
-  private started?: { mapping: PublicMapping, port: ListeningPort }
+  private started?: Started
   private closed = false
 
   constructor (components: TCPSTUNComponents, init: ListenerMappingInit) {
@@ -64,7 +93,7 @@ export class ListenerMapping {
    * Begin the search, and wait for its first result, but not for long. This never
    * fails: the search goes on until `close()`.
    */
-  async start (port: ListeningPort, shutdown: AbortSignal): Promise<void> {
+  async start (port: ListeningPort, { signal: shutdown, isFixed }: StartOptions): Promise<void> {
     const { stunServers = DEFAULT_STUN_SERVERS, mappingTimeout = DEFAULT_MAPPING_TIMEOUT } = this.init.options
 
     if (this.closed || (isLoopback(port.host) && !couldMapLoopback(stunServers))) {
@@ -72,16 +101,51 @@ export class ListenerMapping {
     }
 
     const mapping = this.createMapping(port, stunServers)
-    this.started = { mapping, port }
+    this.started = { mapping, port, forgottenAt: systemClock.now() + (isFixed ? NAT_MEMORY : 0) }
     mapping.addEventListener('status', ({ detail }) => { this.onStatus(detail) })
     this.components.events?.addEventListener('peer:identify', this.onIdentify)
 
     // aborting ends the wait only
-    const signal = anySignal([shutdown, mappingTimeout > 0 ? AbortSignal.timeout(Math.ceil(mappingTimeout)) : AbortSignal.abort()])
+    const signal = anySignal([
+      shutdown,
+      mappingTimeout > 0 ? AbortSignal.timeout(Math.ceil(mappingTimeout)) : AbortSignal.abort()
+    ])
 
     await mapping.start(signal)
       .catch(err => { this.init.log('no mapping within %d ms - %e', mappingTimeout, err) })
       .finally(() => { signal.clear() })
+  }
+
+  /**
+   * libp2p is about to read whether the address is confirmed
+   */
+  refresh (): void {
+    this.announcer.refresh()
+  }
+
+  /**
+   * The listener has accepted a connection
+   */
+  onInbound ({ remoteAddress, localAddress }: Socket): void {
+    const { external, reachability: { reachability } } = this.announcer
+    const status = this.started?.mapping.status
+
+    if (this.started == null || reachability === 'public' || external == null || status == null || !('local' in status)) {
+      return
+    }
+
+    const { port, forgottenAt } = this.started
+    const remote = unmapIPv4(remoteAddress ?? '')
+    const isStranger = isFromStranger(
+      { remote, local: unmapIPv4(localAddress ?? ''), isContacted: contactedHosts.has(port.port, remote) },
+      { external: hostOf(external), local: hostOf(status.local) }
+    )
+
+    if (isStranger) {
+      this.init.log('%s has connected, which this port has not contacted', remote)
+      const addresses = this.components.addressManager?.getAddressesWithMetadata() ?? []
+      this.announcer.onStranger(systemClock.now() >= forgottenAt && !hasOtherAddress(addresses, external))
+    }
   }
 
   /**
@@ -152,6 +216,10 @@ export class ListenerMapping {
       this.init.log.error('onMappingChange failed - %e', err)
     }
   }
+}
+
+function hostOf (address: Multiaddr): string {
+  return address.getComponents()[0].value ?? ''
 }
 
 /**

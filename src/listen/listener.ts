@@ -1,13 +1,12 @@
 import net from 'node:net'
 import { AlreadyStartedError } from '@libp2p/interface'
-import { getThinWaistAddresses } from '@libp2p/utils'
-import { multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { pEvent } from 'p-event'
 import { toNetConfig } from '../address/net-config.ts'
 import { toMultiaddrConnection } from '../connection/multiaddr-connection.ts'
 import { foreignListeners } from '../net/foreign-listeners.ts'
 import { resetSocket } from '../net/reset-socket.ts'
+import { listenerAddresses } from './addresses.ts'
 import { listen } from './listen.ts'
 import { ListenerMapping } from './listener-mapping.ts'
 import { toListeningPort } from './listening-ports.ts'
@@ -97,7 +96,8 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       throw new AlreadyStartedError('The listener is already listening')
     }
 
-    this.state = { name: 'opening', listenAddr: ma, config: toNetConfig(ma) }
+    const config = toNetConfig(ma)
+    this.state = { name: 'opening', listenAddr: ma, config }
 
     try {
       await this.open(this.state)
@@ -113,30 +113,22 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     foreignListeners.watch(this.server, { log: this.log, signal: this.shutdown.signal })
 
     if (this.state.name === 'listening' && this.state.port != null) {
-      await this.mapping.start(this.state.port, this.shutdown.signal)
+      await this.mapping.start(this.state.port, {
+        signal: this.shutdown.signal,
+        isFixed: config.type === 'tcp' && config.port !== 0
+      })
     }
   }
 
   getAddrs (): Multiaddr[] {
+    this.mapping.refresh()
     const address = this.server.address()
 
     if (address == null || (this.state.name !== 'listening' && this.state.name !== 'paused')) {
       return []
     }
 
-    if (typeof address === 'string') {
-      return [multiaddr(`/unix/${encodeURIComponent(address)}`)]
-    }
-
-    const addrs = getThinWaistAddresses(this.state.listenAddr, address.port)
-    const { external } = this.mapping
-
-    if (external == null || addrs.some(addr => addr.equals(external))) {
-      return addrs
-    }
-
-    // not last: the address manager takes the last one for the address in the LAN
-    return [external, ...addrs]
+    return listenerAddresses(this.state.listenAddr, address, this.mapping.external)
   }
 
   updateAnnounceAddrs (): void {}
@@ -207,6 +199,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     }
 
     this.log('new inbound connection %a', maConn.remoteAddr)
+    this.mapping.onInbound(socket)
     this.addSocket(socket)
 
     this.options.upgrader.upgradeInbound(maConn, { signal: this.shutdown.signal })

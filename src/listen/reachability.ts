@@ -10,38 +10,87 @@ import type { NodeAddress } from '../components.ts'
  *
  * and how that is known:
  *
+ * - `inbound`: a host has connected that the port had never sent anything to
  * - `autonat`: AutoNAT has had the address dialled
  * - `no-nat`: it is an IPv4 address of this machine. An IPv6 one proves nothing, since
  * home routers filter IPv6 by default.
  */
 export type Reachability =
   { reachability: 'unknown', reachabilitySource?: undefined } |
-  { reachability: 'public', reachabilitySource: 'autonat' | 'no-nat' } |
+  { reachability: 'public', reachabilitySource: 'inbound' | 'autonat' | 'no-nat' } |
   { reachability: 'private', reachabilitySource: 'autonat' }
+
+/**
+ * What is known of an external address
+ */
+export interface Evidence {
+  known: Reachability
+
+  /**
+   * Whether a stranger has connected since the address was found, or found private
+   */
+  hasMetStranger: boolean
+}
 
 /**
  * What the address manager says of an address
  */
 export type Verification = Pick<NodeAddress, 'verified' | 'expires'>
 
-export const UNKNOWN: Reachability = { reachability: 'unknown' }
+export const NO_EVIDENCE: Evidence = { known: { reachability: 'unknown' }, hasMetStranger: false }
 
 /**
- * What is known before AutoNAT has said anything
+ * What is known before anybody has tried
  */
-export function initialReachability (external: { host: string, isLocal: boolean }): Reachability {
-  return external.isLocal && isIPv4(external.host) ? { reachability: 'public', reachabilitySource: 'no-nat' } : UNKNOWN
+export function initialEvidence (external: { host: string, isLocal: boolean }): Evidence {
+  return external.isLocal && isIPv4(external.host)
+    ? { ...NO_EVIDENCE, known: { reachability: 'public', reachabilitySource: 'no-nat' } }
+    : NO_EVIDENCE
+}
+
+/**
+ * A stranger has connected. That is a proof as long as nothing else is known; a verdict
+ * of AutoNAT, which counts several networks, is only taken back by another one.
+ *
+ * @param isConclusive - nothing else than the external address can have led here
+ */
+export function afterStranger (evidence: Evidence, isConclusive: boolean): Evidence {
+  const { known } = evidence
+
+  return {
+    known: known.reachability === 'unknown' && isConclusive
+      ? { reachability: 'public', reachabilitySource: 'inbound' }
+      : known,
+    hasMetStranger: true
+  }
+}
+
+/**
+ * AutoNAT has confirmed the address, or withdrawn it.
+ *
+ * A confirmation alone proves nothing. The AutoNAT server may be a host that we have
+ * contacted, which a NAT with address-dependent filtering admits. It may lie. And that of
+ * js-libp2p 3 for AutoNAT v1 dials nobody that it is connected to: it says "dialled" when
+ * our connection has come from the address in question. So a stranger must have
+ * connected too, as an honest server does when it dials.
+ */
+export function afterVerdict ({ known, hasMetStranger }: Evidence, isDialable: boolean): Evidence {
+  if (!isDialable) {
+    return { known: { reachability: 'private', reachabilitySource: 'autonat' }, hasMetStranger: false }
+  }
+
+  return known.reachability === 'public' || !hasMetStranger
+    ? { known, hasMetStranger }
+    : { known: { reachability: 'public', reachabilitySource: 'autonat' }, hasMetStranger }
 }
 
 /**
  * The verdict of AutoNAT, if the address manager says something else of an address than
  * after our own last call. AutoNAT confirms an address, or withdraws it, and neither is
  * an event.
+ *
+ * @returns whether the address can be dialled, or nothing without a new verdict
  */
-export function findVerdict (before: Verification, now: Verification): Reachability | undefined {
-  if (now.verified === before.verified && now.expires === before.expires) {
-    return
-  }
-
-  return { reachability: now.verified ? 'public' : 'private', reachabilitySource: 'autonat' }
+export function findVerdict (before: Verification, now: Verification): boolean | undefined {
+  return now.verified === before.verified && now.expires === before.expires ? undefined : now.verified
 }

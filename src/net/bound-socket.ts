@@ -1,4 +1,5 @@
 import { fstatSync } from 'node:fs'
+import { contactedHosts } from './contacted-hosts.ts'
 import { bind, portSharing } from './port-sharing.ts'
 import type { BindAddress, ConnectOptions, ServerOptions } from './bind.ts'
 import type { Server, Socket } from 'node:net'
@@ -72,8 +73,15 @@ export function bindSocket ({ signal, ...address }: BindOptions): BoundSocket {
     port: bound.port,
     connect: options => {
       use()
+      const socket = bound.connect(options)
 
-      return bound.connect(options)
+      // nobody listens on a port that the system has just chosen
+      if (address.port !== 0) {
+        contactedHosts.add(address.port, options.host ?? '')
+        socket.on('lookup', (_err, host) => { contactedHosts.add(address.port, host) })
+      }
+
+      return socket
     },
     listen: (server, options) => {
       use()

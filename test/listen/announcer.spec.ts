@@ -41,6 +41,11 @@ function create (announce: Announce, protocols: string[] = []): Setting {
   return { announcer, addressManager, clock, reports }
 }
 
+/**
+ * Reports come after libp2p has read the address
+ */
+const settled = async (): Promise<void> => Promise.resolve()
+
 describe('announcer', () => {
   describe('dialable, with AutoNAT', () => {
     it('confirms nothing itself', () => {
@@ -53,18 +58,20 @@ describe('announcer', () => {
       expect(announcer.reachability).to.deep.equal({ reachability: 'unknown' })
     })
 
-    it('reports each change of the verdict, once', () => {
+    it('reports each change of the verdict, once', async () => {
       const { announcer, addressManager, clock, reports } = create('dialable', AUTONAT)
       announcer.update(EXTERNAL, false)
 
       for (const isDialable of [true, true, false, false, true]) {
         if (isDialable) {
+          announcer.onStranger(false)
           addressManager.confirmObservedAddr(EXTERNAL)
         } else {
           addressManager.removeObservedAddr(EXTERNAL)
         }
 
         clock.advance(A_WHILE)
+        await settled()
       }
 
       expect(reports).to.deep.equal(['public', 'private', 'public'])
@@ -72,20 +79,71 @@ describe('announcer', () => {
       expect(addressManager.calls).to.have.lengthOf(5)
     })
 
-    it('takes a withdrawal of an address that was never confirmed for a verdict', () => {
+    it('withdraws what AutoNAT has confirmed and no stranger has dialled, before anybody is told', async () => {
+      const { announcer, addressManager, clock, reports } = create('dialable', AUTONAT)
+      announcer.update(EXTERNAL, false)
+
+      for (let i = 0; i < 3; i++) {
+        addressManager.confirmObservedAddr(EXTERNAL)
+        announcer.refresh()
+        expect(addressManager.getAddressesWithMetadata()).to.have.nested.property('0.verified', false)
+        clock.advance(A_WHILE)
+      }
+
+      await settled()
+      expect(reports).to.deep.equal([])
+      // AutoNAT tests it again at once
+      expect(addressManager.calls.filter(call => call === `remove ${EXTERNAL} 0`)).to.have.lengthOf(3)
+    })
+
+    it('confirms what a stranger has dialled, and lets AutoNAT go on testing', async () => {
+      const { announcer, addressManager, clock, reports } = create('dialable', AUTONAT)
+      announcer.update(EXTERNAL, false)
+      announcer.onStranger(false)
+      expect(addressManager.calls).to.deep.equal([])
+
+      announcer.onStranger(true)
+      await settled()
+      expect(addressManager.calls).to.deep.equal([`confirm ${EXTERNAL} 0`])
+      expect(announcer.reachability).to.deep.equal({ reachability: 'public', reachabilitySource: 'inbound' })
+
+      addressManager.removeObservedAddr(EXTERNAL)
+      clock.advance(A_WHILE)
+      announcer.onStranger(true)
+      await settled()
+      expect(reports).to.deep.equal(['public', 'private'])
+      expect(addressManager.calls).to.deep.equal([`confirm ${EXTERNAL} 0`, `remove ${EXTERNAL}`])
+    })
+
+    it('forgets a stranger with the address', async () => {
+      const { announcer, addressManager, clock } = create('dialable', AUTONAT)
+      announcer.update(EXTERNAL, false)
+      announcer.onStranger(true)
+      announcer.update(OTHER, false)
+      expect(announcer.reachability.reachability).to.equal('unknown')
+
+      addressManager.confirmObservedAddr(OTHER)
+      clock.advance(A_WHILE)
+      expect(announcer.reachability.reachability).to.equal('unknown')
+    })
+
+    it('takes a withdrawal of an address that was never confirmed for a verdict', async () => {
       const { announcer, addressManager, clock, reports } = create('dialable', AUTONAT)
       announcer.update(EXTERNAL, false)
       addressManager.removeObservedAddr(EXTERNAL)
       clock.advance(A_WHILE)
+      await settled()
 
       expect(reports).to.deep.equal(['private'])
     })
 
-    it('forgets the verdict with the address, and does not take its own withdrawal for one', () => {
+    it('forgets the verdict with the address, and does not take its own withdrawal for one', async () => {
       const { announcer, addressManager, clock, reports } = create('dialable', AUTONAT)
       announcer.update(EXTERNAL, false)
+      announcer.onStranger(false)
       addressManager.confirmObservedAddr(EXTERNAL)
       clock.advance(A_WHILE)
+      await settled()
       announcer.update(OTHER, false)
 
       expect(announcer.reachability.reachability).to.equal('unknown')
@@ -101,7 +159,7 @@ describe('announcer', () => {
       const { announcer, addressManager, clock } = create('dialable', AUTONAT)
       announcer.update(EXTERNAL, true)
 
-      expect(addressManager.calls).to.deep.equal([`confirm ${EXTERNAL}`])
+      expect(addressManager.calls).to.deep.equal([`confirm ${EXTERNAL} 600000`])
       expect(announcer.reachability).to.deep.equal({ reachability: 'public', reachabilitySource: 'no-nat' })
 
       addressManager.removeObservedAddr(EXTERNAL)
@@ -124,18 +182,32 @@ describe('announcer', () => {
     announcer.update(EXTERNAL, false)
     clock.advance(3_600_000)
 
-    expect(addressManager.calls).to.include(`confirm ${EXTERNAL}`)
+    expect(addressManager.calls).to.include(`confirm ${EXTERNAL} 600000`)
     expect(addressManager.getAddressesWithMetadata()).to.have.nested.property('0.verified', true)
     expect(reports).to.deep.equal([])
   })
 
-  it('outlives the verdicts of AutoNAT with always, and reports them', () => {
+  it('recognises AutoNAT by each of its protocols, whatever their prefix', () => {
+    for (const protocol of ['/libp2p/autonat/1.0.0', '/libp2p/autonat/2/dial-back', '/my-app/autonat/1.0.0']) {
+      const { announcer, addressManager } = create('dialable', [protocol])
+      announcer.update(EXTERNAL, false)
+      expect(addressManager.calls, protocol).to.deep.equal([])
+    }
+
+    // that of a server, which tests others
+    const { announcer, addressManager } = create('dialable', ['/libp2p/autonat/2/dial-request'])
+    announcer.update(EXTERNAL, false)
+    expect(addressManager.calls).to.have.lengthOf(1)
+  })
+
+  it('outlives the verdicts of AutoNAT with always, and reports them', async () => {
     const { announcer, addressManager, clock, reports } = create('always', AUTONAT)
     announcer.update(EXTERNAL, false)
     addressManager.removeObservedAddr(EXTERNAL)
     clock.advance(60_000)
+    await settled()
 
-    expect(addressManager.calls.at(-1)).to.equal(`confirm ${EXTERNAL}`)
+    expect(addressManager.calls.at(-1)).to.equal(`confirm ${EXTERNAL} 600000`)
     expect(reports).to.deep.equal(['private'])
   })
 

@@ -79,7 +79,7 @@ describe('listener', () => {
     const addressManager = recordingAddressManager()
     const { listener } = await listen({ stunServers: [server.uri] }, undefined, { addressManager })
     listener.addEventListener('listening', () => { addressManager.calls.push('listening') })
-    expect(addressManager.calls[0]).to.equal('confirm /ip4/11.0.0.1/tcp/4001')
+    expect(addressManager.calls[0]).to.equal('confirm /ip4/11.0.0.1/tcp/4001 600000')
 
     addressManager.calls.splice(0)
     port = 4002
@@ -88,7 +88,7 @@ describe('listener', () => {
     await changed
 
     expect(addressManager.calls).to.deep.equal([
-      'confirm /ip4/11.0.0.1/tcp/4002',
+      'confirm /ip4/11.0.0.1/tcp/4002 600000',
       'remove /ip4/11.0.0.1/tcp/4001',
       'listening'
     ])
