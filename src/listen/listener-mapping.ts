@@ -90,6 +90,13 @@ export class ListenerMapping {
   }
 
   /**
+   * Undefined before `start`, and where nothing is mapped
+   */
+  get current (): PublicMapping | undefined {
+    return this.started?.mapping
+  }
+
+  /**
    * Begin the search, and wait for its first result, but not for long. This never
    * fails: the search goes on until `close()`.
    */

@@ -11,6 +11,7 @@ import { listen } from './listen.ts'
 import { ListenerMapping } from './listener-mapping.ts'
 import { toListeningPort } from './listening-ports.ts'
 import { ListenerMetrics } from './metrics.ts'
+import { publicMapping } from './public-mapping.ts'
 import type { ListenerState, OpenState } from './listener-state.ts'
 import type { ListeningPorts } from './listening-ports.ts'
 import type { TCPSTUNComponents } from '../components.ts'
@@ -26,10 +27,7 @@ export interface ListenerInit {
   ports: ListeningPorts
   connections: ConnectionTable
 
-  /**
-   * The same for all listeners of a transport, and for all their connections: a logger
-   * takes 2.6 kB and 0.1 ms
-   */
+  /** Shared by all listeners of a transport, and all their connections: a logger takes 2.6 kB and 0.1 ms */
   logs: { listener: Logger, connection: Logger }
 }
 
@@ -59,8 +57,9 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     this.metrics = new ListenerMetrics(components.metrics)
     setMaxListeners(Infinity, this.shutdown.signal)
 
-    const socketOptions = { keepAlive: true, noDelay: true, allowHalfOpen: false }
-    this.server = net.createServer({ ...socketOptions, ...init.listenOpts, ...options })
+    this.server = net.createServer({
+      keepAlive: true, noDelay: true, allowHalfOpen: false, ...init.listenOpts, ...options
+    })
 
     if (init.maxConnections != null) {
       this.server.maxConnections = init.maxConnections
@@ -119,6 +118,8 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       })
     }
   }
+
+  get [publicMapping] (): ListenerMapping['current'] { return this.mapping.current }
 
   getAddrs (): Multiaddr[] {
     this.mapping.refresh()
@@ -278,8 +279,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     const paused = this.state
     this.state = { ...paused, name: 'opening' }
 
-    // another process may have taken the port meanwhile; the next connection that
-    // closes tries again
+    // another process may have taken the port; the next connection that closes tries again
     this.open(this.state).catch(err => {
       if (this.state.name === 'closed') {
         return

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { isUnspecified } from '../address/scope.ts'
 import { Alarm } from '../runtime/alarm.ts'
+import { bindOnce } from './bind-once.ts'
 import { ConnectionSet } from './connection-set.ts'
 import { toExternalAddress } from './external-address.ts'
 import { HeldConnection } from './held-connection.ts'
@@ -9,8 +10,10 @@ import { otherEndpoints } from './other-endpoints.ts'
 import { failureOf, outcomeOf } from './outcome.ts'
 import { nextRenewal } from './rotation.ts'
 import { ServerPool } from './server-pool.ts'
+import type { BindOnceOptions } from './bind-once.ts'
 import type { ConnectionsEvents, ConnectionsInit } from './connections-init.ts'
 import type { HeldConnectionHost } from './held-connection.ts'
+import type { PortSample } from './port-samples.ts'
 import type { PooledServer } from './server-pool.ts'
 import type { RenewalCause, Target } from './target.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
@@ -124,6 +127,11 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
   /** The answer on this connection counts */
   accept (connection: HeldConnection): void {
     this.pool.accepted(connection.server)
+  }
+
+  /** One Binding from a fresh local port */
+  async bindOnce (options?: BindOnceOptions): Promise<PortSample> {
+    return bindOnce(this.pool, this.init, options)
   }
 
   /** After the signal was aborted */

@@ -9,7 +9,9 @@ import { NO_MEMORY } from './decision.ts'
 import { ContradictoryServerError, DisagreeingServerError } from './errors.ts'
 import { afterAnswer, afterEnd, afterQuiet, initialKeepAlive, nextRelaxation } from './keep-alive.ts'
 import { PeerViews } from './peer-views.ts'
+import { PortSamples } from './port-samples.ts'
 import type { StoredAnswer } from './answers.ts'
+import type { BindOnceOptions } from './bind-once.ts'
 import type { ConnectionsEvents } from './connections-init.ts'
 import type { Decision, Memory, Outcome } from './decision.ts'
 import type { Failures } from './failures.ts'
@@ -17,6 +19,7 @@ import type { KeepAlive } from './keep-alive.ts'
 import type { MappingMetrics } from './metrics.ts'
 import type { MappingOptions, PublicMappingInit } from './options.ts'
 import type { PeerView } from './peer-views.ts'
+import type { PortSample } from './port-samples.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { STUNURI } from '../stun/uri.ts'
@@ -57,6 +60,7 @@ export class MappingController {
   private readonly connections: Connections
   private readonly answers = new Answers()
   private readonly peers = new PeerViews()
+  private readonly samples = new PortSamples()
   private readonly alarm: Alarm
   private isStarted = false
   private memory: Memory = NO_MEMORY
@@ -104,6 +108,18 @@ export class MappingController {
     }
   }
 
+  /** How the NAT has mapped the latest connections */
+  listSamples (): PortSample[] {
+    return this.samples.list(this.init.clock.now())
+  }
+
+  async bindOnce (options?: BindOnceOptions): Promise<PortSample> {
+    const sample = await this.connections.bindOnce(options)
+    this.samples.add(sample)
+
+    return sample
+  }
+
   /**
    * Forget what peers saw: it is not about the address any longer
    */
@@ -133,6 +149,11 @@ export class MappingController {
         formatEndpoint(result.rewritten),
         formatEndpoint(result.mapped)
       )
+    }
+
+    if (this.answers.get(connection) == null) {
+      const { host: externalHost, port: externalPort } = external
+      this.samples.add({ localPort: result.local.port, externalHost, externalPort, at: connection.begun }, connection)
     }
 
     this.init.log?.trace('%s sees %s', uri, formatEndpoint(external))
@@ -173,6 +194,7 @@ export class MappingController {
     }
 
     this.answers.markEnded(connection, now)
+    this.samples.markEnded(connection)
 
     if (failure != null) {
       this.init.metrics.onFailure(origin.uri, failure)

@@ -32,6 +32,14 @@ export class NoSTUNServersError extends Error {
 }
 
 /**
+ * All STUN servers were connected to a moment ago, or rest after a failure
+ */
+export class NoServerAvailableError extends Error {
+  static name = 'NoServerAvailableError'
+  name = 'NoServerAvailableError'
+}
+
+/**
  * Every STUN server failed, `errors` has the reason of each
  */
 export class AllServersFailedError extends AggregateError {

@@ -76,6 +76,7 @@ export class HeldConnection {
   private readonly host: HeldConnectionHost
   private state: State = { name: 'connecting', controller: new AbortController() }
   private isDropped = false
+  private begunAt = 0
   private answeredAt = 0
 
   constructor (server: PooledServer, host: HeldConnectionHost) {
@@ -117,6 +118,13 @@ export class HeldConnection {
    */
   get local (): Endpoint | undefined {
     return this.state.name === 'connecting' ? undefined : this.state.local
+  }
+
+  /**
+   * When its SYN was sent, in ms by the clock
+   */
+  get begun (): number {
+    return this.begunAt
   }
 
   /**
@@ -232,6 +240,7 @@ export class HeldConnection {
 
     if (this.state.name === 'connecting') {
       this.state.endpoint = endpoint
+      this.begunAt = this.host.clock.now()
     }
 
     return true

@@ -14,8 +14,10 @@ import { MappingMetrics } from './metrics.ts'
 import { validateMappingOptions } from './options.ts'
 import { externalOf, isSameStatus } from './status.ts'
 import { toStatus } from './to-status.ts'
+import type { BindOnceOptions } from './bind-once.ts'
 import type { Outcome } from './decision.ts'
 import type { MappingOptions, PublicMappingComponents, PublicMappingInit } from './options.ts'
+import type { PortSample } from './port-samples.ts'
 import type { MappingStatus } from './status.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -189,6 +191,28 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     }
 
     this.controller.observe({ host, external: toMultiaddr(usable).toString() })
+  }
+
+  /**
+   * How the NAT has mapped the latest connections to servers, the oldest first: at most
+   * 32, those that live and those of the last five minutes. Nothing is asked for it.
+   */
+  get samples (): PortSample[] {
+    return this.controller.listSamples()
+  }
+
+  /**
+   * Learn how the NAT maps a fresh local port now, by one Binding. Its connection is
+   * reset. Two of them bracket the ports of the connections between them.
+   *
+   * @throws {NoServerAvailableError} every server was connected to within `minReconnectInterval`
+   * @throws {NotStartedError} the mapping was closed
+   * @throws {AbortError} the signal was aborted
+   * @throws {InvalidMappedAddressError} no peer could use the address
+   * @throws what `STUNClient` throws: the server did not answer
+   */
+  async bindOnce (options?: BindOnceOptions): Promise<PortSample> {
+    return this.controller.bindOnce(options)
   }
 
   /**

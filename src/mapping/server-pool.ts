@@ -66,6 +66,12 @@ export interface TakeOptions {
    * Also take servers that hang up at once, before their turn
    */
   isUrgent?: boolean
+
+  /**
+   * For one answer from another local port, which needs no `release`: servers in use
+   * come first, since they are known to answer
+   */
+  isBrief?: boolean
 }
 
 interface Entry extends PooledServer {
@@ -102,9 +108,7 @@ export class ServerPool {
     this.entries = shuffle(servers, random).map(uri => toEntry(uri, uri))
   }
 
-  /**
-   * How many endpoints are known
-   */
+  /** How many endpoints are known */
   get size (): number {
     return this.entries.length
   }
@@ -126,25 +130,24 @@ export class ServerPool {
    * @param options - what the connection is for
    */
   take (now: number, options: TakeOptions = {}): PooledServer | undefined {
-    const { replaced, isUrgent = false } = options
+    const { replaced, isUrgent = false, isBrief = false } = options
     const used = this.usedOrigins(replaced)
+    const rank = (entry: Entry): number[] => [isBrief && entry.isInUse ? 0 : 1, ...this.rank(entry, used)]
     const [entry] = this.entries
-      .filter(entry => !entry.isInUse && this.availableAt(entry, isUrgent) <= now)
-      .sort((a, b) => compare(this.rank(a, used), this.rank(b, used)))
+      .filter(entry => (isBrief || !entry.isInUse) && this.availableAt(entry, isUrgent) <= now)
+      .sort((a, b) => compare(rank(a), rank(b)))
 
     if (entry == null) {
       return
     }
 
-    entry.isInUse = true
+    entry.isInUse ||= !isBrief
     this.available.set(entry.origin, now + this.minReconnectInterval)
 
     return entry
   }
 
-  /**
-   * The connection that `take` was called for ended
-   */
+  /** The connection that `take` was called for ended */
   release (server: PooledServer, now: number, outcome: Outcome): void {
     const entry = this.find(server)
 
@@ -183,9 +186,7 @@ export class ServerPool {
     }
   }
 
-  /**
-   * A server in use answered. These are its other endpoints now.
-   */
+  /** A server in use answered. These are its other endpoints now. */
   answered (server: PooledServer, others: Endpoint[] = []): void {
     const entry = this.find(server)
 
@@ -201,23 +202,17 @@ export class ServerPool {
     }
   }
 
-  /**
-   * The answer of a server counts again
-   */
+  /** The answer of a server counts again */
   accepted (server: PooledServer): void {
     Object.assign(this.find(server) ?? {}, { rejections: 0 })
   }
 
-  /**
-   * How long a server keeps a connection, in ms, once that is known
-   */
+  /** How long a server keeps a connection, in ms, once that is known */
   holdTime (server: PooledServer): number | undefined {
     return this.find(server)?.holdTime.known
   }
 
-  /**
-   * Whether a server in use may be connected to again at once
-   */
+  /** Whether a server in use may be connected to again at once */
   mayReconnect (server: PooledServer, now: number): boolean {
     return (this.available.get(server.origin) ?? 0) <= now
   }

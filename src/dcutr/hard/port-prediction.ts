@@ -1,0 +1,103 @@
+import { isIP } from 'node:net'
+import { findPortSet } from './port-set.ts'
+import { findRange, sizeOf } from './range.ts'
+import { findStep } from './sequential.ts'
+import type { PortRange } from './range.ts'
+import type { PortSample } from '../../mapping/port-samples.ts'
+
+/**
+ * Which external port the NAT will choose for the next connections:
+ *
+ * - `preserved`: the local port
+ * - `sequential`: `step` more than for the connection before. Other hosts behind the NAT
+ * take ports too, so bracket the connects by two Bindings: see `bracketedPorts`.
+ * - `block`: at random, one of a few thousand ports or fewer
+ * - `wide`: at random, one of many
+ * - `unknown`: for this reason
+ */
+export type PortPrediction =
+  { type: 'preserved' } |
+  { type: 'sequential', step: number } |
+  { type: 'block', ranges: PortRange[] } |
+  { type: 'wide' } & PortRange |
+  { type: 'unknown', reason: string }
+
+/**
+ * The largest blocks that carriers assign to one subscriber
+ */
+const MAX_BLOCK = 4_096
+
+/**
+ * Fewer ports do not show a range
+ */
+const MIN_PORTS = 3
+
+/**
+ * Learn from recent connections how the NAT chooses external ports. Pure.
+ *
+ * Where too many ports are predicted, probes are wasted. Where too few are, only the
+ * number of connects is too low: each port that is named is as likely as before. So
+ * of two explanations the one with fewer ports is taken.
+ */
+export function predictPorts (samples: PortSample[]): PortPrediction {
+  const valid = samples.filter(isValid).sort((a, b) => a.at - b.at)
+  const ports = [...new Set(valid.map(({ externalPort }) => externalPort))].sort((a, b) => a - b)
+
+  if (valid.length === 0) {
+    return unknown('no connection through the NAT is known')
+  }
+
+  if (new Set(valid.map(({ externalHost }) => externalHost)).size > 1) {
+    return unknown('the NAT has several public addresses')
+  }
+
+  if (isPreserved(valid)) {
+    return { type: 'preserved' }
+  }
+
+  // before the step: neighbours in a piece look like steps
+  const set = findPortSet(ports)
+
+  if (set != null) {
+    return { type: 'block', ranges: set }
+  }
+
+  const step = findStep(valid)
+
+  if (step != null) {
+    return { type: 'sequential', step }
+  }
+
+  if (ports.length < MIN_PORTS) {
+    return unknown(`${ports.length} external ports are too few to learn from`)
+  }
+
+  const range = findRange(ports)
+
+  return sizeOf([range]) <= MAX_BLOCK ? { type: 'block', ranges: [range] } : { type: 'wide', ...range }
+}
+
+/**
+ * Whether connections keep their local port. One local port may be the exception:
+ * another host behind the NAT has it too.
+ */
+function isPreserved (samples: PortSample[]): boolean {
+  const locals = [...Map.groupBy(samples, ({ localPort }) => localPort).values()]
+  const kept = locals.filter(samples => samples.every(({ localPort, externalPort }) => localPort === externalPort))
+
+  return kept.length === locals.length || (kept.length > 1 && kept.length === locals.length - 1)
+}
+
+function isValid ({ localPort, externalHost, externalPort, at }: PortSample): boolean {
+  return isIP(externalHost) !== 0 && isPort(localPort) && isPort(externalPort) && Number.isFinite(at)
+}
+
+function isPort (port: number): boolean {
+  return Number.isInteger(port) && port > 0 && port <= 0xffff
+}
+
+function unknown (reason: string): PortPrediction {
+  return { type: 'unknown', reason }
+}
+
+export type { PortRange, PortSample }
