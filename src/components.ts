@@ -1,4 +1,4 @@
-import type { ComponentLogger, Connection, ConnectionGater, ConnectionProtector, Libp2pEvents, Metrics, Upgrader } from '@libp2p/interface'
+import type { ComponentLogger, Connection, ConnectionGater, ConnectionProtector, Libp2pEvents, Metrics, PeerId, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 
@@ -59,6 +59,11 @@ export interface RegisteredProtocols {
  */
 export interface TCPSTUNComponents {
   logger: ComponentLogger
+
+  /**
+   * Lets `natStatus` find the transport
+   */
+  peerId?: PeerId
   metrics?: Metrics
   addressManager?: ObservedAddresses
   connectionManager?: OpenConnections

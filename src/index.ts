@@ -143,8 +143,9 @@ export interface TCPOptions {
  * When the external address of a listener is confirmed to libp2p, which then tells peers
  * that it can be dialled:
  *
- * - `dialable`: once strangers can dial it: AutoNAT says so, or there is no NAT. On a node
- * without AutoNAT, which cannot find out, as soon as the STUN servers agree
+ * - `dialable`: once strangers can dial it: AutoNAT says so and a stranger has connected,
+ * or there is no NAT. On a node without AutoNAT, which cannot find out, as soon as the
+ * STUN servers agree
  * - `always`: as soon as the STUN servers agree, whatever AutoNAT says
  * - `never`: not by this transport
  *
@@ -194,7 +195,9 @@ export interface TCPSTUNInit extends TCPOptions, MappingOptions {
 
   /**
    * Dial from the listening port: then peers see the address that they can dial, and
-   * both sides of a hole punch know each other's port
+   * both sides of a hole punch know each other's port. On a node with AutoNAT only hole
+   * punches leave from it: what the port has contacted cannot test whether strangers
+   * get in.
    *
    * @default true
    */
@@ -218,7 +221,8 @@ export interface TCPSTUNInit extends TCPOptions, MappingOptions {
   maxLingeringDials?: number
 
   /**
-   * Called with every change of a listener's mapping, and of its reachability
+   * Called with every change of a listener's mapping, and of its reachability.
+   * `natStatus(node)` tells the same, at any time.
    */
   onMappingChange?(status: ListenerStatus): void
 }
@@ -252,9 +256,12 @@ export function tcpSTUN (init: TCPSTUNInit = {}): (components: TCPSTUNComponents
 }
 
 export { DEFAULT_STUN_SERVERS } from './constants.ts'
+export { natStatus } from './nat-status.ts'
 export * from './mapping/errors.ts'
 export * from './stun/errors.ts'
 export type { NodeAddress, ObservedAddresses, OpenConnections, RegisteredProtocols, TCPSTUNComponents } from './components.ts'
+export type { NATStatusEvents } from './listen/listener-statuses.ts'
 export type { Reachability } from './listen/reachability.ts'
 export type { MappingOptions } from './mapping/options.ts'
+export type { NATStatus, NodeWithTransport } from './nat-status.ts'
 export type { AcquiringStatus, DirectStatus, EndpointDependentStatus, LostStatus, MappedStatus, MappingStatus, ServerFailure, UnsupportedStatus } from './mapping/status.ts'

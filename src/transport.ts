@@ -8,7 +8,9 @@ import { OutboundUpgrade } from './dial/outbound-upgrade.ts'
 import { SocketOpener } from './dial/socket-opener.ts'
 import { SourcePorts } from './dial/source-port.ts'
 import { TCPSTUNListener } from './listen/listener.ts'
+import { ListenerStatuses } from './listen/listener-statuses.ts'
 import { ListeningPorts } from './listen/listening-ports.ts'
+import { registerNATStatus } from './nat-status.ts'
 import { EarlyDialer } from './punch/early-dialer.ts'
 import { EarlyHolePunch } from './punch/early-hole-punch.ts'
 import { LingeringDials } from './punch/lingering-dials.ts'
@@ -23,6 +25,7 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
   private readonly init: TCPSTUNInit
   private readonly ports = new ListeningPorts()
   private readonly connections = new ConnectionTable()
+  private readonly statuses = new ListenerStatuses()
   private readonly logs: ListenerInit['logs']
   private readonly dialer: Dialer
   private readonly earlyHolePunch?: EarlyHolePunch
@@ -46,6 +49,11 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
       listener: components.logger.forComponent('libp2p:tcp-stun:listener'),
       connection: components.logger.forComponent('libp2p:tcp-stun:listener:connection')
     }
+
+    if (components.peerId != null) {
+      registerNATStatus(components.peerId, this.statuses)
+    }
+
     this.dialer = new Dialer(components, { connections, sourcePorts, sockets, upgrade, metrics })
     ports.addEventListener('delete', ({ detail }) => { lingering.close(detail) })
 
@@ -85,9 +93,9 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
   }
 
   createListener (options: TCPCreateListenerOptions): Listener {
-    const { init, ports, connections, logs } = this
+    const { init, ports, connections, statuses, logs } = this
 
-    return new TCPSTUNListener(this.components, { init, options, ports, connections, logs })
+    return new TCPSTUNListener(this.components, { init, options, ports, connections, statuses, logs })
   }
 
   /**

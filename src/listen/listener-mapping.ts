@@ -13,6 +13,7 @@ import { Announcer } from './announcer.ts'
 import { holdMapping } from './mapping-holders.ts'
 import { observedAddress } from './observed-address.ts'
 import { hasOtherAddress, isFromStranger } from './stranger.ts'
+import type { ListenerStatuses, StatusSource } from './listener-statuses.ts'
 import type { ListeningPort, ListeningPorts } from './listening-ports.ts'
 import type { TCPSTUNComponents } from '../components.ts'
 import type { ConnectionTable } from '../connection/connection-table.ts'
@@ -26,6 +27,7 @@ export interface ListenerMappingInit {
   options: TCPSTUNInit
   ports: ListeningPorts
   connections: ConnectionTable
+  statuses: ListenerStatuses
   log: Logger
 
   /**
@@ -49,7 +51,7 @@ export interface StartOptions {
 /**
  * A search that has begun
  */
-interface Started {
+interface Started extends StatusSource {
   mapping: PublicMapping
   port: ListeningPort
 
@@ -108,7 +110,16 @@ export class ListenerMapping {
     }
 
     const mapping = this.createMapping(port, stunServers)
-    this.started = { mapping, port, forgottenAt: systemClock.now() + (isFixed ? NAT_MEMORY : 0) }
+    const { announcer } = this
+    this.started = {
+      mapping,
+      port,
+      forgottenAt: systemClock.now() + (isFixed ? NAT_MEMORY : 0),
+      get status () {
+        return 'external' in mapping.status ? { ...mapping.status, ...announcer.reachability } : mapping.status
+      }
+    }
+    this.init.statuses.update(this.started)
     mapping.addEventListener('status', ({ detail }) => { this.onStatus(detail) })
     this.components.events?.addEventListener('peer:identify', this.onIdentify)
 
@@ -161,6 +172,11 @@ export class ListenerMapping {
   async close (): Promise<void> {
     this.closed = true
     this.announcer.close()
+
+    if (this.started != null) {
+      this.init.statuses.delete(this.started)
+    }
+
     this.components.events?.removeEventListener('peer:identify', this.onIdentify)
     await this.started?.mapping.close()
   }
@@ -211,14 +227,14 @@ export class ListenerMapping {
    * Tell the application the status, and whether strangers can dial the address
    */
   private report (): void {
-    const status = this.started?.mapping.status
-
-    if (status == null) {
+    if (this.started == null || this.closed) {
       return
     }
 
+    this.init.statuses.update(this.started)
+
     try {
-      this.init.options.onMappingChange?.('external' in status ? { ...status, ...this.announcer.reachability } : status)
+      this.init.options.onMappingChange?.(this.started.status)
     } catch (err: any) {
       this.init.log.error('onMappingChange failed - %e', err)
     }

@@ -12,6 +12,7 @@ import { ListenerMapping } from './listener-mapping.ts'
 import { toListeningPort } from './listening-ports.ts'
 import { ListenerMetrics } from './metrics.ts'
 import { publicMapping } from './public-mapping.ts'
+import type { ListenerStatuses } from './listener-statuses.ts'
 import type { ListenerState, OpenState } from './listener-state.ts'
 import type { ListeningPorts } from './listening-ports.ts'
 import type { TCPSTUNComponents } from '../components.ts'
@@ -26,6 +27,7 @@ export interface ListenerInit {
   options: TCPCreateListenerOptions
   ports: ListeningPorts
   connections: ConnectionTable
+  statuses: ListenerStatuses
 
   /** Shared by all listeners of a transport, and all their connections: a logger takes 2.6 kB and 0.1 ms */
   logs: { listener: Logger, connection: Logger }
@@ -45,7 +47,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
   private readonly mapping: ListenerMapping
   private state: ListenerState = { name: 'idle' }
 
-  constructor (components: TCPSTUNComponents, { init, options, ports, connections, logs }: ListenerInit) {
+  constructor (components: TCPSTUNComponents, { init, options, ports, connections, statuses, logs }: ListenerInit) {
     super()
 
     this.init = init
@@ -76,6 +78,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       options: init,
       ports,
       connections,
+      statuses,
       log: this.log,
       onChange: () => {
         if (this.state.name === 'listening') {
