@@ -39,6 +39,14 @@ export function ownAddresses ({
 }
 
 /**
+ * Whether strangers can dial this node, as far as it knows: one of its public TCP
+ * addresses is confirmed
+ */
+export function hasDialableAddress ({ addressManager }: Pick<DCUtRComponents, 'addressManager'>): boolean {
+  return usable(addressManager.getAddresses()).length > 0
+}
+
+/**
  * The addresses of a CONNECT message that can be dialled, complete with the peer id.
  * Anything invalid is left out.
  */

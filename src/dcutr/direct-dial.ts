@@ -73,7 +73,10 @@ export async function dialDirectly (
  * An ordinary dial that goes on beside the CONNECT exchange, until the punch begins
  */
 export class OneSidedDial {
-  private readonly outcome: Promise<Connection | undefined>
+  /**
+   * Nothing when it has failed, or has yielded
+   */
+  readonly outcome: Promise<Connection | undefined>
   private readonly controller = new AbortController()
   private state: 'dialling' | 'connected' | 'failed' = 'dialling'
 

@@ -1,17 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { InvalidMessageError, InvalidParametersError } from '@libp2p/interface'
-import { pbStream } from '@libp2p/utils'
 import { pEvent } from 'p-event'
 import { isRelayed } from '../connection/peers.ts'
-import { ownAddresses, partnerAddresses, punchable } from './addresses.ts'
+import { hasDialableAddress, ownAddresses, partnerAddresses, punchable } from './addresses.ts'
 import { OneSidedDial, dialDirectly } from './direct-dial.ts'
-import { CONNECT, HolePunch, MAX_MESSAGE_LENGTH, SYNC } from './message.ts'
+import { MessageStream } from './message-stream.ts'
+import { CONNECT, SYNC } from './message.ts'
 import type { DCUtRComponents } from './components.ts'
 import type { UpgradeMethod } from './index.ts'
+import type { HolePunch } from './message.ts'
 import type { AbortOptions, Connection, IdentifyResult, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-export const DCUTR_PROTOCOL = '/libp2p/dcutr'
+const SYNC_MESSAGE: HolePunch = { type: SYNC, addresses: [] }
 
 type Signal = Required<AbortOptions>
 
@@ -19,10 +20,13 @@ type Signal = Required<AbortOptions>
  * Upgrades one relayed connection. The peer that was dialled through the relay (B of the
  * specification) asks, the peer that dialled (A) answers:
  *
- * 1. B opens a stream, sends CONNECT with its addresses and measures the round trip.
- * 2. A sends CONNECT with its own.
+ * 1. B opens a stream and sends CONNECT with its addresses.
+ * 2. A sends CONNECT with its own. B has measured the round trip.
  * 3. B sends SYNC, and dials after half a round trip.
  * 4. A dials when SYNC arrives. The two SYNs cross, and open both NATs.
+ *
+ * If strangers can dial B, it sends SYNC together with CONNECT: A need not wait for B's
+ * NAT to be opened, and dials a round trip earlier.
  *
  * Beside it, whoever knows a public address of the other dials it: where no NAT is in the
  * way no hole has to be punched.
@@ -34,6 +38,7 @@ export class HolePuncher {
   private readonly relayed: Connection
   private oneSided?: OneSidedDial
   private isPunching = false
+  private hasFailed = false
 
   constructor (components: DCUtRComponents, relayed: Connection) {
     this.components = components
@@ -44,68 +49,74 @@ export class HolePuncher {
    * As B, one attempt
    */
   async ask ({ signal }: Signal): Promise<Connection> {
-    const stream = await this.relayed.newStream(DCUTR_PROTOCOL, { signal, runOnLimitedConnection: true })
+    const connect = this.connectMessage()
+    const isInviting = !this.hasFailed && hasDialableAddress(this.components)
+    const sent = performance.now()
+    const stream = await MessageStream.open(this.relayed, isInviting ? [connect, SYNC_MESSAGE] : [connect], { signal })
 
     try {
-      const messages = pbStream(stream, { maxDataLength: MAX_MESSAGE_LENGTH }).pb(HolePunch)
-      const sent = performance.now()
-      await messages.write(this.connectMessage(), { signal })
-      const addresses = this.readConnect(await messages.read({ signal }))
+      const addresses = this.readConnect(await stream.read({ signal }))
       const roundTrip = performance.now() - sent
-      const connection = await this.oneSided?.yield()
+
+      const connection = await this.takeOver()
 
       if (connection != null) {
         return connection
       }
 
-      await messages.write({ type: SYNC, addresses: [] }, { signal })
-      await delay(roundTrip / 2, undefined, { signal })
+      if (!isInviting) {
+        await stream.write(SYNC_MESSAGE, { signal })
+        await delay(roundTrip / 2, undefined, { signal })
+      }
 
-      return await this.punch(addresses, false, { signal })
+      return await this.dial(addresses, false, { signal })
     } catch (err: any) {
+      this.hasFailed = true
       stream.abort(err)
       throw err
     } finally {
-      await closeQuietly(stream)
+      this.isPunching = false
+      await stream.close()
     }
   }
 
   /**
    * As A, one attempt
    */
-  async answer (stream: Stream, { signal }: Signal): Promise<Connection> {
+  async answer (opened: Stream, { signal }: Signal): Promise<Connection> {
+    const stream = MessageStream.accept(opened)
+
     try {
-      const messages = pbStream(stream, { maxDataLength: MAX_MESSAGE_LENGTH }).pb(HolePunch)
-      const addresses = this.readConnect(await messages.read({ signal }))
-      await messages.write(this.connectMessage(), { signal })
-      const sync = await messages.read({ signal })
+      const addresses = this.readConnect(await stream.read({ signal }))
+      await stream.write(this.connectMessage(), { signal })
+      const sync = await stream.read({ signal })
 
       if (sync.type !== SYNC) {
         throw new InvalidMessageError(`The peer sent a message of type ${sync.type} in place of SYNC`)
       }
 
-      const connection = await this.oneSided?.yield()
-
-      if (connection != null) {
-        return connection
-      }
-
-      return await this.punch(addresses, true, { signal })
+      return (await this.takeOver()) ?? (await this.dial(addresses, true, { signal }))
     } catch (err: any) {
       stream.abort(err)
       throw err
     } finally {
-      await closeQuietly(stream)
+      this.isPunching = false
+      await stream.close()
     }
   }
 
   /**
-   * Dial the public addresses that the peer announces, as soon as identify has told
-   * them. B does if there are any. A does only where it announces none itself: otherwise
+   * Dial the public addresses that the peer announces, if no punch begins soon after
+   * identify has told them: a punch reaches an address that admits everybody just as
+   * soon. B does if there are any. A does only where it announces none itself: otherwise
    * B dials, and both would be initiators if the two SYNs met.
+   *
+   * @returns nothing when there is nothing to dial, or a punch takes over
+   * @throws {Error} why the dial failed
    */
-  async dialOneSided ({ signal }: Signal): Promise<void> {
+  async dialOneSided ({ signal }: Signal): Promise<Connection | undefined> {
     const { events, addressManager } = this.components
+    const begin = performance.now()
     const { detail } = await pEvent<'peer:identify', CustomEvent<IdentifyResult>>(events, 'peer:identify', {
       filter: ({ detail }) => detail.connection === this.relayed,
       signal
@@ -114,8 +125,17 @@ export class HolePuncher {
     const addresses = punchable(detail.listenAddrs, peer)
     const isAsked = this.relayed.direction === 'inbound' || punchable(addressManager.getAddresses(), peer).length === 0
 
-    if (addresses.length > 0 && isAsked) {
+    if (addresses.length === 0 || !isAsked) {
+      return
+    }
+
+    // CONNECT takes as long as identify
+    await delay(performance.now() - begin, undefined, { signal })
+
+    if (!this.isPunching) {
       this.oneSided = new OneSidedDial(this.components, peer, addresses, { signal })
+
+      return this.oneSided.outcome
     }
   }
 
@@ -151,14 +171,19 @@ export class HolePuncher {
     return detail
   }
 
-  private async punch (addresses: Multiaddr[], initiator: boolean, options: Signal): Promise<Connection> {
+  /**
+   * The punch begins
+   *
+   * @returns the connection that the one-sided dial has made, if it was quick enough
+   */
+  private async takeOver (): Promise<Connection | undefined> {
     this.isPunching = true
 
-    try {
-      return await dialDirectly(this.components, this.relayed.remotePeer, addresses, { ...options, initiator })
-    } finally {
-      this.isPunching = false
-    }
+    return this.oneSided?.yield()
+  }
+
+  private async dial (addresses: Multiaddr[], initiator: boolean, options: Signal): Promise<Connection> {
+    return dialDirectly(this.components, this.relayed.remotePeer, addresses, { ...options, initiator })
   }
 
   private connectMessage (): HolePunch {
@@ -183,13 +208,5 @@ export class HolePuncher {
     }
 
     return dialable
-  }
-}
-
-async function closeQuietly (stream: Stream): Promise<void> {
-  try {
-    await stream.close()
-  } catch {
-    // reset by the peer: there is nothing left to close
   }
 }

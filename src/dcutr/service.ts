@@ -2,8 +2,9 @@ import { InvalidParametersError, serviceCapabilities, serviceDependencies } from
 import { anySignal } from 'any-signal'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { isRelayed } from '../connection/peers.ts'
+import { DCUTR_PROTOCOL } from '../punch/role.ts'
 import { BackOff } from './back-off.ts'
-import { DCUTR_PROTOCOL, HolePuncher } from './hole-puncher.ts'
+import { HolePuncher } from './hole-puncher.ts'
 import type { DCUtRComponents } from './components.ts'
 import type { DCUtREvents, DCUtRInit, HolePunchStart } from './index.ts'
 import type { AbortOptions, Connection, CounterGroup, Logger, Startable, Stream } from '@libp2p/interface'
@@ -92,12 +93,27 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
       AbortSignal.timeout(Math.ceil(this.init.retries * this.init.timeout))
     ])
     setMaxListeners(Infinity, signal)
-    puncher.dialOneSided({ signal }).catch(err => {
+    const oneSided = puncher.dialOneSided({ signal }).catch(err => {
       this.log.trace('the addresses of %p did not become known - %e', relayed.remotePeer, err)
+
+      return undefined
     })
 
     if (relayed.direction === 'inbound') {
-      void this.upgrade(puncher, relayed, 'initiator', async options => this.ask(puncher, relayed, options))
+      void this.upgrade(puncher, relayed, 'initiator', async options => {
+        try {
+          return await this.ask(puncher, relayed, options)
+        } catch (err) {
+          // there may have been no punch: the peer does not speak DCUtR, or we know no address of our own
+          const connection = await oneSided
+
+          if (connection == null) {
+            throw err
+          }
+
+          return connection
+        }
+      })
     }
   }
 

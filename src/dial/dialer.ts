@@ -1,6 +1,5 @@
 import { CustomProgressEvent } from 'progress-events'
 import { toNetConfig } from '../address/net-config.ts'
-import { peerOf } from '../connection/peers.ts'
 import { INITIATOR_TIMEOUT, detectRole, findPunch } from '../punch/role.ts'
 import { resolveHost } from '../runtime/dns.ts'
 import { isFromInitiator, recordFirstBytes } from './first-bytes.ts'
@@ -25,12 +24,12 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 const PORT_UNUSABLE = ['EADDRINUSE', 'EADDRNOTAVAIL', 'EINVAL', 'ENETUNREACH']
 
 /**
- * The first bytes of an initiator arrive within one round trip. A connect takes one
- * round trip or more, so wait this many times as long, but not less than the minimum
- * in ms.
+ * An initiator speaks as soon as it is connected, which is at most half a round trip
+ * after us. A connect takes one round trip or more, so wait this many times as long, but
+ * not less than the minimum in ms: the remote peer may be busy.
  */
 const INITIATOR_ROUND_TRIPS = 3
-const MIN_INITIATOR_TIMEOUT = 100
+const MIN_INITIATOR_TIMEOUT = 250
 
 /**
  * The result of a dial: a socket to upgrade, or the connection that the remote peer
@@ -93,9 +92,10 @@ export class Dialer {
   }
 
   /**
-   * Our role in a hole punch. A dial to an address without a peer id may not belong
-   * to the punch that is under way. We must not wait for a remote side that waits for
-   * us, so then what it sends decides.
+   * Our role in a hole punch. A responder makes sure that the remote peer speaks first:
+   * the peer may have accepted our SYN by its listener, and would wait for us as we for
+   * it. And a dial to an address without a peer id may not belong to the punch that is
+   * under way.
    */
   private async role (
     { socket, duration, adopted }: OpenSocket,
@@ -103,21 +103,19 @@ export class Dialer {
     { signal, initiator }: TCPDialOptions,
     expected?: Punch
   ): Promise<Role | undefined> {
-    if (initiator != null) {
-      // our own DCUtR service knows it
-      return initiator ? 'initiator' : 'responder'
-    }
+    const role = initiator == null
+      ? (findPunch(this.components, ma) ?? expected)?.role
+      : initiator ? 'initiator' : 'responder'
 
-    const role = (findPunch(this.components, ma) ?? expected)?.role
-
-    if (role !== 'responder' || peerOf(ma) != null) {
+    // in a private network the first bytes are encrypted
+    if (role !== 'responder' || this.components.connectionProtector != null) {
       return role
     }
 
     // the connect of an adopted socket began before this dial
     const timeout = adopted ? INITIATOR_TIMEOUT : Math.max(INITIATOR_ROUND_TRIPS * duration, MIN_INITIATOR_TIMEOUT)
 
-    return detectRole(socket, { signal, timeout: Math.min(timeout, INITIATOR_TIMEOUT) })
+    return detectRole(socket, { signal, timeout })
   }
 
   /**

@@ -17,15 +17,6 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { NetConnectOpts, Socket } from 'node:net'
 
 /**
- * After SYNC, B waits for half a round trip, and A dials at once, so that A's SYN
- * arrives when B has just sent its own. Over a short path A's SYN arrives first, at
- * B's listener, whose answer may not pass B's NAT; go-libp2p then dials from another
- * port, and the attempt is lost. So A waits this long, in ms. It does no harm when
- * B's SYN arrives first, at a NAT that drops it.
- */
-const INITIATOR_DELAY = 20
-
-/**
  * A socket that is connected
  */
 export interface OpenSocket {
@@ -109,8 +100,6 @@ export class SocketOpener {
 
     if (adopted != null) {
       metrics.onEvent('adopt')
-    } else if (findPunch(this.components, ma)?.role === 'initiator') {
-      await delay(INITIATOR_DELAY, undefined, { signal: options.signal })
     }
 
     const begin = performance.now()

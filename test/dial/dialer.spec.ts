@@ -17,6 +17,11 @@ import type { Transport, Listener } from '@libp2p/interface'
 const EVENT = { timeout: 10_000 }
 const PEER = '12D3KooWQgZPPKBL3kZg6d44ougupt6QytBKG17MG4Dm7YbyJP9b'
 
+/**
+ * The first bytes of an initiator
+ */
+const INITIATOR = '\x13/multistream/1.0.0\n\x07/noise\n'
+
 describe('dialer', () => {
   const { closing, closeLater } = closesAfterEach()
 
@@ -33,14 +38,22 @@ describe('dialer', () => {
     return { transport, listener, upgrader, port: Number(listener.getAddrs()[0].getComponents()[1].value) }
   }
 
+  /**
+   * A peer that says this as soon as we are connected
+   */
   async function remote (
-    host = '127.0.0.1'
+    host = '127.0.0.1',
+    firstBytes?: string
   ): Promise<FakeServer & { ports: number[]; accept(): Promise<void>; address: string }> {
     const ports: number[] = []
     const events = new EventTarget()
     const server = await fakeServer(socket => {
       ports.push(socket.remotePort ?? 0)
       events.dispatchEvent(new Event('accept'))
+
+      if (firstBytes != null) {
+        socket.write(firstBytes)
+      }
     }, host)
     closing.push(server)
 
@@ -245,8 +258,8 @@ describe('dialer', () => {
     await dial(transport, upgrader, server.address)
     expect(upgrader.outbound[0]).to.have.property('direction', 'outbound')
 
-    // of this one it is certain
-    const peer = await remote('127.0.0.2')
+    // this peer speaks first
+    const peer = await remote('127.0.0.2', INITIATOR)
     await dial(transport, upgrader, `${peer.address}/p2p/${PEER}`)
     expect(upgrader.outbound[1]).to.have.property('direction', 'inbound')
   })
@@ -263,11 +276,15 @@ describe('dialer', () => {
     expect(upgrader.outbound[0]).to.have.property('direction', 'outbound')
   })
 
-  it('takes the role that its options give', async () => {
+  it('takes the role that its options give, unless the peer waits as well', async () => {
     const { transport, upgrader } = await listen()
 
-    for (const [initiator, direction] of [[true, 'outbound'], [false, 'inbound']] as const) {
-      const server = await remote()
+    for (const [initiator, firstBytes, direction] of [
+      [true, undefined, 'outbound'],
+      [false, INITIATOR, 'inbound'],
+      [false, undefined, 'outbound']
+    ] as const) {
+      const server = await remote('127.0.0.1', firstBytes)
       const connection: any = await transport.dial(multiaddr(server.address), {
         upgrader,
         initiator,
@@ -302,8 +319,6 @@ describe('dialer', () => {
   })
 
   describe('of a peer that dials us at the same time', () => {
-    const HEADER = '\x13/multistream/1.0.0\n'
-
     /**
      * Upgrades like libp2p as far as the handshake: proposes, and fails on what an
      * initiator sends
@@ -312,7 +327,7 @@ describe('dialer', () => {
       const upgrader: PlainUpgrader = plainUpgrader({
         upgradeOutbound: async (maConn: any) => {
           upgrader.outbound.push(maConn)
-          maConn.send(Buffer.from(`${HEADER}\x07/noise\n`))
+          maConn.send(Buffer.from(INITIATOR))
           let received = Buffer.alloc(0)
 
           for await (const data of maConn) {
@@ -335,7 +350,7 @@ describe('dialer', () => {
     function speak (message: number): (socket: net.Socket) => void {
       return socket => {
         socket.write(
-          Buffer.concat([Buffer.from(`${HEADER}\x07/noise\n`), Buffer.from([0, message]), Buffer.alloc(message)])
+          Buffer.concat([Buffer.from(INITIATOR), Buffer.from([0, message]), Buffer.alloc(message)])
         )
       }
     }
