@@ -1,4 +1,4 @@
-import type { ComponentLogger, Connection, ConnectionGater, ConnectionProtector, Libp2pEvents, Metrics, PeerId, Upgrader } from '@libp2p/interface'
+import type { ComponentLogger, Connection, ConnectionProtector, Libp2pEvents, Metrics, PeerId, Upgrader } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 
@@ -70,6 +70,5 @@ export interface TCPSTUNComponents {
   events?: TypedEventTarget<Libp2pEvents>
   upgrader?: Upgrader
   connectionProtector?: ConnectionProtector
-  connectionGater?: ConnectionGater
   registrar?: RegisteredProtocols
 }

@@ -204,15 +204,6 @@ export interface TCPSTUNInit extends TCPOptions, MappingOptions {
   portReuse?: boolean
 
   /**
-   * Once this node has made a relayed connection, dial the remote peer's addresses at
-   * once and do not wait until DCUtR punches: the peer dials us at the same time (see
-   * docs/hole-punching.md)
-   *
-   * @default true
-   */
-  earlyHolePunch?: boolean
-
-  /**
    * How many dials from the listening port may keep connecting after they were given
    * up, so that a hole punch can use them. Each does so for 10 s at most.
    *

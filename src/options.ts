@@ -32,7 +32,6 @@ const OPTIONS: Record<keyof TCPSTUNInit, true> = {
   mappingTimeout: true,
   announce: true,
   portReuse: true,
-  earlyHolePunch: true,
   maxLingeringDials: true,
   onMappingChange: true
 }

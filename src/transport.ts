@@ -11,16 +11,14 @@ import { TCPSTUNListener } from './listen/listener.ts'
 import { ListenerStatuses } from './listen/listener-statuses.ts'
 import { ListeningPorts } from './listen/listening-ports.ts'
 import { registerNATStatus } from './nat-status.ts'
-import { EarlyDialer } from './punch/early-dialer.ts'
-import { EarlyHolePunch } from './punch/early-hole-punch.ts'
 import { LingeringDials } from './punch/lingering-dials.ts'
 import type { TCPSTUNComponents } from './components.ts'
 import type { TCPCreateListenerOptions, TCPDialEvents, TCPDialOptions, TCPSTUNInit } from './index.ts'
 import type { ListenerInit } from './listen/listener.ts'
-import type { Connection, Listener, Startable, Transport } from '@libp2p/interface'
+import type { Connection, Listener, Transport } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
+export class TCPSTUN implements Transport<TCPDialEvents> {
   private readonly components: TCPSTUNComponents
   private readonly init: TCPSTUNInit
   private readonly ports = new ListeningPorts()
@@ -28,10 +26,9 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
   private readonly statuses = new ListenerStatuses()
   private readonly logs: ListenerInit['logs']
   private readonly dialer: Dialer
-  private readonly earlyHolePunch?: EarlyHolePunch
 
   constructor (components: TCPSTUNComponents, init: TCPSTUNInit = {}) {
-    const { portReuse = true, earlyHolePunch = true, maxLingeringDials: limit = DEFAULT_MAX_LINGERING_DIALS } = init
+    const { portReuse = true, maxLingeringDials: limit = DEFAULT_MAX_LINGERING_DIALS } = init
     const { ports, connections } = this
     const metrics = new DialerMetrics(components.metrics)
     const lingering = new LingeringDials({ limit, time: LINGER_TIME })
@@ -56,19 +53,6 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
 
     this.dialer = new Dialer(components, { connections, sourcePorts, sockets, upgrade, metrics })
     ports.addEventListener('delete', ({ detail }) => { lingering.close(detail) })
-
-    // in a private network the first bytes of a connection are encrypted, so they do
-    // not show who is the initiator
-    if (portReuse && earlyHolePunch && components.connectionProtector == null) {
-      const early = new EarlyDialer(components, {
-        lingering,
-        sourcePort: async (ma, remote, options) => sourcePorts.find(ma, remote, options),
-        connect: (local, remote) => sockets.connectFrom(local, remote),
-        upgrade: async (socket, ma, role, options) => upgrade.upgrade(socket, ma, role, options),
-        onConnect: () => { metrics.onEvent('early_punch') }
-      })
-      this.earlyHolePunch = new EarlyHolePunch(components, async (ma, options) => early.dial(ma, options))
-    }
   }
 
   readonly [transportSymbol] = true
@@ -79,14 +63,6 @@ export class TCPSTUN implements Transport<TCPDialEvents>, Startable {
     '@libp2p/transport',
     '@libp2p/nat-traversal'
   ]
-
-  start (): void {
-    this.earlyHolePunch?.start()
-  }
-
-  stop (): void {
-    this.earlyHolePunch?.stop()
-  }
 
   async dial (ma: Multiaddr, options: TCPDialOptions): Promise<Connection> {
     return this.dialer.dial(ma, options)

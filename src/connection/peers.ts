@@ -19,14 +19,6 @@ export function isRelayed ({ remoteAddr }: Pick<Connection, 'remoteAddr'>): bool
 }
 
 /**
- * A connection with a peer that goes through no relay, if there is one
- */
-export function directConnection (components: TCPSTUNComponents, peer: string): Connection | undefined {
-  return components.connectionManager?.getConnections()
-    .find(connection => connection.remotePeer.toString() === peer && !isRelayed(connection))
-}
-
-/**
  * Whether there is a connection with a peer, and all of them go through relays
  */
 export function isConnectedByRelayOnly (components: TCPSTUNComponents, peer: string): boolean {

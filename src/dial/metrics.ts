@@ -10,7 +10,6 @@ import type { CounterGroup, Metrics } from '@libp2p/interface'
  * - `used_inbound`: the remote peer's connection to our listener was used
  * - `punch_initiator`, `punch_responder`: connected in a hole punch, with this role
  * - `punch_refused`: a dial of a hole punch was refused
- * - `early_punch`: an early dial was connected before DCUtR punched
  * - `simultaneous_open`: both peers dialled as initiators on one TCP connection
  */
 export type DialerEvent =
@@ -26,7 +25,6 @@ export type DialerEvent =
   | 'punch_initiator'
   | 'punch_responder'
   | 'punch_refused'
-  | 'early_punch'
   | 'simultaneous_open'
 
 export class DialerMetrics {

@@ -36,7 +36,7 @@ const UNITS: Group = {
  */
 const SPLIT: Record<string, Record<string, string>> = {
   'nat/holding': { renewals: 'renewals', servers: 'of two servers' },
-  'nat/hole-punch': { plain: 'plain DCUtR', early: 'early dial', relayed: 'relay' },
+  'nat/hole-punch': { stock: '@libp2p/dcutr', resets: 'reset', relayed: 'relay' },
   'interop/hole-punch': { go: 'go as A', rust: 'rust as A' }
 }
 

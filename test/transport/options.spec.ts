@@ -28,7 +28,7 @@ describe('options of the transport', () => {
     expect(() => tcpSTUN({ closeServerOnMaxConnections: { closeAbove: 1, listenBelow: 2 } })).to.throw('closeAbove')
   })
 
-  for (const name of ['dns', 'clock', 'network', 'random', 'listener', 'isHeld', 'fastHolePunch']) {
+  for (const name of ['dns', 'clock', 'network', 'random', 'listener', 'isHeld', 'fastHolePunch', 'earlyHolePunch']) {
     it(`refuses the unknown option ${name}, by name`, () => {
       expect(() => tcpSTUN({ [name]: {} })).to.throw(name).with.property('name', 'InvalidParametersError')
     })
@@ -52,7 +52,6 @@ describe('options of the transport', () => {
       mappingTimeout: 1,
       announce: 'always',
       portReuse: true,
-      earlyHolePunch: true,
       maxLingeringDials: 1,
       onMappingChange: () => {}
     }

@@ -57,7 +57,7 @@ export interface NodeOptions extends TCPSTUNInit {
   /**
    * Our DCUtR service, or `@libp2p/dcutr`
    *
-   * @default 'stock'
+   * @default 'ours' with our transport
    */
   dcutr?: 'ours' | 'stock'
 
@@ -81,17 +81,19 @@ const {
   reserve,
   autonat,
   punch,
-  dcutr: service = 'stock',
+  dcutr: service,
   stock,
   ...init
 } = readOptions<NodeOptions>()
+const isStock = stock ?? init.stunServers == null
+const ownService = punch === true && (service ?? (isStock ? 'stock' : 'ours')) === 'ours'
 
 const node = await createLibp2p({
   // only once the handlers below are added: a relay is dialled during the start
   start: false,
   addresses: { listen: [...listen, ...(reserve == null ? [] : [`${reserve}/p2p-circuit`])] },
   transports: [
-    (stock ?? init.stunServers == null) ? tcp() : createTransport,
+    isStock ? tcp() : createTransport,
     ...(punch === true || reserve != null ? [circuitRelayTransport()] : [])
   ],
   connectionEncrypters: [security === 'tls' ? tls() : noise()],
@@ -103,7 +105,7 @@ const node = await createLibp2p({
     // each run of a test is a peer of its own
     ...(relay === true && { relay: circuitRelayServer({ reservations: { maxReservations: Infinity } }) }),
     ...(autonat === true && { autonat: autoNATv2() }),
-    ...(punch === true && { dcutr: service === 'ours' ? dcutr() : stockDCUtR() })
+    ...(punch === true && { dcutr: ownService ? dcutr() : stockDCUtR() })
   }
 })
 
@@ -164,7 +166,7 @@ function emitReserved (): void {
   }
 }
 
-if (punch === true && service === 'ours') {
+if (ownService) {
   const { dcutr: puncher } = node.services as unknown as { dcutr: DCUtR }
 
   puncher.addEventListener('hole-punch:start', ({ detail }) => {
