@@ -1,3 +1,6 @@
+import { validateAllocation } from './port-allocation.ts'
+import type { PortAllocation } from './port-allocation.ts'
+
 /**
  * RFC 4787, sections 4.1 and 5, and RFC 5382 for TCP
  */
@@ -32,17 +35,18 @@ export interface NATOptions extends FilteringOptions {
   /**
    * Which destinations share an external port
    *
-   * @default 'endpoint-independent'
+   * @default 'endpoint-independent', or with an allocation 'address-and-port-dependent'
    */
   mapping?: Behaviour
 
   /**
    * The external port is the internal one, a hash of what the mapping depends on,
-   * or drawn at random for each mapping
+   * or drawn at random for each mapping. With an allocation it is another one for each
+   * connection.
    *
    * @default 'preserved' for endpoint-independent mapping, else 'hashed'
    */
-  ports?: 'preserved' | 'hashed' | 'random'
+  ports?: 'preserved' | 'hashed' | 'random' | PortAllocation
 
   /**
    * Whether a host inside reaches another host inside at its external address
@@ -72,15 +76,26 @@ export function validateFilteringOptions (options: FilteringOptions): Required<F
  * @throws {RangeError} an option is invalid; the message names it
  */
 export function validateNATOptions (options: NATOptions): Required<NATOptions> {
-  const { mapping = 'endpoint-independent', hairpin = false } = options
+  const isAllocation = typeof options.ports === 'object'
+  const { mapping = isAllocation ? 'address-and-port-dependent' : 'endpoint-independent', hairpin = false } = options
   const { ports = mapping === 'endpoint-independent' ? 'preserved' : 'hashed' } = options
 
   oneOf('mapping', mapping, BEHAVIOURS)
-  oneOf('ports', ports, ['preserved', 'hashed', 'random'])
+
+  if (typeof ports === 'object') {
+    validateAllocation(ports)
+  } else {
+    oneOf('ports', ports, ['preserved', 'hashed', 'random'])
+  }
+
   oneOf('hairpin', hairpin, [true, false])
 
   if (ports === 'preserved' && mapping !== 'endpoint-independent') {
     throw new RangeError(`ports cannot be preserved with ${mapping} mapping: the port would not depend on the endpoint`)
+  }
+
+  if (isAllocation && mapping !== 'address-and-port-dependent') {
+    throw new RangeError(`ports of an allocation change with each connection, so mapping cannot be ${mapping}`)
   }
 
   if (hairpin && mapping !== 'endpoint-independent') {

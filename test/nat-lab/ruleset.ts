@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net'
+import { allocationRules } from './port-allocation.ts'
 import type { Behaviour, FilteringOptions, NATOptions } from './nat-options.ts'
 
 /**
@@ -55,12 +56,13 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
   const key = { type: inner.type + outer.type, before: inner.before + outer.key, after: inner.after + outer.key }
 
   const to = `${ip} to ${bracket(wan)}`
-  const snat = {
+  const translation = {
     preserved: [`snat ${to}`],
     hashed: [`snat ${to}:jhash ${key.before} mod ${PORT_COUNT} offset ${FIRST_PORT}`],
     // drawn once for each mapping, and remembered
     random: [`snat ${to}:${key.before} map @mapped`, `snat ${to}:${FIRST_PORT}-${FIRST_PORT + PORT_COUNT - 1} random`]
-  }[ports]
+  }
+  const { rules: snat, chains = '' } = typeof ports === 'object' ? allocationRules(ports, to) : { rules: translation[ports] }
 
   const learn = (map: string, key: string, value: string): string =>
     `oifname "wan" meta l4proto tcp ct direction original update @${map} { ${key} timeout ${timeout}s : ${value} }`
@@ -92,6 +94,7 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
       ports === 'random' && learn('mapped', key.after, 'tcp sport')
     ])}
   }
+  ${chains}
   chain postrouting {
     type nat hook postrouting priority srcnat
     ${lines([

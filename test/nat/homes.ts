@@ -18,9 +18,10 @@ export const BYTES = 1_048_576
 
 export interface Side {
   /**
-   * With `firewall` there is no NAT, and IPv6
+   * With `carrier` there is another NAT before the home's, of the same options or others.
+   * With `firewall` there is no NAT, and IPv6.
    */
-  nat: NATOptions & { carrier?: boolean, firewall?: boolean }
+  nat: NATOptions & { carrier?: boolean | NATOptions, firewall?: boolean }
   options?: Partial<NodeOptions>
 }
 
@@ -109,16 +110,17 @@ async function home (
   const routers: Router[] = []
   let network: Network | undefined
 
-  if (carrier) {
-    routers.push(await lab.router(`carrier-${name}`, { address, lan: '100.64.0.1/24', latency, ...nat }))
+  if (carrier !== false) {
+    const options = carrier === true ? nat : carrier
+    routers.push(await lab.router(`carrier-${name}`, { address, lan: '100.64.0.1/24', latency, ...options }))
     network = routers[0]
   }
 
   routers.push(
     await lab.router(`router-${name}`, {
-      address: carrier ? '100.64.0.2' : address,
+      address: network == null ? address : '100.64.0.2',
       network,
-      latency: carrier ? 0 : latency,
+      latency: network == null ? latency : 0,
       ...nat
     })
   )

@@ -7,6 +7,7 @@ import { pEvent } from 'p-event'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { waitUntil } from '../fixtures/wait-until.ts'
 import { startServer } from '../nat-lab/home.ts'
+import { ALLOCATIONS } from '../nat-lab/index.ts'
 
 const LAB = path.join(path.dirname(fileURLToPath(import.meta.url)), '../nat-lab/index.js')
 
@@ -20,6 +21,11 @@ describe('the NAT laboratory', function () {
     { option: 'filtering', nat: { filtering: 'none' } },
     { option: 'ports', nat: { ports: 'odd' } },
     { option: 'ports', nat: { ports: 'preserved', mapping: 'address-dependent' } },
+    { option: 'ports', nat: { ports: { type: 'random', ranges: [] } } },
+    { option: 'ports', nat: { ports: { type: 'random', ranges: [{ from: 2, to: 1 }] } } },
+    { option: 'ports', nat: { ports: { type: 'sequential', step: 256, from: 1, to: 300 } } },
+    { option: 'ports', nat: { ports: { type: 'sequential', step: 1, from: 1, to: 70_000 } } },
+    { option: 'ports', nat: { ports: ALLOCATIONS['steps of 1'], mapping: 'address-dependent' } },
     { option: 'hairpin', nat: { hairpin: 'yes' } },
     { option: 'unsolicited', nat: { unsolicited: 'ignore' } },
     { option: 'timeout', nat: { timeout: 0 } },
