@@ -8,9 +8,11 @@ import { createLibp2p } from 'libp2p'
 import { tcpSTUN } from 'libp2p-tcp-stun'
 import { toMultiaddr } from 'libp2p-tcp-stun/net'
 import { createSTUNServer } from 'libp2p-tcp-stun/server'
+import { rendezvousServer } from '../rendezvous/index.ts'
 import { defaultListen, defaultSTUNListen, publicAddresses } from './endpoints.ts'
 import { helperLimits } from './limits.ts'
 import { RelayPolicy } from './relay-policy.ts'
+import type { RendezvousServer } from '../rendezvous/index.ts'
 import type { HelperLimits, HelperLimitsInit } from './limits.ts'
 import type { RelayRefusal } from './relay-policy.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
@@ -66,6 +68,7 @@ export interface HelperInit extends HelperLimitsInit {
 
 export interface HelperServices extends Record<string, unknown> {
   relay: CircuitRelayService
+  board: RendezvousServer
 }
 
 /**
@@ -176,7 +179,8 @@ async function createNode (
       identify: identify({ runOnConnectionOpen: false }),
       ping: ping(),
       autoNAT: autoNATv2(),
-      relay: circuitRelayServer(policy.relay)
+      relay: circuitRelayServer(policy.relay),
+      board: rendezvousServer()
     }
   })
 }

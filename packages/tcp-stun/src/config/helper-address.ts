@@ -1,0 +1,180 @@
+import { RecordType, dns as systemDNS } from '@multiformats/dns'
+import { CODE_DNSADDR, CODE_P2P, CODE_P2P_CIRCUIT, multiaddr } from '@multiformats/multiaddr'
+import type { AbortOptions } from '@libp2p/interface'
+import type { DNS } from '@multiformats/dns'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+/**
+ * The address of a helper is not one that a node can use
+ */
+export class InvalidHelperAddressError extends Error {
+  static name = 'InvalidHelperAddressError'
+  name = 'InvalidHelperAddressError'
+}
+
+export interface Helpers {
+  /**
+   * How many helpers there are
+   */
+  ids: number
+
+  /**
+   * Their multiaddrs, each with a peer id
+   */
+  addresses: Multiaddr[]
+
+  /**
+   * URIs (RFC 7064)
+   */
+  stunServers: string[]
+}
+
+export interface ResolveOptions extends AbortOptions {
+  dns?: DNS
+}
+
+/**
+ * A `dnsaddr` record may name another one, but not for ever
+ */
+const MAX_DEPTH = 4
+
+/**
+ * A zone may have any number of records
+ */
+const MAX_ADDRESSES = 32
+
+const EXAMPLE = '/dns4/helper.example.org/tcp/4001/p2p/12D3Koo...'
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)+\.?$/i
+
+/**
+ * From what a user knows of helpers to what a node needs
+ *
+ * @throws {InvalidHelperAddressError} says what is wrong, and what to write
+ */
+export async function resolveHelpers (texts: string[], options: ResolveOptions = {}): Promise<Helpers> {
+  const addresses = new Map<string, Multiaddr>()
+  const stunServers = new Set<string>()
+
+  for (const text of texts) {
+    for (const address of await resolve(parse(text), options)) {
+      addresses.set(address.toString(), address)
+    }
+
+    // may have SRV records
+    if (HOST_NAME.test(text)) {
+      stunServers.add(`stun:${text.toLowerCase()}`)
+    }
+  }
+
+  if (addresses.size === 0) {
+    throw new InvalidHelperAddressError(`A node needs the address of a helper, like ${EXAMPLE}`)
+  }
+
+  const all = [...addresses.values()]
+  all.forEach(address => { stunServers.add(stunServer(address)) })
+
+  return { ids: new Set(all.map(peerIdOf)).size, addresses: all, stunServers: [...stunServers] }
+}
+
+function parse (text: string): Multiaddr {
+  if (typeof text !== 'string') {
+    throw new InvalidHelperAddressError(`The address of a helper must be a text like ${EXAMPLE}, not ${text}`)
+  }
+
+  if (text === '') {
+    throw new InvalidHelperAddressError(`The address of a helper is empty. Use one like ${EXAMPLE}`)
+  }
+
+  try {
+    return multiaddr(HOST_NAME.test(text) ? `/dnsaddr/${text}` : text)
+  } catch (err: any) {
+    throw new InvalidHelperAddressError(
+      `${JSON.stringify(text)} is neither a host name nor a multiaddr like ${EXAMPLE}: ${err.message}`,
+      { cause: err }
+    )
+  }
+}
+
+async function resolve (address: Multiaddr, options: ResolveOptions, depth = 0): Promise<Multiaddr[]> {
+  const name = address.getComponents().find(({ code }) => code === CODE_DNSADDR)?.value
+
+  if (name == null) {
+    check(address)
+    return [address]
+  }
+
+  if (depth === MAX_DEPTH) {
+    throw new InvalidHelperAddressError(`The dnsaddr records of ${name} refer to each other without end`)
+  }
+
+  const found = await lookUp(name, options)
+  const wanted = peerIdOf(address)
+  const resolved: Multiaddr[] = []
+
+  for (const record of found.slice(0, MAX_ADDRESSES)) {
+    for (const each of await resolve(record, options, depth + 1)) {
+      if (wanted == null || wanted === peerIdOf(each)) {
+        resolved.push(each)
+      }
+    }
+  }
+
+  if (resolved.length === 0) {
+    throw new InvalidHelperAddressError(
+      `${name} has no TXT records for a helper. Publish what the helper prints: ` +
+        `_dnsaddr.${name} TXT "dnsaddr=${EXAMPLE}", or use that multiaddr`
+    )
+  }
+
+  return resolved.slice(0, MAX_ADDRESSES)
+}
+
+/**
+ * The multiaddrs in the TXT records of a name; records for other purposes are left out
+ */
+async function lookUp (name: string, { dns = systemDNS(), signal }: ResolveOptions): Promise<Multiaddr[]> {
+  const { Answer } = await dns.query(`_dnsaddr.${name}`, { types: [RecordType.TXT], signal }).catch(err => {
+    signal?.throwIfAborted()
+    throw new InvalidHelperAddressError(`The TXT records of _dnsaddr.${name} could not be read: ${err.message}`, {
+      cause: err
+    })
+  })
+
+  return Answer.flatMap(({ data }) => {
+    const [, address] = /^\s*dnsaddr=(\S+)\s*$/.exec(data.replace(/["']/g, '')) ?? []
+
+    try {
+      return address == null ? [] : [multiaddr(address)]
+    } catch {
+      return []
+    }
+  })
+}
+
+/**
+ * @throws {InvalidHelperAddressError}
+ */
+function check (address: Multiaddr): void {
+  if (peerIdOf(address) == null) {
+    throw new InvalidHelperAddressError(
+      `${address} has no peer id. Use the multiaddr that the helper prints, like ${EXAMPLE}`
+    )
+  }
+
+  if (address.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)) {
+    throw new InvalidHelperAddressError(`${address} is a relayed address. Use that of the helper, like ${EXAMPLE}`)
+  }
+}
+
+function peerIdOf (address: Multiaddr): string | undefined {
+  return address.getComponents().findLast(({ code }) => code === CODE_P2P)?.value
+}
+
+/**
+ * The STUN server on the same machine
+ */
+function stunServer (address: Multiaddr): string {
+  const [{ value = '' }] = address.getComponents()
+
+  return `stun:${value.includes(':') ? `[${value}]` : value}`
+}

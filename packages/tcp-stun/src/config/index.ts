@@ -1,0 +1,154 @@
+/**
+ * The configuration of a node in a network that has a helper (`tcp-stun helper`): with
+ * nothing but the helper's address it finds the other nodes, and is connected to them,
+ * directly where the NATs allow it. In a browser it has no TCP.
+ *
+ * @example
+ *
+ * ```TypeScript
+ * import { createLibp2p } from 'libp2p'
+ * import { helperConfig } from 'tcp-stun/config'
+ *
+ * const node = await createLibp2p(await helperConfig('helper.example.org', { namespace: 'my-app' }))
+ *
+ * node.addEventListener('peer:connect', ({ detail }) => { console.info('connected to', detail.toString()) })
+ * ```
+ *
+ * @example A node with a configuration of its own
+ *
+ * ```TypeScript
+ * import { kadDHT } from '@libp2p/kad-dht'
+ * import { createLibp2p } from 'libp2p'
+ * import { helperConfig, mergeConfig } from 'tcp-stun/config'
+ *
+ * const node = await createLibp2p(mergeConfig(
+ *   await helperConfig('helper.example.org', { namespace: 'my-app' }),
+ *   { services: { dht: kadDHT() } }
+ * ))
+ * ```
+ *
+ * @module tcp-stun/config
+ */
+
+import { autoNATv2 } from '@libp2p/autonat-v2'
+import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { identify, identifyPush } from '@libp2p/identify'
+import { noise } from '@libp2p/noise'
+import { ping } from '@libp2p/ping'
+import { yamux } from '@libp2p/yamux'
+import { rendezvousClient } from '../rendezvous/client/index.ts'
+import { resolveHelpers } from './helper-address.ts'
+import { memberConnector } from './member-connector.ts'
+import { defaultListen, directServices, directTransports } from './platform.ts'
+import type { MemberConnector } from './member-connector.ts'
+import type { RendezvousClient } from '../rendezvous/client/index.ts'
+import type { Identify, IdentifyPush } from '@libp2p/identify'
+import type { AbortOptions } from '@libp2p/interface'
+import type { Ping } from '@libp2p/ping'
+import type { DNS } from '@multiformats/dns'
+import type { Libp2pOptions } from 'libp2p'
+
+export interface HelperConfigInit extends AbortOptions {
+  /**
+   * The name of the application, under which its nodes find each other. Several are
+   * possible.
+   */
+  namespace: string | string[]
+
+  /**
+   * Where to listen, as multiaddrs
+   *
+   * @default a free TCP port of all addresses; nowhere in a browser
+   */
+  listen?: string[]
+
+  /**
+   * To how many nodes of the network this one connects by itself. Others may connect to
+   * it, and it may dial others.
+   *
+   * @default 20
+   */
+  maxMembers?: number
+
+  /**
+   * RFC 7064 URIs of the STUN servers
+   *
+   * @default those of the helpers, on port 3478 unless they have SRV records
+   */
+  stunServers?: string[]
+
+  /**
+   * For SRV and TXT records
+   *
+   * @default that of the system
+   */
+  dns?: DNS
+}
+
+export interface HelperConfigServices extends Record<string, unknown> {
+  identify: Identify
+  identifyPush: IdentifyPush
+  ping: Ping
+  autoNAT: unknown
+  board: RendezvousClient
+  members: MemberConnector
+}
+
+/**
+ * As many direct addresses as this many ms may pass before the relay is tried
+ */
+const ADDRESS_DIAL_TIMEOUT = 3_000
+
+/**
+ * The helper has thousands of connections: a ping on each of them every 10 s, as libp2p
+ * does it, would be most of its work. This also keeps the mappings of NATs, in ms.
+ */
+const PING_INTERVAL = 60_000
+
+/**
+ * More helpers than these are not reserved a slot at
+ */
+const MAX_RELAYS = 2
+
+/**
+ * The options of a libp2p node that uses a helper
+ *
+ * @param address - of the helper: a multiaddr with its peer id, like the helper prints it
+ * (`/dns4/helper.example.org/tcp/4001/p2p/12D3Koo...`), `/dnsaddr/helper.example.org`, or
+ * a host name with `dnsaddr` records; several helpers as a list
+ *
+ * @throws {InvalidHelperAddressError} an address is none of these, or the name has no records
+ * @throws {InvalidParametersError} an option is invalid
+ * @throws {AbortError} the signal was aborted
+ */
+export async function helperConfig (
+  address: string | string[],
+  init: HelperConfigInit
+): Promise<Libp2pOptions<HelperConfigServices>> {
+  const { namespace, listen = defaultListen(), maxMembers, dns } = init
+  const helpers = await resolveHelpers([address].flat(), init)
+  const relays = Array.from({ length: Math.min(helpers.ids, MAX_RELAYS) }, () => '/p2p-circuit')
+
+  return {
+    addresses: { listen: [...listen, ...relays] },
+    transports: [...directTransports(init.stunServers ?? helpers.stunServers), circuitRelayTransport()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux({ keepAliveInterval: PING_INTERVAL })],
+    connectionManager: { addressDialTimeout: ADDRESS_DIAL_TIMEOUT },
+    connectionMonitor: { pingInterval: PING_INTERVAL },
+    dns,
+    services: {
+      identify: identify(),
+      identifyPush: identifyPush(),
+      ping: ping(),
+      autoNAT: autoNATv2(),
+      ...directServices(),
+      board: rendezvousClient({ servers: helpers.addresses, namespaces: [namespace].flat() }),
+      members: memberConnector({ maxMembers })
+    }
+  }
+}
+
+export { InvalidHelperAddressError } from './helper-address.ts'
+export { mergeConfig } from './merge-config.ts'
+export type { MemberConnector } from './member-connector.ts'

@@ -1,0 +1,25 @@
+import { tcpSTUN } from 'libp2p-tcp-stun'
+import { dcutr } from 'libp2p-tcp-stun/dcutr'
+import type { DCUtR } from 'libp2p-tcp-stun/dcutr'
+import type { Libp2pOptions } from 'libp2p'
+
+/**
+ * NATs forget a silent TCP connection, the strictest after 30 s, in ms
+ */
+const KEEP_ALIVE_DELAY = 25_000
+const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY }
+
+/**
+ * What a node of Node.js has beyond one in a browser: it listens, and dials over TCP
+ */
+export function defaultListen (): string[] {
+  return ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0']
+}
+
+export function directTransports (stunServers: string[]): NonNullable<Libp2pOptions['transports']> {
+  return [tcpSTUN({ stunServers, dialOpts: KEEP_ALIVE, listenOpts: KEEP_ALIVE })]
+}
+
+export function directServices (): { dcutr(components: any): DCUtR } {
+  return { dcutr: dcutr() }
+}

@@ -1,0 +1,194 @@
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { expect } from 'aegir/chai'
+import { createLibp2p } from 'libp2p'
+import { pEvent } from 'p-event'
+import { retryDelay, waitsForPartner } from '../src/config/dial-turns.ts'
+import { resolveHelpers } from '../src/config/helper-address.ts'
+import { helperConfig, mergeConfig } from '../src/config/index.ts'
+import { startHelper } from '../src/helper/helper.ts'
+import type { Helper } from '../src/helper/helper.ts'
+import type { Libp2p } from '@libp2p/interface'
+import type { DNS } from '@multiformats/dns'
+
+const A = '12D3KooWJoYgWfTBrjUmuE2rZbzJzBrn4DSgFXbXYfsKmCrDAQ3H'
+const B = '12D3KooWRhFCXBhmsMnur3up3vJsDoqWh4c39PKXgSWwzAzDHNLn'
+const EVENT = { timeout: 30_000 }
+
+/**
+ * A DNS with these TXT records only
+ */
+function zone (records: Record<string, string[]>): DNS {
+  return {
+    query: async name => ({
+      Status: 0,
+      TC: false,
+      RD: true,
+      RA: true,
+      AD: false,
+      CD: false,
+      Question: [],
+      Answer: (records[name] ?? []).map(data => ({ name, type: 16, TTL: 60, data }))
+    }) as any
+  }
+}
+
+describe('the address of a helper', () => {
+  const dns = zone({
+    '_dnsaddr.one.example.org': [`dnsaddr=/ip4/11.0.0.1/tcp/4001/p2p/${A}`, 'v=spf1 -all'],
+    '_dnsaddr.two.example.org': [
+      `"dnsaddr=/dns4/a.example.org/tcp/4001/p2p/${A}"`,
+      `dnsaddr=/ip6/2a00::1/tcp/4001/p2p/${B}`
+    ],
+    '_dnsaddr.nested.example.org': ['dnsaddr=/dnsaddr/two.example.org'],
+    '_dnsaddr.loop.example.org': ['dnsaddr=/dnsaddr/loop.example.org'],
+    '_dnsaddr.nonsense.example.org': ['dnsaddr=nonsense', 'dnsaddr=']
+  })
+
+  for (const { title, texts, addresses, stunServers, ids = 1 } of [
+    {
+      title: 'a multiaddr',
+      texts: [`/dns4/Helper.example.org/tcp/4001/p2p/${A}`],
+      addresses: [`/dns4/Helper.example.org/tcp/4001/p2p/${A}`],
+      stunServers: ['stun:Helper.example.org']
+    },
+    {
+      title: 'an IPv6 multiaddr',
+      texts: [`/ip6/2a00::1/tcp/4001/p2p/${A}`],
+      addresses: [`/ip6/2a00::1/tcp/4001/p2p/${A}`],
+      stunServers: ['stun:[2a00::1]']
+    },
+    {
+      title: 'dnsaddr',
+      texts: ['/dnsaddr/one.example.org'],
+      addresses: [`/ip4/11.0.0.1/tcp/4001/p2p/${A}`],
+      stunServers: ['stun:11.0.0.1']
+    },
+    {
+      title: 'a host name, whose SRV records name STUN servers',
+      texts: ['two.example.org'],
+      addresses: [`/dns4/a.example.org/tcp/4001/p2p/${A}`, `/ip6/2a00::1/tcp/4001/p2p/${B}`],
+      stunServers: ['stun:two.example.org', 'stun:a.example.org', 'stun:[2a00::1]'],
+      ids: 2
+    },
+    {
+      title: 'one of several helpers',
+      texts: [`/dnsaddr/nested.example.org/p2p/${B}`],
+      addresses: [`/ip6/2a00::1/tcp/4001/p2p/${B}`],
+      stunServers: ['stun:[2a00::1]']
+    },
+    {
+      title: 'two helpers',
+      texts: [`/ip4/11.0.0.1/tcp/4001/p2p/${A}`, `/ip4/11.0.0.2/tcp/4001/p2p/${B}`],
+      addresses: [`/ip4/11.0.0.1/tcp/4001/p2p/${A}`, `/ip4/11.0.0.2/tcp/4001/p2p/${B}`],
+      stunServers: ['stun:11.0.0.1', 'stun:11.0.0.2'],
+      ids: 2
+    }
+  ]) {
+    it(`${title}`, async () => {
+      const helpers = await resolveHelpers(texts, { dns })
+
+      expect(helpers.addresses.map(String)).to.deep.equal(addresses)
+      expect(helpers.stunServers).to.deep.equal(stunServers)
+      expect(helpers.ids).to.equal(ids)
+    })
+  }
+
+  for (const { text, hint } of [
+    { text: '', hint: 'is empty' },
+    { text: 'https://example.org', hint: 'neither a host name nor a multiaddr' },
+    { text: '/ip4/11.0.0.1/tcp/4001', hint: 'has no peer id' },
+    { text: `/ip4/11.0.0.1/tcp/4001/p2p/${A}/p2p-circuit/p2p/${B}`, hint: 'relayed address' },
+    { text: 'none.example.org', hint: '_dnsaddr.none.example.org TXT "dnsaddr=' },
+    { text: 'nonsense.example.org', hint: 'no TXT records for a helper' },
+    { text: 'loop.example.org', hint: 'refer to each other' }
+  ]) {
+    it(`is refused: ${text === '' ? 'empty' : text}`, async () => {
+      await expect(resolveHelpers([text], { dns })).to.eventually.be.rejected
+        .with.property('message').that.include(hint)
+    })
+  }
+
+  it('is refused when there is none', async () => {
+    await expect(resolveHelpers([])).to.eventually.be.rejected.with.property('name', 'InvalidHelperAddressError')
+  })
+
+  it('tells what a resolver said', async () => {
+    const broken: DNS = { query: async () => { throw new Error('SERVFAIL') } }
+
+    await expect(resolveHelpers(['one.example.org'], { dns: broken })).to.eventually.be.rejected
+      .with.property('message').that.include('_dnsaddr.one.example.org could not be read: SERVFAIL')
+  })
+
+  it('ends with its signal', async () => {
+    const signal = AbortSignal.abort(new Error('enough'))
+    const silent: DNS = { query: async (name, options) => { options?.signal?.throwIfAborted(); throw new Error('late') } }
+
+    await expect(resolveHelpers(['one.example.org'], { dns: silent, signal })).to.eventually.be.rejectedWith('enough')
+  })
+})
+
+describe('the turns of dials', () => {
+  it('one of two peers waits', async () => {
+    const [a, b] = (await Promise.all([generateKeyPair('Ed25519'), generateKeyPair('Ed25519')])).map(peerIdFromPrivateKey)
+
+    expect(waitsForPartner(a, b)).to.equal(!waitsForPartner(b, a))
+    expect(retryDelay(0, false)).to.equal(0)
+    expect(retryDelay(0, true)).to.be.above(0)
+  })
+
+  it('failures make a dial wait longer, but not for ever', () => {
+    const delays = [1, 2, 3, 10, 1_000].map(failures => retryDelay(failures, false, () => 1))
+
+    expect(delays).to.deep.equal([5_000, 10_000, 20_000, 300_000, 300_000])
+    expect(retryDelay(1, false, () => 0)).to.equal(2_500)
+  })
+})
+
+describe('a configuration of ones own', () => {
+  it('is merged: lists are joined, the rest is replaced', () => {
+    const transport = (): any => {}
+    const service = (): any => {}
+    const merged = mergeConfig(
+      {
+        transports: [transport],
+        connectionMonitor: { pingInterval: 1, enabled: true },
+        services: { a: service }
+      },
+      { transports: [transport], connectionMonitor: { pingInterval: 2 }, services: { b: service } }
+    )
+
+    expect(merged).to.deep.equal({
+      transports: [transport, transport],
+      connectionMonitor: { pingInterval: 2, enabled: true },
+      services: { a: service, b: service }
+    })
+  })
+})
+
+describe('nodes with nothing but the address of a helper', () => {
+  const nodes: Libp2p[] = []
+  let helper: Helper | undefined
+
+  afterEach(async () => {
+    await Promise.all(nodes.splice(0).map(async node => { await node.stop() }))
+    await helper?.close()
+  })
+
+  it('find each other, and connect', async () => {
+    const loopback = [{ host: '127.0.0.1', port: 0 }]
+    helper = await startHelper({ listen: loopback, stunListen: loopback })
+    const address = helper.node.getMultiaddrs()[0].toString()
+    const [{ port }] = helper.stunServer.addresses
+    const init = { namespace: 'my-app', stunServers: [`stun:127.0.0.1:${port}`] }
+
+    // the set-up of the documents
+    const a = await createLibp2p(await helperConfig(address, init))
+    nodes.push(a)
+    const b = await createLibp2p(await helperConfig(address, init))
+    nodes.push(b)
+
+    await pEvent(b as any, 'peer:connect', { ...EVENT, filter: ({ detail }: any) => detail.equals(a.peerId) })
+    expect(a.services.members.connected).to.be.at.most(1)
+  })
+})
