@@ -39,9 +39,10 @@ export function rendezvousServer (
   return components => new RendezvousServerService(components, init)
 }
 
+export { createStore } from './store/create-store.ts'
 export { MemoryStore } from './store/memory-store.ts'
 export { DEFAULT_BOARD_LIMITS } from './server/limits.ts'
 export type { BoardLimits } from './server/limits.ts'
 export type { RendezvousCounters, RendezvousServer, RendezvousServerComponents, RendezvousServerEvents, RendezvousServerInit, StoreState } from './server/types.ts'
-export type { BoardStore, Change, LoadReport, RegistrationKey, StoredRegistration, StoreObserver } from './store/store.ts'
+export type { BoardStore, Change, RegistrationKey, StoredRegistration, StoreObserver } from './store/store.ts'
 export type { RecordForm } from './signed-record.ts'

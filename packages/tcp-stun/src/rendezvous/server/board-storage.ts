@@ -3,7 +3,7 @@ import { StoreWriter } from './store-writer.ts'
 import type { Board } from './board.ts'
 import type { Registration } from './registration.ts'
 import type { StoreState } from './types.ts'
-import type { BoardStore, Change, StoredRegistration } from '../store/store.ts'
+import type { BoardStore, Change, RegistrationKey, StoredRegistration } from '../store/store.ts'
 import type { Clock } from 'libp2p-tcp-stun/mapping'
 
 export interface BoardStorageInit {
@@ -37,25 +37,19 @@ export interface BoardStorageInit {
 export class BoardStorage {
   private readonly init: BoardStorageInit
   private readonly writer: StoreWriter
-  private failing = false
+  private readonly failing = new Set<'connection' | 'writing'>()
   private loading?: Promise<void>
 
   constructor (init: BoardStorageInit) {
     this.init = init
     this.writer = new StoreWriter(init.store, init.clock, {
-      onFailure: err => {
-        this.failing = true
-        init.onFailure(err)
-      },
-      onRecovery: () => {
-        this.failing = false
-        init.onRecovery()
-      }
+      onFailure: err => { this.onFailure('writing', err) },
+      onRecovery: () => { this.onRecovery('writing') }
     })
   }
 
   get state (): StoreState {
-    return this.failing ? 'failing' : 'working'
+    return this.failing.size > 0 ? 'failing' : 'working'
   }
 
   /**
@@ -63,15 +57,19 @@ export class BoardStorage {
    */
   async open (): Promise<void> {
     const { store, onDamage } = this.init
-    const { damage } = await store.open({
+    await store.open({
       onChange: change => { this.apply(change) },
-      onGap: () => { this.reload() }
+      onGap: () => { this.reload() },
+      onDamage,
+      onConnection: err => {
+        if (err == null) {
+          this.onRecovery('connection')
+          this.writer.retry()
+        } else {
+          this.onFailure('connection', err)
+        }
+      }
     })
-
-    if (damage != null) {
-      onDamage(damage)
-    }
-
     await this.load()
   }
 
@@ -85,7 +83,7 @@ export class BoardStorage {
     this.writer.add({ type: 'put', registration: this.toStored(registration) })
   }
 
-  delete ({ peer, namespace, form }: Registration): void {
+  delete ({ peer, namespace, form }: RegistrationKey): void {
     this.writer.add({ type: 'delete', key: { peer, namespace, form }, via: this.init.via })
   }
 
@@ -114,8 +112,14 @@ export class BoardStorage {
     }
 
     for (const registration of stored.sort((a, b) => a.position - b.position)) {
-      keys.add(keyOf(registration))
-      this.adopt(registration)
+      const key = keyOf(registration)
+      keys.add(key)
+
+      if (registration.expires <= this.init.clock.date()) {
+        this.delete(registration)
+      } else if (!this.writer.has(key)) {
+        this.adopt(registration)
+      }
     }
 
     return keys
@@ -127,7 +131,7 @@ export class BoardStorage {
   private reload (): void {
     this.loading ??= this.load()
       .then(keys => { this.reconcile(keys) })
-      .catch(err => { this.init.onFailure(err) })
+      .catch(err => { this.onFailure('connection', err) })
       .finally(() => { this.loading = undefined })
   }
 
@@ -135,7 +139,9 @@ export class BoardStorage {
     const { board, via } = this.init
 
     for (const registration of [...board.read(undefined, 0)]) {
-      if (!stored.has(keyOf(registration))) {
+      const key = keyOf(registration)
+
+      if (!stored.has(key) && !this.writer.has(key)) {
         if (registration.via === via) {
           this.put(registration)
         } else {
@@ -146,10 +152,17 @@ export class BoardStorage {
   }
 
   private apply (change: Change): void {
-    const { board, isConnected } = this.init
+    const { board, isConnected, via } = this.init
 
     if (change.type === 'put') {
-      this.adopt(change.registration)
+      if (change.registration.via !== via) {
+        this.adopt(change.registration)
+      }
+
+      return
+    }
+
+    if (change.via === via) {
       return
     }
 
@@ -161,7 +174,7 @@ export class BoardStorage {
 
     if (isConnected(registration.peer)) {
       // the peer has left the other helper, not the network
-      registration.via = this.init.via
+      registration.via = via
       this.put(registration)
     } else {
       board.drop(registration)
@@ -173,6 +186,21 @@ export class BoardStorage {
 
     if (added != null) {
       this.init.onAdd(added)
+    }
+  }
+
+  private onFailure (part: 'connection' | 'writing', err: Error): void {
+    const working = this.failing.size === 0
+    this.failing.add(part)
+
+    if (working) {
+      this.init.onFailure(err)
+    }
+  }
+
+  private onRecovery (part: 'connection' | 'writing'): void {
+    if (this.failing.delete(part) && this.failing.size === 0) {
+      this.init.onRecovery()
     }
   }
 

@@ -268,8 +268,8 @@ export class RendezvousServerService
     this.board.expire()
 
     for (const peer of this.departures.take(this.clock.now())) {
-      // another helper may serve the peer by now
-      this.board.remove([...this.board.ofPeer(peer)].filter(({ via }) => via === this.components.peerId.toString()))
+      // another helper that the peer is connected to puts them back
+      this.board.remove(this.board.ofPeer(peer))
     }
 
     this.counters.expired += before - this.board.size

@@ -56,10 +56,19 @@ export class StoreWriter {
   }
 
   /**
-   * How many changes are not written yet
+   * Whether the last change of a registration is not written yet
    */
-  get backlog (): number {
-    return this.pending.size
+  has (key: string): boolean {
+    return this.pending.has(key)
+  }
+
+  /**
+   * The store may work again: try now
+   */
+  retry (): void {
+    this.timer?.clear()
+    this.timer = undefined
+    this.schedule(0)
   }
 
   add (change: Change): void {

@@ -1,4 +1,4 @@
-import type { BoardStore, LoadReport, StoredRegistration } from './store.ts'
+import type { BoardStore, StoredRegistration } from './store.ts'
 
 /**
  * Keeps nothing: the registrations are on the board itself, and gone when it stops
@@ -6,9 +6,7 @@ import type { BoardStore, LoadReport, StoredRegistration } from './store.ts'
 export class MemoryStore implements BoardStore {
   readonly name = 'memory'
 
-  async open (): Promise<LoadReport> {
-    return {}
-  }
+  async open (): Promise<void> {}
 
   async * load (): AsyncGenerator<StoredRegistration> {}
 

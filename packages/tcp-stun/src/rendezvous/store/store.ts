@@ -47,6 +47,16 @@ export interface StoreObserver {
    * Changes of other helpers may have been missed: the board should load again
    */
   onGap(): void
+
+  /**
+   * A part of the store cannot be read. The text says where, and what was done about it.
+   */
+  onDamage(text: string): void
+
+  /**
+   * The connection to the store was lost, or is there again
+   */
+  onConnection(err?: Error): void
 }
 
 /**
@@ -62,7 +72,7 @@ export interface BoardStore {
   /**
    * @throws the store cannot be used at all
    */
-  open(observer: StoreObserver): Promise<LoadReport>
+  open(observer: StoreObserver): Promise<void>
 
   /**
    * Everything that is stored and can be read
@@ -75,16 +85,6 @@ export interface BoardStore {
   write(changes: Change[]): Promise<void>
 
   close(): Promise<void>
-}
-
-/**
- * What was found when a store was opened
- */
-export interface LoadReport {
-  /**
-   * What was wrong with it, in words for the operator
-   */
-  damage?: string
 }
 
 export function keyOf ({ peer, namespace, form }: RegistrationKey): string {
