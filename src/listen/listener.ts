@@ -2,6 +2,7 @@ import net from 'node:net'
 import { AlreadyStartedError } from '@libp2p/interface'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { pEvent } from 'p-event'
+import { toMultiaddr } from '../address/endpoint.ts'
 import { toNetConfig } from '../address/net-config.ts'
 import { toMultiaddrConnection } from '../connection/multiaddr-connection.ts'
 import { foreignListeners } from '../net/foreign-listeners.ts'
@@ -12,8 +13,8 @@ import { ListenerMapping } from './listener-mapping.ts'
 import { toListeningPort } from './listening-ports.ts'
 import { ListenerMetrics } from './metrics.ts'
 import { publicMapping } from './public-mapping.ts'
-import type { ListenerStatuses } from './listener-statuses.ts'
 import type { ListenerState, OpenState } from './listener-state.ts'
+import type { ListenerStatuses } from './listener-statuses.ts'
 import type { ListeningPorts } from './listening-ports.ts'
 import type { TCPSTUNComponents } from '../components.ts'
 import type { ConnectionTable } from '../connection/connection-table.ts'
@@ -70,7 +71,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     this.server.on('connection', socket => { this.onSocket(socket) })
     this.server.on('drop', () => { this.metrics.onEvent('drop') })
     this.server.on('error', err => {
-      this.metrics.onError('listen_error')
+      this.metrics.onEvent('listen_error')
       this.safeDispatchEvent('error', { detail: err })
     })
 
@@ -188,7 +189,6 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
         socket,
         inactivityTimeout: this.init.inboundSocketInactivityTimeout,
         metrics: this.metrics.events,
-        metricPrefix: this.metrics.prefix,
         direction: 'inbound',
         localAddr: listenAddr,
         // the other end of a Unix socket has no address
@@ -197,7 +197,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       })
     } catch (err: any) {
       this.log.error('inbound connection failed - %e', err)
-      this.metrics.onError('inbound_to_connection')
+      this.metrics.onEvent('inbound_to_connection_error')
       socket.destroy()
       return
     }
@@ -213,7 +213,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       })
       .catch(err => {
         this.log.error('inbound connection upgrade failed - %e', err)
-        this.metrics.onError('inbound_upgrade')
+        this.metrics.onEvent('inbound_upgrade_error')
         maConn.abort(err)
       })
   }
@@ -253,8 +253,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       // keep the address that the name has, and the port that the system chose
       config: port == null ? config : { type: 'tcp', ...port }
     }
-    const label = typeof address === 'string' ? address : `${address?.address}:${address?.port}`
-    this.metrics.onListening(label, this.sockets.size)
+    this.metrics.onListening((port == null ? listenAddr : toMultiaddr(port)).toString(), this.sockets.size)
     this.safeDispatchEvent('listening')
   }
 

@@ -52,6 +52,7 @@ export function initialEvidence (external: { host: string, isLocal: boolean }): 
  * A stranger has connected. That is a proof as long as nothing else is known; a verdict
  * of AutoNAT, which counts several networks, is only taken back by another one.
  *
+ * @param evidence - what was known before
  * @param isConclusive - nothing else than the external address can have led here
  */
 export function afterStranger (evidence: Evidence, isConclusive: boolean): Evidence {
@@ -69,10 +70,9 @@ export function afterStranger (evidence: Evidence, isConclusive: boolean): Evide
  * AutoNAT has confirmed the address, or withdrawn it.
  *
  * A confirmation alone proves nothing. The AutoNAT server may be a host that we have
- * contacted, which a NAT with address-dependent filtering admits. It may lie. And that of
- * js-libp2p 3 for AutoNAT v1 dials nobody that it is connected to: it says "dialled" when
- * our connection has come from the address in question. So a stranger must have
- * connected too, as an honest server does when it dials.
+ * contacted, which a NAT with address-dependent filtering admits. It may also lie: the
+ * client of js-libp2p takes its word. So a stranger must have connected too, as an
+ * honest server does when it dials.
  */
 export function afterVerdict ({ known, hasMetStranger }: Evidence, isDialable: boolean): Evidence {
   if (!isDialable) {

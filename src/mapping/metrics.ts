@@ -1,3 +1,4 @@
+import { LISTENER_LABEL } from '../metrics/listener-label.ts'
 import { sharedGauge } from '../metrics/shared-gauge.ts'
 import { externalOf } from './status.ts'
 import type { MappingStatus } from './status.ts'
@@ -18,7 +19,7 @@ const STATES: Record<MappingStatus['state'], number> = {
 }
 
 /**
- * The metrics of a mapping, labelled with the listener's address. Servers are
+ * The metrics of a mapping, labelled with the listener's multiaddr. Servers are
  * labelled as they were configured: what a server names as its OTHER-ADDRESS has no
  * label of its own.
  */
@@ -36,12 +37,12 @@ export class MappingMetrics {
   constructor (metrics: Metrics | undefined, label: string) {
     this.label = label
     this.state = sharedGauge(metrics, 'libp2p_tcp_stun_mapping_state_info', {
-      label: 'address',
+      label: LISTENER_LABEL,
       help: 'State of the mapping of a listener: 0 direct, 1 mapped, 2 acquiring, 3 endpoint-dependent, 4 lost, 5 ' +
         'unsupported'
     })
     this.since = sharedGauge(metrics, 'libp2p_tcp_stun_mapping_start_time_seconds', {
-      label: 'address',
+      label: LISTENER_LABEL,
       help: 'When the external address was first seen, in seconds since the epoch'
     })
     this.roundTrip = sharedGauge(metrics, 'libp2p_tcp_stun_server_round_trip_seconds', {
