@@ -2,6 +2,7 @@ import { CODE_P2P, CODE_P2P_CIRCUIT, multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { toIPEndpoint } from '../address/net-config.ts'
 import { isGlobal } from '../address/scope.ts'
+import { endpointDependentAddresses } from './endpoint-dependent.ts'
 import type { DCUtRComponents } from './components.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -26,15 +27,19 @@ export function isPunchable (ma: Multiaddr): boolean {
 /**
  * The public TCP addresses of this node, confirmed or not. The mapped address of a
  * port behind a filtering NAT is not confirmed, since strangers cannot dial it, but
- * it is what a partner needs to know.
+ * it is what a partner needs to know. So is the address of an endpoint-dependent NAT,
+ * which nobody else is told.
  */
 export function ownAddresses ({
   addressManager,
   transportManager
 }: Pick<DCUtRComponents, 'addressManager' | 'transportManager'>): Multiaddr[] {
+  const listeners = transportManager.getListeners()
+
   return usable([
     ...addressManager.getAddresses(),
-    ...transportManager.getListeners().flatMap(listener => listener.getAddrs())
+    ...listeners.flatMap(listener => listener.getAddrs()),
+    ...endpointDependentAddresses(listeners)
   ])
 }
 

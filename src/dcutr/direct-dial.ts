@@ -1,6 +1,7 @@
 import { ConnectionFailedError } from '@libp2p/interface'
 import { anySignal } from 'any-signal'
 import { setMaxListeners } from 'main-event'
+import { cannotMeet } from './endpoint-dependent.ts'
 import type { DCUtRComponents, DirectDialer } from './components.ts'
 import type { AbortOptions, Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -44,7 +45,9 @@ export async function dialDirectly (
 
     const dialOptions: Parameters<DirectDialer['dial']>[1] & { initiator?: boolean } = {
       signal,
-      ...(initiator != null && { initiator }),
+      ...(initiator != null && {
+        initiator: initiator || cannotMeet(ma, components.transportManager.getListeners())
+      }),
       onProgress: ({ type }) => {
         if (type.startsWith('upgrader:')) {
           onConnected?.()
