@@ -56,7 +56,7 @@ export interface SignedRecord {
  * @throws {InvalidRecordError}
  */
 export async function openRecord (bytes: Uint8Array, options?: AbortOptions): Promise<SignedRecord> {
-  const { envelope, record } = readRecord(bytes)
+  const { envelope, record } = decodeRecord(bytes)
 
   if (!peerIdFromPublicKey(envelope.publicKey).equals(record.peer)) {
     throw new InvalidRecordError(`The record of ${record.peer} is signed by another peer`)
@@ -70,15 +70,15 @@ export async function openRecord (bytes: Uint8Array, options?: AbortOptions): Pr
 }
 
 /**
- * Read a signed peer record whose signature was verified before
+ * Read a signed peer record without verifying who has signed it
  *
  * @throws {InvalidRecordError}
  */
-export function readVerifiedRecord (bytes: Uint8Array): SignedRecord {
-  return readRecord(bytes).record
+export function readRecord (bytes: Uint8Array): SignedRecord {
+  return decodeRecord(bytes).record
 }
 
-function readRecord (bytes: Uint8Array): { envelope: RecordEnvelope, record: SignedRecord } {
+function decodeRecord (bytes: Uint8Array): { envelope: RecordEnvelope, record: SignedRecord } {
   try {
     const envelope = RecordEnvelope.createFromProtobuf(bytes)
     const form = formOf(envelope.payloadType)

@@ -1,4 +1,4 @@
-import { openRecord, readVerifiedRecord, readableAddresses } from '../signed-record.ts'
+import { openRecord, readRecord, readableAddresses } from '../signed-record.ts'
 import type { RendezvousClientComponents } from './components.ts'
 import type { SignedRecord } from '../signed-record.ts'
 import type { PeerInfo } from '@libp2p/interface'
@@ -35,7 +35,7 @@ export class DiscoveredPeers {
    */
   async add (bytes: Uint8Array, signal: AbortSignal): Promise<boolean> {
     // cheaper than a signature
-    if (!this.isNews(readVerifiedRecord(bytes))) {
+    if (!this.isNews(readRecord(bytes))) {
       return false
     }
 
@@ -80,7 +80,7 @@ export class DiscoveredPeers {
     try {
       const { peerRecordEnvelope } = await this.components.peerStore.get(peer)
 
-      return peerRecordEnvelope != null && readVerifiedRecord(peerRecordEnvelope).sequence > sequence
+      return peerRecordEnvelope != null && readRecord(peerRecordEnvelope).sequence > sequence
     } catch {
       // not known
       return false

@@ -2,6 +2,7 @@ import { equals } from 'uint8arrays/equals'
 import { ExpiryQueue } from './expiry-queue.ts'
 import { OrderedList } from './ordered-list.ts'
 import { Positions } from './positions.ts'
+import type { Cookie } from './cookie.ts'
 import type { BoardLimits } from './limits.ts'
 import type { Registration } from './registration.ts'
 import type { RegistrationKey, StoredRegistration } from '../store/store.ts'
@@ -109,14 +110,14 @@ export class Board {
       return
     }
 
+    const full = this.isFull(key)
+
+    if (full != null) {
+      return full
+    }
+
     if (existing != null) {
       this.detach(existing)
-    } else {
-      const full = this.isFull(key.peer)
-
-      if (full != null) {
-        return full
-      }
     }
 
     this.observer.onAdd(this.attach({ ...key, record, expires, via, position: this.positions.next() }))
@@ -176,13 +177,13 @@ export class Board {
   }
 
   /**
-   * What a reader has not read yet, oldest first, when it has read up to a position
+   * What there is after a position, oldest first
    */
   * read (namespace: string | undefined, position: number): Generator<Registration> {
     const list = namespace == null ? this.all : this.namespaces.get(namespace)
     const now = this.clock.now()
 
-    for (const registration of list?.after(this.positions.resume(position)) ?? []) {
+    for (const registration of list?.after(position) ?? []) {
       if (registration.expires > now) {
         yield registration
       }
@@ -190,20 +191,41 @@ export class Board {
   }
 
   /**
-   * The position of the last registration
+   * How long a registration still lasts, in s
    */
-  get latest (): number {
-    return this.positions.latest
+  remaining ({ expires }: Registration): number {
+    return Math.ceil((expires - this.clock.now()) / 1_000)
   }
 
-  private isFull (peer: string): FullReason | undefined {
+  /**
+   * Up to where a reader has read, by its cookie
+   */
+  resume (cookie: Cookie): number {
+    return this.positions.resume(cookie)
+  }
+
+  /**
+   * The cookie of a reader that has read up to a position, or everything
+   */
+  cookie (namespace: string | undefined, position = this.positions.latest): Cookie {
+    return { position, run: this.positions.run, namespace }
+  }
+
+  /**
+   * Why there is no place for a registration. One that is there already has a place.
+   */
+  isFull (key: RegistrationKey): FullReason | undefined {
+    if (this.find(key) != null) {
+      return
+    }
+
     if (this.size >= this.limits.maxRegistrations) {
       return 'board-full'
     }
 
     let count = 0
 
-    for (const _ of this.ofPeer(peer)) { // eslint-disable-line @typescript-eslint/no-unused-vars
+    for (const _ of this.ofPeer(key.peer)) { // eslint-disable-line @typescript-eslint/no-unused-vars
       count++
     }
 

@@ -1,3 +1,6 @@
+import { RUNS } from './cookie.ts'
+import type { Cookie } from './cookie.ts'
+
 /**
  * How many registrations a millisecond may have
  */
@@ -15,8 +18,12 @@ const MARGIN = 60_000
  * where they were.
  */
 export class Positions {
+  /**
+   * Tells this run of the helper from others
+   */
+  readonly run = Math.floor(Math.random() * RUNS)
+
   private readonly date: () => number
-  private readonly start: number
   private last = 0
 
   /**
@@ -24,7 +31,6 @@ export class Positions {
    */
   constructor (date: () => number) {
     this.date = date
-    this.start = date() * PER_MILLISECOND
   }
 
   /**
@@ -51,14 +57,14 @@ export class Positions {
   }
 
   /**
-   * From where on somebody should read who has read up to a position
+   * From where on somebody should read who has read up to a position, in this run or another
    */
-  resume (position: number): number {
+  resume ({ position, run }: Pick<Cookie, 'position' | 'run'>): number {
     if (position > this.last) {
       // not a position of this board: read everything
       return 0
     }
 
-    return position < this.start ? position - MARGIN * PER_MILLISECOND : position
+    return run === this.run ? position : position - MARGIN * PER_MILLISECOND
   }
 }

@@ -1,7 +1,9 @@
 import { lpStream } from '@libp2p/utils'
 import { anySignal } from 'any-signal'
 import { Message } from '../pb/rendezvous.ts'
+import { deadline } from './deadline.ts'
 import type { Stream } from '@libp2p/interface'
+import type { Clock } from 'libp2p-tcp-stun/mapping'
 
 /**
  * A request has a namespace, a record or a cookie, and little more
@@ -32,6 +34,7 @@ const WRITE_TIMEOUT = 10_000
 export async function serveStream (
   stream: Stream,
   answer: (request: Message, signal: AbortSignal) => Promise<Message | undefined>,
+  clock: Clock,
   signal: AbortSignal
 ): Promise<void> {
   const closed = new AbortController()
@@ -43,7 +46,7 @@ export async function serveStream (
     const messages = lpStream(stream, { maxDataLength: MAX_REQUEST_LENGTH, maxBufferSize: MAX_BUFFERED })
 
     while (true) {
-      const request = await readRequest(stream, messages, ended)
+      const request = await readRequest(stream, messages, clock, ended)
 
       if (request == null) {
         await stream.close({ signal: AbortSignal.timeout(WRITE_TIMEOUT) })
@@ -54,10 +57,10 @@ export async function serveStream (
       ended.throwIfAborted()
 
       if (response != null) {
-        const timeout = anySignal([ended, AbortSignal.timeout(WRITE_TIMEOUT)])
+        const timeout = deadline(clock, WRITE_TIMEOUT, ended, 'The answer was not read in time')
 
         try {
-          await messages.write(Message.encode(response), { signal: timeout })
+          await messages.write(Message.encode(response), { signal: timeout.signal })
         } finally {
           timeout.clear()
         }
@@ -75,12 +78,13 @@ export async function serveStream (
 async function readRequest (
   stream: Stream,
   messages: ReturnType<typeof lpStream>,
+  clock: Clock,
   signal: AbortSignal
 ): Promise<Message | undefined> {
-  const timeout = anySignal([signal, AbortSignal.timeout(IDLE_TIMEOUT)])
+  const timeout = deadline(clock, IDLE_TIMEOUT, signal, 'No whole request came in time')
 
   try {
-    return Message.decode(await messages.read({ signal: timeout }))
+    return Message.decode(await messages.read({ signal: timeout.signal }))
   } catch (err: any) {
     if (err.name === 'UnexpectedEOFError' && stream.status === 'open') {
       return undefined

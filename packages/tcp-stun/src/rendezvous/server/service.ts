@@ -108,7 +108,6 @@ export class RendezvousServerService
       board: this.board,
       readers: this.readers,
       limits,
-      clock,
       via: components.peerId.toString(),
       allow,
       readsLegacyOnly: async peer => this.readsLegacyOnly(peer)
@@ -179,7 +178,12 @@ export class RendezvousServerService
 
   private async serve (stream: Stream, connection: Connection, signal: AbortSignal): Promise<void> {
     try {
-      await serveStream(stream, async (request, signal) => this.answer(request, connection, signal), signal)
+      await serveStream(
+        stream,
+        async (request, signal) => this.answer(request, connection, signal),
+        this.clock,
+        signal
+      )
     } catch (err: any) {
       this.counters.failedStreams++
       this.log('stream of %p failed - %e', connection.remotePeer, err)
