@@ -28,6 +28,10 @@ describe('the pages for users', () => {
 
     expect(options).to.include('stunServers')
     expect(options.filter(name => !new RegExp(`\`${name}\\b`).test(page))).to.deep.equal([])
+    // the values of an option are rows too, and begin with a quote
+    const named = rows('docs/configuration.md', 'The public address').map(row => row.split(/\W/)[0]).filter(Boolean)
+    expect(named).to.include('stunServers')
+    expect(named.filter(name => !options.includes(name))).to.deep.equal([])
   })
 
   it('quote log lines and errors as the code has them', () => {
@@ -37,7 +41,7 @@ describe('the pages for users', () => {
     ]
     const parts = quoted.flatMap(line => line.split(/\.\.\.|\/ip4\S+/)).map(part => part.trim()).filter(part => part !== '')
     // put together from a state and an address, and of libp2p
-    const foreign = ['is mapped to', 'protocol selection failed']
+    const foreign = ['is mapped', 'protocol selection failed']
 
     expect(quoted).to.have.length.greaterThan(8)
     expect(parts.filter(part => !foreign.includes(part) && !SOURCE.includes(part))).to.deep.equal([])
