@@ -17,5 +17,5 @@ export function createSTUNServer (init: ProductionServerInit = {}): ProductionSe
 }
 
 export { createMetrics, serveMetrics } from './metrics.ts'
-export type { MetricsInit, MetricsServer } from './metrics.ts'
+export type { MetricsInit, MetricsServer } from '../metrics/web.ts'
 export type { ProductionServer, ProductionServerEvents, ProductionServerInit, WorkerExitEvent } from './types.ts'

@@ -1,30 +1,10 @@
-import http from 'node:http'
-import { pEvent } from 'p-event'
-import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
+import { Registry, collectDefaultMetrics } from 'prom-client'
+import { MetricSet } from '../metrics/metric-set.ts'
+import { serveWeb } from '../metrics/web.ts'
 import type { ProductionServer } from './types.ts'
+import type { MetricsInit, MetricsServer } from '../metrics/web.ts'
 import type { AbortOptions } from '@libp2p/interface'
-import type { Endpoint } from 'libp2p-tcp-stun/net'
-import type { STUNServerState } from 'libp2p-tcp-stun/server'
-import type { AddressInfo } from 'node:net'
-
-const PREFIX = 'tcp_stun_server_'
-
-export interface MetricsInit {
-  /**
-   * Where `GET /metrics` and `GET /health` are answered
-   *
-   * @default { host: '127.0.0.1', port: 9478 }
-   */
-  listen?: Endpoint
-}
-
-export interface MetricsServer {
-  /**
-   * Where it listens, with the real port
-   */
-  readonly address: Endpoint
-  close(): Promise<void>
-}
+import type { STUNServer, STUNServerState } from 'libp2p-tcp-stun/server'
 
 /**
  * The state and the counters of a server as Prometheus metrics, read at each scrape
@@ -32,49 +12,35 @@ export interface MetricsServer {
 export function createMetrics (server: ProductionServer): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
+  addServerMetrics(registry, server)
+  new MetricSet(registry, 'tcp_stun_server_')
+    .gauge('workers', 'Worker processes that serve', () => server.workers.length)
 
-  const gauge = (name: string, help: string, read: () => number): void => {
-    registry.registerMetric(new Gauge({ name: PREFIX + name, help, registers: [], collect () { this.set(read()) } }))
-  }
-  const counter = (name: string, help: string, read: () => number): void => {
-    registry.registerMetric(new Counter({
-      name: PREFIX + name,
-      help,
-      registers: [],
-      collect () {
-        this.reset()
-        this.inc(read())
-      }
-    }))
-  }
-  const counterBy = (name: string, label: string, help: string, read: () => Record<string, number>): void => {
-    registry.registerMetric(new Counter({
-      name: PREFIX + name,
-      help,
-      labelNames: [label],
-      registers: [],
-      collect () {
-        this.reset()
-        Object.entries(read()).forEach(([key, value]) => { this.inc({ [label]: key }, value) })
-      }
-    }))
-  }
+  return registry
+}
 
-  gauge('connections', 'Connections that are open now', () => server.counters.connections)
-  gauge(
+/**
+ * Those of a STUN server in this process or in others
+ */
+export function addServerMetrics (
+  registry: Registry,
+  server: Pick<STUNServer, 'counters'> & { state: STUNServerState }
+): void {
+  const metrics = new MetricSet(registry, 'tcp_stun_server_')
+  const counters = (): STUNServer['counters'] => server.counters
+
+  metrics.gauge('connections', 'Connections that are open now', () => counters().connections)
+  metrics.gauge(
     'overloaded',
     '1 while new connections are refused: the server is full or clients take up too much memory',
     () => (server.state === 'overloaded' ? 1 : 0)
   )
-  gauge('workers', 'Worker processes that serve', () => server.workers.length)
-  counter('accepted_total', 'Connections that were accepted', () => server.counters.accepted)
-  counterBy('refused_total', 'reason', 'Connections that were refused', () => server.counters.refused)
-  counter('bindings_total', 'Binding requests that were answered with success', () => server.counters.bindings)
-  counterBy('errors_total', 'code', 'Requests that were answered with an error', () => server.counters.errors)
-  counter('ignored_total', 'Messages that get no response', () => server.counters.ignored)
-  counterBy('resets_total', 'reason', 'Connections that the server ended', () => server.counters.resets)
-
-  return registry
+  metrics.counter('accepted_total', 'Connections that were accepted', () => counters().accepted)
+  metrics.counterBy('refused_total', 'reason', 'Connections that were refused', () => counters().refused)
+  metrics.counter('bindings_total', 'Binding requests that were answered with success', () => counters().bindings)
+  metrics.counterBy('errors_total', 'code', 'Requests that were answered with an error', () => counters().errors)
+  metrics.counter('ignored_total', 'Messages that get no response', () => counters().ignored)
+  metrics.counterBy('resets_total', 'reason', 'Connections that the server ended', () => counters().resets)
 }
 
 /**
@@ -87,46 +53,15 @@ export async function serveMetrics (
   server: ProductionServer,
   init: MetricsInit & AbortOptions = {}
 ): Promise<MetricsServer> {
-  const { host, port } = init.listen ?? { host: '127.0.0.1', port: 9478 }
-  const registry = createMetrics(server)
+  return serveWeb({
+    ...init,
+    registry: createMetrics(server),
+    health: () => {
+      const body = { state: server.state, connections: server.counters.connections, workers: server.workers.length }
 
-  const web = http.createServer(
-    { requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 8_192 },
-    (request, response) => {
-      const answer = (status: number, type: string, body: string): void => {
-        response
-          .writeHead(status, { 'content-type': type, 'cache-control': 'no-store' })
-          .end(request.method === 'HEAD' ? undefined : body)
-      }
-
-      if (request.method !== 'GET' && request.method !== 'HEAD') {
-        response.setHeader('allow', 'GET, HEAD')
-        answer(405, 'text/plain', 'GET or HEAD\n')
-      } else if (request.url === '/health') {
-        const health = { state: server.state, connections: server.counters.connections, workers: server.workers.length }
-        answer(isAccepting(health) ? 200 : 503, 'application/json', `${JSON.stringify(health)}\n`)
-      } else if (request.url === '/metrics') {
-        registry.metrics().then(
-          text => { answer(200, registry.contentType, text) },
-          err => { answer(500, 'text/plain', `${err.message}\n`) }
-        )
-      } else {
-        answer(404, 'text/plain', '/metrics or /health\n')
-      }
+      return { isGood: isAccepting(body), body }
     }
-  )
-
-  web.listen({ host, port })
-  await pEvent(web, 'listening', init)
-  const address = web.address() as AddressInfo
-
-  return {
-    address: { host: address.address, port: address.port },
-    close: async () => {
-      web.closeAllConnections()
-      await new Promise<void>(resolve => { web.close(() => { resolve() }) })
-    }
-  }
+  })
 }
 
 function isAccepting ({ state, workers }: { state: STUNServerState, workers: number }): boolean {
