@@ -7,7 +7,7 @@ import { retryDelay, waitsForPartner } from '../src/config/dial-turns.ts'
 import { resolveHelpers } from '../src/config/helper-address.ts'
 import { helperConfig, mergeConfig } from '../src/config/index.ts'
 import { startHelper } from '../src/helper/helper.ts'
-import type { Helper } from '../src/helper/helper.ts'
+import type { Helper } from '../src/helper/options.ts'
 import type { Libp2p } from '@libp2p/interface'
 import type { DNS } from '@multiformats/dns'
 

@@ -5,7 +5,7 @@ import { reserve } from '../../../test/fixtures/relay-reservation.ts'
 import { waitUntil } from '../../../test/fixtures/wait-until.ts'
 import { startHelper } from '../src/helper/helper.ts'
 import { helperLimits } from '../src/helper/limits.ts'
-import type { Helper, HelperInit } from '../src/helper/helper.ts'
+import type { Helper, HelperInit } from '../src/helper/options.ts'
 
 const OK = 100
 const REFUSED = 200
@@ -73,7 +73,7 @@ describe('a helper with many peers', () => {
     expect(statuses.filter(status => status === OK)).to.have.lengthOf(330)
     expect(helper.node.getConnections()).to.have.lengthOf(330)
     expect(await reserve(await connect(port, 330))).to.equal(REFUSED)
-    expect(helper.refused).to.deep.equal({ address: 0, peers: 1 })
+    expect(helper.refused).to.include({ address: 0, peers: 1 })
   })
 
   it('accepts many peers at once', async () => {
@@ -110,7 +110,7 @@ describe('a helper with many peers', () => {
     }
     const first = await start()
     expect(await open(first.port)).to.deep.equal([...Array(8).fill(OK), DENIED])
-    expect(first.helper.refused).to.deep.equal({ address: 1, peers: 0 })
+    expect(first.helper.refused).to.include({ address: 1, peers: 0 })
     await first.helper.close()
 
     const second = await start({ trustedProxies: ['127.0.1.0/24'] })

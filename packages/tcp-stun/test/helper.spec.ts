@@ -8,7 +8,7 @@ import { tcpSTUN } from 'libp2p-tcp-stun'
 import { pEvent } from 'p-event'
 import { startHelper } from '../src/helper/helper.ts'
 import { ReservationLimits } from '../src/helper/reservation-limits.ts'
-import type { Helper } from '../src/helper/helper.ts'
+import type { Helper } from '../src/helper/options.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type { Libp2p } from '@libp2p/interface'
 

@@ -69,6 +69,9 @@ handleCommands({
     const connection = connections.find(({ limits }) => limits == null) ?? connections[0]
     emit('echoed', await echo(connection, bytes, AbortSignal.timeout(30_000)))
   },
+  reserved: () => {
+    emit('reserved', { isReserved: addresses().some(address => address.includes('/p2p-circuit')) })
+  },
   connections: () => {
     emit('connections', {
       connections: node.getConnections().map(({ remotePeer, remoteAddr, limits }) => ({

@@ -7,5 +7,6 @@ import { Report } from './report.ts'
  */
 export const report = new Report(extent === 'report')
 export { drawMatrix } from './draw-matrix.ts'
+export { drawNetwork } from './draw-network.ts'
 export type { Cell, MatrixRow } from './draw-matrix.ts'
 export type { Figure } from './report.ts'

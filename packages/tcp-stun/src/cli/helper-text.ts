@@ -1,4 +1,8 @@
+import { formatEndpoint } from 'libp2p-tcp-stun/net'
 import type { HelperLimits } from '../helper/limits.ts'
+import type { Endpoint } from 'libp2p-tcp-stun/net'
+
+const STUN_PORT = 3478
 
 /**
  * The limits of a helper, a line each, with the flag that changes them
@@ -15,6 +19,7 @@ export function limitsText (limits: HelperLimits): string[] {
     ['bytes of a relayed connection', bytes(limits.relayBytes), '--relay-bytes'],
     ['duration of a relayed connection', duration(limits.relayDuration), '--relay-duration'],
     ['connections to the STUN server', count(limits.stunConnections)],
+    ['registrations on the board', count(limits.registrations)],
     ['open files needed', count(limits.descriptors)],
     ['memory with all peers', bytes(limits.memory)]
   ]
@@ -43,4 +48,33 @@ function bytes (value: number): string {
 
 function duration (ms: number): string {
   return ms % 60_000 === 0 ? `${count(ms / 60_000)} min` : `${ms / 1_000} s`
+}
+
+/**
+ * What a node of this network is made with
+ */
+export function nodeText (addresses: string[], stun: Endpoint[], networkKey?: string): string {
+  const address = addresses.find(address => !address.includes('/127.0.0.1/') && !address.includes('/ip6/::1/')) ??
+    addresses[0]
+  const options = [
+    "namespace: 'my-app'",
+    ...stun.some(({ port }) => port === STUN_PORT) ? [] : [`stunServers: [${stunServers(address, stun).join(', ')}]`],
+    ...networkKey == null ? [] : [`networkKey: await readFile('${networkKey}')`]
+  ]
+
+  return [
+    'A node of this network',
+    "  import { createLibp2p } from 'libp2p'",
+    "  import { helperConfig } from 'tcp-stun/config'",
+    ...networkKey == null ? [] : ["  import { readFile } from 'node:fs/promises'"],
+    `  const node = await createLibp2p(await helperConfig('${address}', { ${options.join(', ')} }))`
+  ].join('\n')
+}
+
+function stunServers (address: string, stun: Endpoint[]): string[] {
+  const [, host = '127.0.0.1'] = /^\/(?:ip[46]|dns[46]?)\/([^/]+)/.exec(address) ?? []
+
+  return stun
+    .filter(endpoint => endpoint.host.includes(':') === host.includes(':'))
+    .map(({ port }) => `'stun:${formatEndpoint({ host, port })}'`)
 }

@@ -1,76 +1,29 @@
+import path from 'node:path'
 import { Command } from 'commander'
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
-import { ignoreClosedOutput } from './closed-output.ts'
-import { limitsText } from './helper-text.ts'
-import { endpoint, ipAddress, multiaddrs, network, wholeNumber } from './options.ts'
-import type { Multiaddr } from '@multiformats/multiaddr'
-import type { Endpoint } from 'libp2p-tcp-stun/net'
-
-interface HelperOptions {
-  listen?: Endpoint[]
-  stunListen?: Endpoint[]
-  announce?: Multiaddr[]
-  key?: string
-  externalIp?: string[]
-  trustedProxy?: string[]
-  maxPeers?: number
-  maxPeersPerAddress?: number
-  relayBytes?: number
-  relayDuration?: number
-  json?: boolean
-}
-
-const MAX = 0x7fffffff
-
-/**
- * More would be beyond one process, see docs/scaling.md
- */
-const MAX_PEERS = 1_000_000
+import { addHelperOptions } from './helper-options.ts'
+import { limitsText, nodeText } from './helper-text.ts'
+import { createLog } from './log.ts'
+import { addSettings } from './settings.ts'
+import type { HelperOptions } from './helper-options.ts'
+import type { Log } from './log.ts'
+import type { AllowList } from '../helper/allow-list.ts'
+import type { Helper } from '../helper/options.ts'
+import type { MetricsServer } from '../metrics/web.ts'
 
 export function helperCommand (): Command {
-  return new Command('helper')
+  const command = new Command('helper')
     .description(
-      'Run what a private network of peers needs on one public machine: STUN server, AutoNAT v2 server and ' +
-        'circuit relay'
+      'Run what a private network of peers needs on one public machine: STUN server, AutoNAT v2 server, circuit relay ' +
+        'and the board on which peers find each other'
     )
     // the longest flag leaves half of a terminal of 80 columns
     .configureHelp({ minWidthToWrap: 30 })
-    .optionsGroup('Addresses:')
-    .option('-l, --listen <address>', 'where the libp2p node listens, repeatable (default: 4001 of all)', endpoint)
-    .option(
-      '--stun-listen <address>',
-      'where the STUN server listens, repeatable: a second port lets peers notice a symmetric NAT (default: 3478 and ' +
-        '3479 of all)',
-      endpoint
-    )
-    .option('--announce <multiaddr>', 'another address to announce, repeatable', multiaddrs)
-    .option('--external-ip <address>', 'public address of a 1:1 NAT before this machine, repeatable', ipAddress)
-    .option(
-      '--trusted-proxy <network>',
-      'network of load balancers like 10.0.0.0/8, repeatable: the limits of one address do not apply, and connections ' +
-        'to the STUN server must begin with a PROXY header',
-      network
-    )
-    .optionsGroup('Limits:')
-    .option(
-      '--max-peers <number>',
-      'peers that the helper is for; sets every limit (default: 1000)',
-      wholeNumber(1, MAX_PEERS)
-    )
-    .option(
-      '--max-peers-per-address <number>',
-      'those of one IPv4 address or IPv6 /64; a /56 may have twice as many, a /48 four times (default: 8)',
-      wholeNumber(1, MAX)
-    )
-    .option('--relay-bytes <bytes>', 'what a relayed connection may carry (default: 131072)', wholeNumber(1, MAX))
-    .option(
-      '--relay-duration <ms>',
-      'how long a relayed connection may last (default: 120000)',
-      wholeNumber(1_000, MAX)
-    )
-    .optionsGroup('Operation:')
-    .option('--key <file>', 'private key of the node, created if it is missing (default: a new key each time)')
-    .option('--json', 'print one JSON object a line')
+
+  addHelperOptions(command)
+  addSettings(command)
+
+  return command
     .addHelpText(
       'after',
       `
@@ -79,9 +32,13 @@ The machine needs a public address.
 A check whose only STUN server is on this machine cannot tell whether strangers
 are admitted, because it has contacted this machine: name another STUN server too.
 
+Signals: SIGTERM and SIGINT drain, a second one stops at once. SIGHUP reads
+--allow again, and disconnects who is no longer on it.
+
 Examples:
-  tcp-stun helper --key helper.key
-  tcp-stun helper --key helper.key --max-peers 5000 --external-ip 203.0.113.1
+  tcp-stun helper --data /var/lib/tcp-stun
+  tcp-stun helper --data /var/lib/tcp-stun --max-peers 5000 --metrics --json
+  tcp-stun helper --data . --allow members.txt --external-ip 203.0.113.1
 
 On a machine behind a NAT:
   tcp-stun check --helper helper.example.org:4001`
@@ -89,49 +46,143 @@ On a machine behind a NAT:
     .action(runHelper)
 }
 
-async function runHelper (
-  { announce = [], externalIp, trustedProxy, key, json, ...options }: HelperOptions
-): Promise<void> {
+async function runHelper (options: HelperOptions): Promise<void> {
   // libp2p takes a second to load, which the other commands do without
-  const [{ startHelper }, { keyFromFile }] = await Promise.all([
-    import('../helper/helper.ts'),
-    import('../helper/key-file.ts')
-  ])
-  const print = (text: string, event: string, detail: object = {}): void => {
-    process.stdout.write(json === true ? `${JSON.stringify({ event, ...detail })}\n` : `${text}\n`)
-  }
-
-  ignoreClosedOutput()
+  const [{ startHelper }, { serveHelperMetrics }, { keyFromFile, networkKeyFromFile }, { AllowList, readAllowList }] =
+    await Promise.all([
+      import('../helper/helper.ts'),
+      import('../helper/metrics.ts'),
+      import('../helper/key-file.ts'),
+      import('../helper/allow-list.ts')
+    ])
+  const { data, announce = [], externalIp, trustedProxy, allow: allowFile, networkKey, metrics } = options
+  const key = options.key ?? (data == null ? undefined : path.join(data, 'key'))
+  const store = options.store ?? (data == null ? undefined : path.join(data, 'board'))
+  const log = createLog(options.logLevel ?? 'info', options.json === true)
+  const allow = allowFile == null ? undefined : new AllowList(await readAllowList(allowFile))
 
   const helper = await startHelper({
     ...options,
     announce: announce.map(String),
     externalIPs: externalIp,
     trustedProxies: trustedProxy,
-    privateKey: key == null ? undefined : await keyFromFile(key)
+    privateKey: key == null ? undefined : await keyFromFile(key),
+    networkKey: networkKey == null ? undefined : await networkKeyFromFile(networkKey),
+    store: store == null ? undefined : await openStore(store),
+    allow
   })
+  const web = metrics == null
+    ? undefined
+    : await serveHelperMetrics(helper, metrics === true ? {} : { listen: metrics }).catch(async err => {
+      await helper.close()
+      throw err
+    })
 
+  logStart(helper, log, { networkKey, allowFile, allow }, web)
+  logStore(helper, log)
+  onHangUp(helper, log, allowFile, allow, readAllowList)
+  onStop(helper, log, options.drainDeadline, web)
+}
+
+async function openStore (location: string): Promise<any> {
+  const { createStore } = await import('../rendezvous/store/create-store.ts')
+
+  return createStore(location)
+}
+
+function logStart (
+  helper: Helper,
+  log: Log,
+  access: { networkKey?: string, allowFile?: string, allow?: AllowList },
+  web?: MetricsServer
+): void {
   for (const { host, port } of helper.stunServer.addresses) {
-    print(`STUN server   stun:${formatEndpoint({ host, port })}`, 'stun', { host, port })
+    log('info', 'stun', `STUN server   stun:${formatEndpoint({ host, port })}`, { host, port })
   }
 
+  const id = helper.node.peerId.toString()
   const addresses = helper.node.getMultiaddrs().map(String)
-  print(`AutoNAT and relay\n${addresses.map(address => `  ${address}`).join('\n')}`, 'listening', {
-    id: helper.node.peerId.toString(),
+  log('info', 'listening', `AutoNAT, relay and board\n${addresses.map(address => `  ${address}`).join('\n')}`, {
+    id,
     addresses
   })
+  log('info', 'limits', ['Limits', ...limitsText(helper.limits)].join('\n'), helper.limits)
 
-  print(['Limits', ...limitsText(helper.limits)].join('\n'), 'limits', helper.limits)
-
-  const stop = (): void => {
-    const { bindings } = helper.stunServer.counters
-    print(`stopping after ${bindings} Binding responses`, 'stopping', { bindings })
-    helper.close().catch(err => {
-      process.stderr.write(`tcp-stun: ${err.message}\n`)
-      process.exitCode = 1
-    })
+  if (access.allow != null) {
+    log('info', 'allow', `Serving ${access.allow.size} peers of ${access.allowFile}`, { peers: access.allow.size })
   }
 
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
+  if (web != null) {
+    const { address } = web
+    log('info', 'metrics', `Metrics at http://${formatEndpoint(address)}/metrics, health at /health`, address)
+  }
+
+  log('info', 'node', nodeText(addresses, helper.stunServer.addresses, access.networkKey), {})
+}
+
+function logStore ({ node: { services: { board } } }: Helper, log: Log): void {
+  board.addEventListener('store:damaged', ({ detail }) => {
+    log('error', 'store-damaged', detail, { message: detail })
+  })
+  board.addEventListener('store:failed', ({ detail: { message } }) => {
+    log('error', 'store-failed', `The board goes on in memory only: ${message}`, { message })
+  })
+  board.addEventListener('store:recovered', () => {
+    log('info', 'store-recovered', 'The board is stored again')
+  })
+}
+
+function onHangUp (
+  helper: Helper,
+  log: Log,
+  file: string | undefined,
+  allow: AllowList | undefined,
+  read: (path: string) => Promise<string[]>
+): void {
+  process.on('SIGHUP', () => {
+    if (file == null || allow == null) {
+      log('info', 'allow-unchanged', 'SIGHUP: there is no --allow file to read')
+      return
+    }
+
+    read(file).then(
+      members => {
+        allow.replace(members)
+        helper.expelStrangers()
+        log('info', 'allow-reloaded', `read ${file} again: ${allow.size} peers`, { file, peers: allow.size })
+      },
+      err => {
+        log('error', 'allow-failed', `the list stays as it was: ${err.message}`, { file, message: err.message })
+      }
+    )
+  })
+}
+
+function onStop (helper: Helper, log: Log, deadline: number, web?: MetricsServer): void {
+  let signals = 0
+
+  const stop = (): void => {
+    signals++
+
+    if (signals === 1) {
+      const { circuits, stunServer: { counters: { bindings } } } = helper
+      log('info', 'stopping', `stopping after ${bindings} Binding responses, with ${circuits} relayed connections`, {
+        bindings,
+        circuits
+      })
+    }
+
+    // the first signal drains, the second one does not wait
+    const stopped = signals === 1 ? helper.drain(deadline) : helper.close()
+
+    stopped
+      .then(async () => web?.close())
+      .catch(err => {
+        log('error', 'failed', `tcp-stun: ${err.message}`, { message: err.message })
+        process.exitCode = 1
+      })
+  }
+
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
 }

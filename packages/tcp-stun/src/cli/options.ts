@@ -8,6 +8,15 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
 /**
+ * The parsers of flags that can be there several times
+ */
+const LISTS = new Set<unknown>()
+
+export function isList (parser: unknown): boolean {
+  return LISTS.has(parser)
+}
+
+/**
  * A whole number in a range, or a clear error
  */
 export function wholeNumber (min: number, max: number): (text: string) => number {
@@ -112,4 +121,8 @@ export function helperAddress (text: string, previous: Multiaddr[] = []): Multia
   }
 
   return multiaddrs(`/${version === 0 ? 'dns' : `ip${version}`}/${host}/tcp/${port}`, previous)
+}
+
+for (const parser of [endpoint, stunURI, network, ipAddress, multiaddrs, helperAddress]) {
+  LISTS.add(parser)
 }

@@ -5,6 +5,7 @@ import { createSTUNServer, serveMetrics } from '../server/index.ts'
 import { createLog } from './log.ts'
 import { logServer } from './server-log.ts'
 import { addServerOptions } from './server-options.ts'
+import { addSettings } from './settings.ts'
 import type { Log } from './log.ts'
 import type { ServerOptions } from './server-options.ts'
 import type { MetricsServer, ProductionServer } from '../server/index.ts'
@@ -16,6 +17,7 @@ export function serverCommand (): Command {
     .configureHelp({ minWidthToWrap: 30 })
 
   addServerOptions(command)
+  addSettings(command)
 
   return command
     .addHelpText('after', `

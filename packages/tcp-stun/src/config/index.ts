@@ -35,6 +35,7 @@ import { circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { identify, identifyPush } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
+import { preSharedKey } from '@libp2p/pnet'
 import { yamux } from '@libp2p/yamux'
 import { rendezvousClient } from '../rendezvous/client/index.ts'
 import { resolveHelpers } from './helper-address.ts'
@@ -78,7 +79,14 @@ export interface HelperConfigInit extends AbortOptions {
   stunServers?: string[]
 
   /**
-   * For SRV and TXT records
+   * The key of a private network, as `tcp-stun helper --network-key` creates it
+   *
+   * @default none
+   */
+  networkKey?: Uint8Array
+
+  /**
+   * For TXT records
    *
    * @default that of the system
    */
@@ -125,7 +133,7 @@ export async function helperConfig (
   address: string | string[],
   init: HelperConfigInit
 ): Promise<Libp2pOptions<HelperConfigServices>> {
-  const { namespace, listen = defaultListen(), maxMembers, dns } = init
+  const { namespace, listen = defaultListen(), maxMembers, dns, networkKey } = init
   const helpers = await resolveHelpers([address].flat(), init)
   const relays = Array.from({ length: Math.min(helpers.ids, MAX_RELAYS) }, () => '/p2p-circuit')
 
@@ -137,6 +145,7 @@ export async function helperConfig (
     connectionManager: { addressDialTimeout: ADDRESS_DIAL_TIMEOUT },
     connectionMonitor: { pingInterval: PING_INTERVAL },
     dns,
+    ...networkKey != null && { connectionProtector: preSharedKey({ psk: networkKey }) },
     services: {
       identify: identify(),
       identifyPush: identifyPush(),

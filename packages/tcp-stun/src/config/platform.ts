@@ -1,7 +1,7 @@
 import { tcpSTUN } from 'libp2p-tcp-stun'
 import { dcutr } from 'libp2p-tcp-stun/dcutr'
-import type { DCUtR } from 'libp2p-tcp-stun/dcutr'
 import type { Libp2pOptions } from 'libp2p'
+import type { DCUtR } from 'libp2p-tcp-stun/dcutr'
 
 /**
  * NATs forget a silent TCP connection, the strictest after 30 s, in ms

@@ -3,6 +3,7 @@ import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
 import { identify } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
+import { preSharedKey } from '@libp2p/pnet'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { tcpSTUN } from 'libp2p-tcp-stun'
@@ -12,80 +13,11 @@ import { rendezvousServer } from '../rendezvous/index.ts'
 import { defaultListen, defaultSTUNListen, publicAddresses } from './endpoints.ts'
 import { helperLimits } from './limits.ts'
 import { RelayPolicy } from './relay-policy.ts'
-import type { RendezvousServer } from '../rendezvous/index.ts'
-import type { HelperLimits, HelperLimitsInit } from './limits.ts'
-import type { RelayRefusal } from './relay-policy.ts'
-import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
-import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import { Strangers } from './strangers.ts'
+import type { HelperLimits } from './limits.ts'
+import type { Helper, HelperInit, HelperServices } from './options.ts'
+import type { Libp2p } from '@libp2p/interface'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
-import type { STUNServer } from 'libp2p-tcp-stun/server'
-
-export interface HelperInit extends HelperLimitsInit {
-  /**
-   * Where the libp2p node listens
-   *
-   * @default port 4001 of all addresses
-   */
-  listen?: Endpoint[]
-
-  /**
-   * Where the STUN server listens. A second port lets clients notice a NAT that gives
-   * each of them another address.
-   *
-   * @default ports 3478 and 3479 of all addresses
-   */
-  stunListen?: Endpoint[]
-
-  /**
-   * More addresses to announce, as multiaddrs
-   *
-   * @default none
-   */
-  announce?: string[]
-
-  /**
-   * The public addresses of a 1:1 NAT before this machine, which passes all ports on
-   *
-   * @default none
-   */
-  externalIPs?: string[]
-
-  /**
-   * The networks of load balancers, like `10.0.0.0/8`. The STUN server expects a PROXY
-   * header from there, and the limits for one address do not apply to libp2p connections.
-   *
-   * @default none
-   */
-  trustedProxies?: string[]
-
-  /**
-   * The identity of the node
-   *
-   * @default a new one
-   */
-  privateKey?: PrivateKey
-}
-
-export interface HelperServices extends Record<string, unknown> {
-  relay: CircuitRelayService
-  board: RendezvousServer
-}
-
-/**
- * A helper that is running
- */
-export interface Helper {
-  readonly node: Libp2p<HelperServices>
-  readonly stunServer: STUNServer
-  readonly limits: HelperLimits
-
-  /**
-   * How many peers got no reservation, and why
-   */
-  readonly refused: Readonly<Record<RelayRefusal, number>>
-
-  close(): Promise<void>
-}
 
 /**
  * How long AutoNAT waits for one address, in ms: the client waits for the result,
@@ -108,26 +40,37 @@ const KEEP_ALIVE_DELAY = 60_000
  * @throws the system's error, for example with code EADDRINUSE
  */
 export async function startHelper (init: HelperInit = {}): Promise<Helper> {
-  const { listen = defaultListen(), stunListen = defaultSTUNListen(), trustedProxies = [] } = init
-  const limits = helperLimits(init, true)
-  const policy = new RelayPolicy({ limits, trustedProxies })
+  const { listen = defaultListen(), stunListen = defaultSTUNListen(), trustedProxies = [], allow, networkKey } = init
+  const limits = helperLimits(init, allow == null && networkKey == null)
+  const policy = new RelayPolicy({ limits, trustedProxies, allow })
+  const strangers = allow == null ? undefined : new Strangers(allow)
   const stunServer = createSTUNServer({ listen: stunListen, trustedProxies, maxConnections: limits.stunConnections })
   await stunServer.listen()
 
   try {
     const node = await createNode({ ...init, listen }, limits, policy)
     policy.watch(node)
+    strangers?.watch(node)
     forgetDeparted(node)
     await node.start()
+
+    const close = async (): Promise<void> => {
+      strangers?.close()
+      await Promise.all([node.stop(), stunServer.close()])
+    }
 
     return {
       node,
       stunServer,
       limits,
       refused: policy.refused,
-      close: async () => {
-        await Promise.all([node.stop(), stunServer.close()])
-      }
+      get circuits () { return policy.circuits },
+      expelStrangers: () => { strangers?.expel() },
+      drain: async deadline => {
+        await policy.drain(deadline)
+        await close()
+      },
+      close
     }
   } catch (err) {
     await stunServer.close()
@@ -136,13 +79,16 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
 }
 
 async function createNode (
-  { listen, announce = [], externalIPs = [], trustedProxies = [], privateKey }: HelperInit & { listen: Endpoint[] },
+  init: HelperInit & { listen: Endpoint[] },
   limits: HelperLimits,
   policy: RelayPolicy
 ): Promise<Libp2p<HelperServices>> {
+  const { listen, announce = [], externalIPs = [], trustedProxies = [], networkKey, allow } = init
+
   return createLibp2p({
     start: false,
-    privateKey,
+    privateKey: init.privateKey,
+    ...networkKey != null && { connectionProtector: preSharedKey({ psk: networkKey }) },
     addresses: {
       listen: listen.map(endpoint => toMultiaddr(endpoint).toString()),
       // libp2p announces a public address only once it is confirmed, and there is
@@ -163,7 +109,8 @@ async function createNode (
     streamMuxers: [yamux({ enableKeepAlive: false })],
     connectionMonitor: { enabled: false },
     connectionGater: {
-      denyInboundRelayReservation: peer => !policy.admit(peer)
+      denyInboundRelayReservation: peer => !policy.admit(peer),
+      denyOutboundRelayedConnection: source => !policy.isMember(source)
     },
     connectionManager: {
       addressDialTimeout: DIAL_TIMEOUT,
@@ -180,7 +127,11 @@ async function createNode (
       ping: ping(),
       autoNAT: autoNATv2(),
       relay: circuitRelayServer(policy.relay),
-      board: rendezvousServer()
+      board: rendezvousServer({
+        store: init.store,
+        maxRegistrations: limits.registrations,
+        allow: peer => allow?.has(peer) !== false
+      })
     }
   })
 }

@@ -18,6 +18,11 @@ const NEW_CONNECTIONS_PER_SECOND = 20
 const STUN_CONNECTIONS_PER_PEER = 3
 
 /**
+ * Namespaces of one peer, and the registrations of peers that have just left
+ */
+const REGISTRATIONS_PER_PEER = 4
+
+/**
  * As many as go-libp2p allows
  */
 const CIRCUITS_PER_CONNECTION = 16
@@ -124,6 +129,11 @@ export interface HelperLimits {
   stunConnections: number
 
   /**
+   * On the board
+   */
+  registrations: number
+
+  /**
    * Open files that the process needs, see `ulimit -n`
    */
   descriptors: number
@@ -156,6 +166,7 @@ export function helperLimits (init: HelperLimitsInit, isOpenToStrangers: boolean
     relayBytes: init.relayBytes ?? circuit.bytes,
     relayDuration: init.relayDuration ?? circuit.duration,
     stunConnections,
+    registrations: REGISTRATIONS_PER_PEER * peers,
     descriptors: connections + stunConnections + OTHER_DESCRIPTORS,
     memory: BASE_MEMORY + peers * MEMORY_PER_PEER
   }

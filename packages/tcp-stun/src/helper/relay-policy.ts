@@ -1,7 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Circuit } from '@multiformats/multiaddr-matcher'
 import { toIPEndpoint } from 'libp2p-tcp-stun/net'
 import { networkMatcher } from 'libp2p-tcp-stun/server'
 import { ReservationLimits } from './reservation-limits.ts'
+import type { AllowList } from './allow-list.ts'
 import type { HelperLimits } from './limits.ts'
 import type { CircuitRelayServerInit, CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type { Libp2p, PeerId } from '@libp2p/interface'
@@ -18,26 +20,44 @@ export interface RelayPolicyInit {
    * Networks of load balancers, behind which all peers have the same address
    */
   trustedProxies: string[]
+
+  /**
+   * The only peers that are served
+   */
+  allow?: AllowList
 }
+
+/**
+ * By which the relay reaches the peer that is dialled, one for each relayed connection
+ */
+const STOP = '/libp2p/circuit/relay/0.2.0/stop'
+
+/**
+ * How often to look whether relayed connections have ended, in ms
+ */
+const DRAIN_INTERVAL = 100
 
 /**
  * Why a peer got no reservation
  */
-export type RelayRefusal = 'address' | 'peers'
+export type RelayRefusal = 'address' | 'peers' | 'stranger' | 'draining'
 
 /**
  * Decides which peers a relay serves, and frees what they leave behind
  */
 export class RelayPolicy {
-  readonly refused: Record<RelayRefusal, number> = { address: 0, peers: 0 }
+  readonly refused: Record<RelayRefusal, number> = { address: 0, peers: 0, stranger: 0, draining: 0 }
 
   private readonly limits: HelperLimits
   private readonly perAddress: ReservationLimits
   private readonly isProxy: (host: string) => boolean
+  private readonly allow?: AllowList
+  private isDraining = false
   private node?: Libp2p<{ relay: CircuitRelayService }>
 
-  constructor ({ limits, trustedProxies }: RelayPolicyInit) {
+  constructor ({ limits, trustedProxies, allow }: RelayPolicyInit) {
     this.limits = limits
+    this.allow = allow
     this.perAddress = new ReservationLimits({ maxPerAddress: limits.peersPerAddress, ttl: RESERVATION_TTL })
     this.isProxy = trustedProxies.length === 0 ? () => false : networkMatcher(trustedProxies)
   }
@@ -66,12 +86,43 @@ export class RelayPolicy {
   }
 
   /**
+   * How many relayed connections there are
+   */
+  get circuits (): number {
+    const streams = this.node?.getConnections().flatMap(({ streams }) => streams) ?? []
+
+    return streams.filter(({ protocol }) => protocol === STOP).length
+  }
+
+  /**
+   * Admit nobody from now on, and wait until the relayed connections have ended, at most
+   * for some ms
+   */
+  async drain (deadline: number): Promise<void> {
+    const end = performance.now() + deadline
+    this.isDraining = true
+
+    while (this.circuits > 0 && performance.now() < end) {
+      await delay(DRAIN_INTERVAL)
+    }
+  }
+
+  isMember (peer: PeerId): boolean {
+    return this.allow?.has(peer) !== false
+  }
+
+  /**
    * Whether the peer may have a reservation
    */
   admit (peer: PeerId): boolean {
     const { node } = this
 
     if (node == null) {
+      return false
+    }
+
+    if (this.isDraining || !this.isMember(peer)) {
+      this.refused[this.isDraining ? 'draining' : 'stranger']++
       return false
     }
 

@@ -1,0 +1,104 @@
+import { Option } from 'commander'
+import { LOG_LEVELS } from './log.ts'
+import { endpoint, ipAddress, loopbackEndpoint, multiaddrs, network, wholeNumber } from './options.ts'
+import type { LogLevel } from './log.ts'
+import type { HelperLimitsInit } from '../helper/limits.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Command } from 'commander'
+import type { Endpoint } from 'libp2p-tcp-stun/net'
+
+export interface HelperOptions extends HelperLimitsInit {
+  listen?: Endpoint[]
+  stunListen?: Endpoint[]
+  announce?: Multiaddr[]
+  externalIp?: string[]
+  trustedProxy?: string[]
+  data?: string
+  key?: string
+  store?: string
+  allow?: string
+  networkKey?: string
+  metrics?: Endpoint | true
+  drainDeadline: number
+  logLevel?: LogLevel
+  json?: boolean
+}
+
+const MAX = 0x7fffffff
+
+/**
+ * More would be beyond one process, see docs/scaling.md
+ */
+const MAX_PEERS = 1_000_000
+
+/**
+ * Relayed connections that are not punched yet take about this long, in ms
+ */
+const DRAIN_DEADLINE = 10_000
+
+export function addHelperOptions (command: Command): void {
+  command
+    .optionsGroup('Addresses:')
+    .option('-l, --listen <address>', 'where the libp2p node listens, repeatable (default: 4001 of all)', endpoint)
+    .option(
+      '--stun-listen <address>',
+      'where the STUN server listens, repeatable: a second port lets peers notice a symmetric NAT (default: 3478 and ' +
+        '3479 of all)',
+      endpoint
+    )
+    .option('--announce <multiaddr>', 'another address to announce, repeatable', multiaddrs)
+    .option('--external-ip <address>', 'public address of a 1:1 NAT before this machine, repeatable', ipAddress)
+    .option(
+      '--trusted-proxy <network>',
+      'network of load balancers like 10.0.0.0/8, repeatable: the limits of one address do not apply, and connections ' +
+        'to the STUN server must begin with a PROXY header',
+      network
+    )
+
+  command
+    .optionsGroup('Limits:')
+    .option(
+      '--max-peers <number>',
+      'peers that the helper is for; sets every limit (default: 1000)',
+      wholeNumber(1, MAX_PEERS)
+    )
+    .option(
+      '--max-peers-per-address <number>',
+      'those of one IPv4 address or IPv6 /64; a /56 may have twice as many, a /48 four times (default: 8)',
+      wholeNumber(1, MAX)
+    )
+    .option(
+      '--relay-bytes <bytes>',
+      'what a relayed connection may carry (default: 131072, for members only 67108864)',
+      wholeNumber(1, MAX)
+    )
+    .option(
+      '--relay-duration <ms>',
+      'how long a relayed connection may last (default: 120000, for members only 3600000)',
+      wholeNumber(1_000, MAX)
+    )
+
+  command
+    .optionsGroup('Access:')
+    .option('--allow <file>', 'serve only these peer ids, one on each line; SIGHUP reads it again')
+    .option('--network-key <file>', 'key of a private network (pnet), created if it is missing')
+
+  command
+    .optionsGroup('Operation:')
+    .option('--data <folder>', 'where the key and the board are kept (default: a new key each time, board in memory)')
+    .option('--key <file>', 'private key of the node, created if it is missing (default: key in --data)')
+    .option('--store <location>', 'of the board: a folder, or redis://host:port (default: board in --data)')
+    .option(
+      '--metrics [address]',
+      'answer /metrics (Prometheus) and /health over HTTP (default address: 127.0.0.1:9478)',
+      loopbackEndpoint
+    )
+    .option(
+      '--drain-deadline <ms>',
+      'how long relayed connections may take to end after SIGTERM',
+      wholeNumber(0, MAX),
+      DRAIN_DEADLINE
+    )
+    .addOption(new Option('--log-level <level>', 'what is logged').choices(LOG_LEVELS).default('info'))
+    .option('--json', 'log one JSON object a line')
+}

@@ -1,0 +1,112 @@
+import type { AllowList } from './allow-list.ts'
+import type { HelperLimits, HelperLimitsInit } from './limits.ts'
+import type { RelayRefusal } from './relay-policy.ts'
+import type { RendezvousServer } from '../rendezvous/index.ts'
+import type { BoardStore } from '../rendezvous/store/store.ts'
+import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
+import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import type { Endpoint } from 'libp2p-tcp-stun/net'
+import type { STUNServer } from 'libp2p-tcp-stun/server'
+
+export interface HelperInit extends HelperLimitsInit {
+  /**
+   * Where the libp2p node listens
+   *
+   * @default port 4001 of all addresses
+   */
+  listen?: Endpoint[]
+
+  /**
+   * Where the STUN server listens. A second port lets clients notice a NAT that gives
+   * each of them another address.
+   *
+   * @default ports 3478 and 3479 of all addresses
+   */
+  stunListen?: Endpoint[]
+
+  /**
+   * More addresses to announce, as multiaddrs
+   *
+   * @default none
+   */
+  announce?: string[]
+
+  /**
+   * The public addresses of a 1:1 NAT before this machine, which passes all ports on
+   *
+   * @default none
+   */
+  externalIPs?: string[]
+
+  /**
+   * The networks of load balancers, like `10.0.0.0/8`. The STUN server expects a PROXY
+   * header from there, and the limits for one address do not apply to libp2p connections.
+   *
+   * @default none
+   */
+  trustedProxies?: string[]
+
+  /**
+   * The identity of the node
+   *
+   * @default a new one
+   */
+  privateKey?: PrivateKey
+
+  /**
+   * Where the board keeps its registrations
+   *
+   * @default in memory only
+   */
+  store?: BoardStore
+
+  /**
+   * The only peers that are served
+   *
+   * @default every peer
+   */
+  allow?: AllowList
+
+  /**
+   * The key of a private network (`@libp2p/pnet`): whoever does not have it cannot even
+   * begin to speak to the libp2p port
+   */
+  networkKey?: Uint8Array
+}
+
+export interface HelperServices extends Record<string, unknown> {
+  relay: CircuitRelayService
+  board: RendezvousServer
+}
+
+/**
+ * A helper that is running
+ */
+export interface Helper {
+  readonly node: Libp2p<HelperServices>
+  readonly stunServer: STUNServer
+  readonly limits: HelperLimits
+
+  /**
+   * How many peers got no reservation, and why
+   */
+  readonly refused: Readonly<Record<RelayRefusal, number>>
+
+  /**
+   * How many relayed connections there are
+   */
+  readonly circuits: number
+
+  /**
+   * Disconnect the peers that are no longer on the list of those allowed
+   */
+  expelStrangers(): void
+
+  /**
+   * Give no more reservations, wait until the relayed connections have ended, at most for
+   * some ms, and close
+   */
+  drain(deadline: number): Promise<void>
+
+  close(): Promise<void>
+}
