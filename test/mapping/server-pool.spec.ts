@@ -256,4 +256,17 @@ describe('server pool', () => {
     pool.release(c, 7_000_001, { type: 'failed' })
     expect(pool.nextAvailable()).to.equal(7_000_000 + SERVER_INTERVAL)
   })
+
+  it('lends a server in use for one answer, which counts as a connection', () => {
+    const pool = create()
+    const first = take(pool, 0)
+
+    // it is known to answer, but was connected to just now
+    expect(pool.take(1, { isBrief: true })?.uri.uri).to.equal(B)
+    expect(pool.take(SERVER_INTERVAL, { isBrief: true })).to.equal(first)
+    expect(pool.take(SERVER_INTERVAL, { isBrief: true })?.uri.uri).to.equal(C)
+    // B was only lent
+    expect(pool.take(2 * SERVER_INTERVAL)?.uri.uri).to.equal(B)
+    expect(pool.mayReconnect(first, SERVER_INTERVAL + 1)).to.equal(false)
+  })
 })
