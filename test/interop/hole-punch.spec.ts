@@ -1,5 +1,6 @@
 import { expect } from 'aegir/chai'
 import { byExtent } from '../fixtures/extent.ts'
+import { ALLOCATIONS } from '../nat-lab/index.ts'
 import { network, startPublicPeer, STUN_SERVERS } from './network.ts'
 import { punchRepeatedly } from './punch.ts'
 import { report } from './report.ts'
@@ -50,7 +51,7 @@ describe('punching holes between all languages', function () {
         relay: true,
         stunServers: STUN_SERVERS
       })
-      const { succeeded, times, failures } = await punchRepeatedly(lab, relay, { a, b }, NAT, runs)
+      const { succeeded, times, failures } = await punchRepeatedly(lab, relay, { a, b }, { a: NAT, b: NAT }, runs)
 
       report({
         scenario: 'hole punch',
@@ -64,6 +65,30 @@ describe('punching holes between all languages', function () {
       if (!baseline) {
         expect(succeeded / runs).to.be.at.least(0.9, failures.join('\n'))
       }
+    })
+  }
+
+  for (const [a, b] of [['js', 'go'], ['go', 'js']] as const) {
+    it(`${a} as A, ${b} as B, js behind an endpoint-dependent NAT, go behind one that filters by address`, async () => {
+      const { lab } = await create()
+      const relay = await startPublicPeer(lab, 'relay', '11.0.0.8', 'go', { relay: true })
+      const nats = {
+        js: { latency: NAT.latency, ports: ALLOCATIONS['all ports'] },
+        go: { ...NAT, filtering: 'address-dependent' }
+      } as const
+      const { succeeded, times, failures } = await punchRepeatedly(
+        lab, relay, { a, b }, { a: nats[a], b: nats[b] }, RUNS, { dcutr: 'ours' }
+      )
+
+      report({
+        scenario: 'hole punch, js behind an endpoint-dependent NAT, go behind one that filters by address',
+        peers: `${a} (A), ${b} (B), go relay`,
+        attempts: RUNS,
+        succeeded,
+        median: median(times),
+        failures: [...new Set(failures)]
+      })
+      expect(succeeded / RUNS).to.be.at.least(0.9, failures.join('\n'))
     })
   }
 })

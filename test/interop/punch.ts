@@ -1,7 +1,7 @@
 import { buildHome, STUN_SERVERS } from './network.ts'
 import { startPeer } from './peers.ts'
 import type { Home, PublicPeer } from './network.ts'
-import type { Language } from './peers.ts'
+import type { Language, PeerOptions } from './peers.ts'
 import type { Lab, NATOptions, Program, ProgramEvent } from '../nat-lab/index.ts'
 
 const DCUTR = '/libp2p/dcutr'
@@ -38,18 +38,19 @@ export async function punchRepeatedly (
   lab: Lab,
   relay: PublicPeer,
   languages: { a: Language; b: Language },
-  nat: NATOptions & { latency: number },
-  times: number
+  nats: Record<'a' | 'b', NATOptions & { latency: number }>,
+  times: number,
+  options: PeerOptions = {}
 ): Promise<Punches> {
-  const a = await buildHome(lab, 'a', '11.1.0.1', nat)
-  const b = await buildHome(lab, 'b', '11.2.0.1', nat)
+  const a = await buildHome(lab, 'a', '11.1.0.1', nats.a)
+  const b = await buildHome(lab, 'b', '11.2.0.1', nats.b)
   const result: Punches = { succeeded: 0, times: [], failures: [] }
 
   for (let i = 0; i < times; i++) {
     await Promise.all([a.router.reboot(), b.router.reboot()])
 
     try {
-      result.times.push(await punch(a, b, relay, languages))
+      result.times.push(await punch(a, b, relay, languages, options))
       result.succeeded++
     } catch (err: any) {
       result.failures.push(err.message)
@@ -67,9 +68,10 @@ async function punch (
   homeA: Home,
   homeB: Home,
   relay: PublicPeer,
-  languages: { a: Language; b: Language }
+  languages: { a: Language; b: Language },
+  more: PeerOptions
 ): Promise<number> {
-  const options = { punch: true, stunServers: STUN_SERVERS, minReconnectInterval: 100 }
+  const options = { punch: true, stunServers: STUN_SERVERS, minReconnectInterval: 100, ...more }
   const b = startPeer(homeB.laptop, languages.b, { ...options, reserve: relay.address })
   const a = startPeer(homeA.laptop, languages.a, options)
 
