@@ -228,6 +228,13 @@ export interface TCPDialOptions extends DialTransportOptions<TCPDialEvents>, TCP
    * ordinary dial.
    */
   initiator?: boolean
+
+  /**
+   * Leave from a fresh port, and use no earlier dial to the address
+   *
+   * @default false
+   */
+  freshPort?: boolean
 }
 
 export interface TCPCreateListenerOptions extends CreateListenerOptions, TCPSocketOptions {

@@ -3,6 +3,7 @@ import { anySignal } from 'any-signal'
 import { setMaxListeners } from 'main-event'
 import { cannotMeet } from './endpoint-dependent.ts'
 import type { DCUtRComponents, DirectDialer } from './components.ts'
+import type { TCPDialOptions } from '../index.ts'
 import type { AbortOptions, Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -43,10 +44,13 @@ export async function dialDirectly (
       throw new ConnectionFailedError(`The connection gater denies ${ma}`)
     }
 
-    const dialOptions: Parameters<DirectDialer['dial']>[1] & { initiator?: boolean } = {
+    const dialOptions: Parameters<DirectDialer['dial']>[1] & Pick<TCPDialOptions, 'initiator' | 'freshPort'> = {
       signal,
-      ...(initiator != null && {
-        initiator: initiator || cannotMeet(ma, components.transportManager.getListeners())
+      ...(initiator != null && { initiator }),
+      // a SYN that went out before the peer's was dropped, and is not repeated for a second
+      ...(initiator != null && cannotMeet(ma, components.transportManager.getListeners()) && {
+        initiator: true,
+        freshPort: true
       }),
       onProgress: ({ type }) => {
         if (type.startsWith('upgrader:')) {

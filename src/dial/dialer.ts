@@ -182,7 +182,7 @@ export class Dialer {
     const [{ address: host, family }] = addresses
     const remote: IPEndpoint = { host, port: config.port, family: family === 6 ? 6 : 4 }
     // of two IP versions, net.connect tries one after the other
-    const local = addresses.some(address => address.family !== family)
+    const local = options.freshPort === true || addresses.some(address => address.family !== family)
       ? undefined
       : await this.init.sourcePorts.find(ma, remote, options)
 

@@ -112,6 +112,17 @@ describe('dialer', () => {
     expect(server6.ports).to.not.include(v4.port)
   })
 
+  it('takes a fresh port for a dial that asks for one', async () => {
+    const server = await remote()
+    const { transport, upgrader, port } = await listen()
+    const options = { upgrader, signal: AbortSignal.timeout(5_000), freshPort: true }
+    const connection: any = await transport.dial(multiaddr(server.address), options)
+    closing.push({ close: () => connection.abort(new Error('done')) })
+    await server.accept()
+
+    expect(server.ports).to.have.lengthOf(1).and.to.not.include(port)
+  })
+
   it('takes a fresh port for a host that it has a connection with', async () => {
     const first = await remote()
     const second = await remote()
