@@ -1,10 +1,7 @@
 /**
- * How many requests a connection may send a second, and how many at once
+ * How many requests may come at once: those of this time, in ms
  */
-const RATE = 20
-const BURST = 40
-
-const INTERVAL = 1_000 / RATE
+const BURST = 2_000
 
 /**
  * Slows a connection down that sends too many requests (GCRA). It is told the time.
@@ -14,6 +11,11 @@ export class Pace {
    * When all requests so far are paid for, in ms
    */
   private paidAt = -Infinity
+  private readonly interval: number
+
+  constructor (perSecond: number) {
+    this.interval = 1_000 / perSecond
+  }
 
   /**
    * Count a request
@@ -21,8 +23,8 @@ export class Pace {
    * @returns how long it must wait, in ms
    */
   take (now: number): number {
-    this.paidAt = Math.max(this.paidAt, now) + INTERVAL
+    this.paidAt = Math.max(this.paidAt, now) + this.interval
 
-    return Math.max(0, this.paidAt - now - BURST * INTERVAL)
+    return Math.max(0, this.paidAt - now - BURST)
   }
 }

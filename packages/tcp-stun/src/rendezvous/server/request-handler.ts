@@ -112,7 +112,7 @@ export class RequestHandler {
     }
 
     const { form } = await this.checkRecord(bytes, peer, namespace, signal)
-    const full = board.register({ peer: peer.toString(), namespace, form }, Uint8Array.from(bytes), ttl, via)
+    const full = board.register({ peer: peer.toString(), namespace, form }, new Uint8Array(bytes), ttl, via)
 
     if (full != null) {
       throw new Refusal(ResponseStatus.E_UNAVAILABLE, FULL[full])

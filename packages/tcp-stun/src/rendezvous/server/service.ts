@@ -17,6 +17,7 @@ import type { Connection, Logger, PeerId, Startable, Stream } from '@libp2p/inte
 import type { Clock, Timer } from 'libp2p-tcp-stun/mapping'
 
 const DEFAULT_GRACE_TIME = 60_000
+const DEFAULT_REQUESTS_PER_SECOND = 20
 
 /**
  * How often what has expired is removed, in ms. Nobody reads it meanwhile.
@@ -56,6 +57,7 @@ export class RendezvousServerService
   private readonly storage: BoardStorage
   private readonly departures: Departures
   private readonly requests: RequestHandler
+  private readonly maxRequestsPerSecond: number
   private readonly paces = new WeakMap<Connection, Pace>()
   private lifetime?: AbortController
   private sweepTimer?: Timer
@@ -68,12 +70,14 @@ export class RendezvousServerService
       clock = systemClock,
       graceTime = DEFAULT_GRACE_TIME,
       allow = () => true,
+      maxRequestsPerSecond = DEFAULT_REQUESTS_PER_SECOND,
       ...others
     } = init
     const limits = { ...DEFAULT_BOARD_LIMITS, ...others }
     this.components = components
     this.log = components.logger.forComponent('libp2p:tcp-stun:rendezvous-server')
     this.clock = clock
+    this.maxRequestsPerSecond = maxRequestsPerSecond
     this.readers = new Readers(clock)
     this.departures = new Departures(graceTime)
     this.board = new Board(clock, limits, {
@@ -192,7 +196,7 @@ export class RendezvousServerService
   }
 
   private async answer (request: Message, connection: Connection, signal: AbortSignal): Promise<Message | undefined> {
-    const pace = this.paces.get(connection) ?? new Pace()
+    const pace = this.paces.get(connection) ?? new Pace(this.maxRequestsPerSecond)
     this.paces.set(connection, pace)
     const delay = pace.take(this.clock.now())
 

@@ -28,6 +28,14 @@ export interface RendezvousServerInit extends Partial<BoardLimits> {
   allow?(peer: PeerId): boolean
 
   /**
+   * How many requests of a connection are answered a second. Further ones wait; those of
+   * two seconds may come at once.
+   *
+   * @default 20
+   */
+  maxRequestsPerSecond?: number
+
+  /**
    * The source of time
    *
    * @default the system's

@@ -41,7 +41,7 @@ export function decodeStored (bytes: Uint8Array): StoredRegistration | undefined
   return {
     ...registration,
     // its own bytes: the message is a part of a larger buffer
-    record: Uint8Array.from(registration.record),
+    record: new Uint8Array(registration.record),
     form: legacy ? 'legacy' : 'standard',
     expires: Number(expires),
     position: Number(position)

@@ -8,6 +8,11 @@ import { keyOf } from './store.ts'
 import type { BoardStore, Change, RegistrationKey, StoreObserver, StoredRegistration } from './store.ts'
 
 /**
+ * How many registrations are read at once
+ */
+const BATCH = 1_000
+
+/**
  * Another process uses the folder, such as a second helper
  */
 export class StoreInUseError extends Error {
@@ -117,17 +122,25 @@ export class LevelStore implements BoardStore {
 
   private async readAll (): Promise<StoredRegistration[]> {
     const registrations: StoredRegistration[] = []
-    const damaged: Key[] = []
+    const damaged: string[] = []
     const datastore = this.datastore ?? await this.openDatabase()
+    // past the datastore, whose query takes a turn of the event loop for each
+    const iterator = datastore.db.iterator()
 
-    for await (const { key, value } of datastore.query({})) {
-      const registration = decodeStored(value)
+    try {
+      for (let entries = await iterator.nextv(BATCH); entries.length > 0; entries = await iterator.nextv(BATCH)) {
+        for (const [key, value] of entries) {
+          const registration = decodeStored(value)
 
-      if (registration == null) {
-        damaged.push(key)
-      } else {
-        registrations.push(registration)
+          if (registration == null) {
+            damaged.push(key)
+          } else {
+            registrations.push(registration)
+          }
+        }
       }
+    } finally {
+      await iterator.close()
     }
 
     if (damaged.length > 0) {
@@ -136,7 +149,7 @@ export class LevelStore implements BoardStore {
           'The board starts without them; their peers register again.'
       )
       const batch = datastore.batch()
-      damaged.forEach(key => { batch.delete(key) })
+      damaged.forEach(key => { batch.delete(new Key(key)) })
       await batch.commit()
     }
 
