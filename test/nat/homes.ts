@@ -129,13 +129,17 @@ async function home (
 }
 
 /**
- * A dials B by the relay. All routers have forgotten what was before.
+ * A dials B by the relay. All routers have forgotten what was before, unless they are
+ * not to be rebooted.
  */
 export async function meet (
   homes: Homes,
-  sides: { a?: Side; b?: Side }
+  sides: { a?: Side; b?: Side },
+  { reboot = true }: { reboot?: boolean } = {}
 ): Promise<{ a: Program; b: Program; aId: string; bId: string }> {
-  await Promise.all([...homes.a.routers, ...homes.b.routers].map(async router => router.reboot()))
+  if (reboot) {
+    await Promise.all([...homes.a.routers, ...homes.b.routers].map(async router => router.reboot()))
+  }
 
   const { options } = homes
   const b = homes.b.laptop.run('node', { ...options, reserve: homes.relayAddress, ...sides.b?.options })
