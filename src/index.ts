@@ -235,6 +235,11 @@ export interface TCPDialOptions extends DialTransportOptions<TCPDialEvents>, TCP
    * @default false
    */
   freshPort?: boolean
+
+  /**
+   * Leave from one of these ports, and not from that of a listener: for a hole punch
+   */
+  localPorts?: Array<{ host: string, port: number, family: 4 | 6 }>
 }
 
 export interface TCPCreateListenerOptions extends CreateListenerOptions, TCPSocketOptions {

@@ -12,13 +12,15 @@ import { TCPSTUNListener } from './listen/listener.ts'
 import { ListeningPorts } from './listen/listening-ports.ts'
 import { registerNATStatus } from './nat-status.ts'
 import { LingeringDials } from './punch/lingering-dials.ts'
+import { openSparePorts } from './punch/spare-port.ts'
 import type { TCPSTUNComponents } from './components.ts'
 import type { TCPCreateListenerOptions, TCPDialEvents, TCPDialOptions, TCPSTUNInit } from './index.ts'
 import type { ListenerInit } from './listen/listener.ts'
-import type { Connection, Listener, Transport } from '@libp2p/interface'
+import type { SparePort, SparePorts } from './punch/spare-port.ts'
+import type { AbortOptions, Connection, Listener, Transport } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
-export class TCPSTUN implements Transport<TCPDialEvents> {
+export class TCPSTUN implements Transport<TCPDialEvents>, SparePorts {
   private readonly components: TCPSTUNComponents
   private readonly init: TCPSTUNInit
   private readonly ports = new ListeningPorts()
@@ -66,6 +68,10 @@ export class TCPSTUN implements Transport<TCPDialEvents> {
 
   async dial (ma: Multiaddr, options: TCPDialOptions): Promise<Connection> {
     return this.dialer.dial(ma, options)
+  }
+
+  async openSparePorts (options: Required<AbortOptions>): Promise<SparePort[]> {
+    return openSparePorts(this.ports.list(), this.init, { ...options, log: this.logs.listener })
   }
 
   createListener (options: TCPCreateListenerOptions): Listener {

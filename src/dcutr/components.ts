@@ -1,4 +1,4 @@
-import type { AbortOptions, ComponentLogger, Connection, ConnectionGater, Libp2pEvents, Listener, Metrics, PeerId, StreamHandler, StreamHandlerOptions } from '@libp2p/interface'
+import type { AbortOptions, ComponentLogger, Connection, ConnectionGater, Libp2pEvents, Listener, Metrics, PeerId, StreamHandler, StreamHandlerOptions, Transport } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 
@@ -8,6 +8,7 @@ import type { TypedEventTarget } from 'main-event'
 export interface DirectDialer {
   dial(ma: Multiaddr, options?: AbortOptions & { onProgress?(event: { type: string }): void }): Promise<Connection>
   getListeners(): Listener[]
+  getTransports?(): Transport[]
 }
 
 /**

@@ -4,6 +4,7 @@ import { setMaxListeners } from 'main-event'
 import { cannotMeet } from './endpoint-dependent.ts'
 import type { DCUtRComponents, DirectDialer } from './components.ts'
 import type { TCPDialOptions } from '../index.ts'
+import type { ListeningPort } from '../listen/listening-ports.ts'
 import type { AbortOptions, Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -13,6 +14,13 @@ export interface DirectDialOptions extends Required<AbortOptions> {
    * it the dial is an ordinary one.
    */
   initiator?: boolean
+
+  /**
+   * Where to leave from
+   *
+   * @default the port of a listener
+   */
+  localPorts?: ListeningPort[]
 
   /**
    * A socket is connected, and its upgrade begins
@@ -33,7 +41,7 @@ export async function dialDirectly (
   addresses: Multiaddr[],
   options: DirectDialOptions
 ): Promise<Connection> {
-  const { initiator, onConnected } = options
+  const { initiator, localPorts, onConnected } = options
   const others = new AbortController()
   const signal = anySignal([options.signal, others.signal])
   setMaxListeners(Infinity, signal)
@@ -44,7 +52,8 @@ export async function dialDirectly (
       throw new ConnectionFailedError(`The connection gater denies ${ma}`)
     }
 
-    const dialOptions: Parameters<DirectDialer['dial']>[1] & Pick<TCPDialOptions, 'initiator' | 'freshPort'> = {
+    const dialOptions: Parameters<DirectDialer['dial']>[1] &
+      Pick<TCPDialOptions, 'initiator' | 'freshPort' | 'localPorts'> = {
       signal,
       ...(initiator != null && { initiator }),
       // a SYN that went out before the peer's was dropped, and is not repeated for a second
@@ -52,6 +61,7 @@ export async function dialDirectly (
         initiator: true,
         freshPort: true
       }),
+      ...(localPorts != null && { localPorts }),
       onProgress: ({ type }) => {
         if (type.startsWith('upgrader:')) {
           onConnected?.()

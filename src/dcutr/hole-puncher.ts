@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { InvalidMessageError, InvalidParametersError } from '@libp2p/interface'
 import { pEvent } from 'p-event'
 import { isRelayed } from '../connection/peers.ts'
+import { hasSparePorts } from '../punch/spare-port.ts'
 import { hasDialableAddress, ownAddresses, partnerAddresses, punchable } from './addresses.ts'
 import { OneSidedDial, dialDirectly } from './direct-dial.ts'
 import { MessageStream } from './message-stream.ts'
@@ -9,7 +10,8 @@ import { CONNECT, SYNC } from './message.ts'
 import type { DCUtRComponents } from './components.ts'
 import type { UpgradeMethod } from './index.ts'
 import type { HolePunch } from './message.ts'
-import type { AbortOptions, Connection, IdentifyResult, Stream } from '@libp2p/interface'
+import type { SparePort } from '../punch/spare-port.ts'
+import type { AbortOptions, Connection, IdentifyResult, Logger, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 const SYNC_MESSAGE: HolePunch = { type: SYNC, addresses: [] }
@@ -39,70 +41,26 @@ export class HolePuncher {
   private oneSided?: OneSidedDial
   private isPunching = false
   private hasFailed = false
+  private readonly log: Logger
 
-  constructor (components: DCUtRComponents, relayed: Connection) {
+  constructor (components: DCUtRComponents, relayed: Connection, log: Logger) {
     this.components = components
     this.relayed = relayed
+    this.log = log
   }
 
   /**
    * As B, one attempt
    */
   async ask ({ signal }: Signal): Promise<Connection> {
-    const connect = this.connectMessage()
-    const isInviting = !this.hasFailed && hasDialableAddress(this.components)
-    const sent = performance.now()
-    const stream = await MessageStream.open(this.relayed, isInviting ? [connect, SYNC_MESSAGE] : [connect], { signal })
-
-    try {
-      const addresses = this.readConnect(await stream.read({ signal }))
-      const roundTrip = performance.now() - sent
-
-      const connection = await this.takeOver()
-
-      if (connection != null) {
-        return connection
-      }
-
-      if (!isInviting) {
-        await stream.write(SYNC_MESSAGE, { signal })
-        await delay(roundTrip / 2, undefined, { signal })
-      }
-
-      return await this.dial(addresses, false, { signal })
-    } catch (err: any) {
-      this.hasFailed = true
-      stream.abort(err)
-      throw err
-    } finally {
-      this.isPunching = false
-      await stream.close()
-    }
+    return this.withSparePorts(async spare => this.askFrom(spare, { signal }), { signal })
   }
 
   /**
    * As A, one attempt
    */
-  async answer (opened: Stream, { signal }: Signal): Promise<Connection> {
-    const stream = MessageStream.accept(opened)
-
-    try {
-      const addresses = this.readConnect(await stream.read({ signal }))
-      await stream.write(this.connectMessage(), { signal })
-      const sync = await stream.read({ signal })
-
-      if (sync.type !== SYNC) {
-        throw new InvalidMessageError(`The peer sent a message of type ${sync.type} in place of SYNC`)
-      }
-
-      return (await this.takeOver()) ?? (await this.dial(addresses, true, { signal }))
-    } catch (err: any) {
-      stream.abort(err)
-      throw err
-    } finally {
-      this.isPunching = false
-      await stream.close()
-    }
+  async answer (stream: Stream, { signal }: Signal): Promise<Connection> {
+    return this.withSparePorts(async spare => this.answerFrom(spare, MessageStream.accept(stream), { signal }), { signal })
   }
 
   /**
@@ -171,6 +129,57 @@ export class HolePuncher {
     return detail
   }
 
+  private async askFrom (spare: SparePort[], { signal }: Signal): Promise<Connection> {
+    const connect = this.connectMessage(spare)
+    const isInviting = !this.hasFailed && hasDialableAddress(this.components)
+    const sent = performance.now()
+    const stream = await MessageStream.open(this.relayed, isInviting ? [connect, SYNC_MESSAGE] : [connect], { signal })
+
+    try {
+      const addresses = this.readConnect(await stream.read({ signal }))
+      const roundTrip = performance.now() - sent
+
+      const connection = await this.takeOver()
+
+      if (connection != null) {
+        return connection
+      }
+
+      if (!isInviting) {
+        await stream.write(SYNC_MESSAGE, { signal })
+        await delay(roundTrip / 2, undefined, { signal })
+      }
+
+      return await this.dial(addresses, false, spare, { signal })
+    } catch (err: any) {
+      stream.abort(err)
+      throw err
+    } finally {
+      this.isPunching = false
+      await stream.close()
+    }
+  }
+
+  private async answerFrom (spare: SparePort[], stream: MessageStream, { signal }: Signal): Promise<Connection> {
+    try {
+      const addresses = this.readConnect(await stream.read({ signal }))
+      await stream.write(this.connectMessage(spare), { signal })
+      const sync = await stream.read({ signal })
+
+      if (sync.type !== SYNC) {
+        throw new InvalidMessageError(`The peer sent a message of type ${sync.type} in place of SYNC`)
+      }
+
+      return (await this.takeOver()) ?? (await this.dial(addresses, true, spare, { signal }))
+    } catch (err: any) {
+      stream.abort(err)
+      throw err
+    } finally {
+      this.isPunching = false
+      await stream.close()
+    }
+  }
+
   /**
    * The punch begins
    *
@@ -182,12 +191,52 @@ export class HolePuncher {
     return this.oneSided?.yield()
   }
 
-  private async dial (addresses: Multiaddr[], initiator: boolean, options: Signal): Promise<Connection> {
-    return dialDirectly(this.components, this.relayed.remotePeer, addresses, { ...options, initiator })
+  private async dial (
+    addresses: Multiaddr[],
+    initiator: boolean,
+    spare: SparePort[],
+    options: Signal
+  ): Promise<Connection> {
+    const localPorts = spare.map(({ local }) => local)
+
+    try {
+      return await dialDirectly(this.components, this.relayed.remotePeer, addresses, {
+        ...options,
+        initiator,
+        localPorts
+      })
+    } catch (err) {
+      this.hasFailed = true
+      throw err
+    }
   }
 
-  private connectMessage (): HolePunch {
-    const addresses = ownAddresses(this.components)
+  /**
+   * One attempt. After one has failed, the next leaves from other local ports.
+   */
+  private async withSparePorts<T> (attempt: (spare: SparePort[]) => Promise<T>, options: Signal): Promise<T> {
+    const transport = this.components.transportManager.getTransports?.().find(hasSparePorts)
+
+    if (!this.hasFailed || transport == null) {
+      return attempt([])
+    }
+
+    const spare = await transport.openSparePorts(options)
+    this.log(
+      'a router may keep the state of the failed punch with %p for 2 minutes, the next one leaves from %s',
+      this.relayed.remotePeer,
+      spare.map(({ local, external }) => `port ${local.port} (${external})`).join(' and ') || 'the same port'
+    )
+
+    try {
+      return await attempt(spare)
+    } finally {
+      spare.forEach(port => { port.close() })
+    }
+  }
+
+  private connectMessage (spare: SparePort[]): HolePunch {
+    const addresses = [...spare.map(({ external }) => external), ...ownAddresses(this.components)]
 
     if (addresses.length === 0) {
       throw new InvalidParametersError('This node knows no public address of its own, so the peer could not dial it')

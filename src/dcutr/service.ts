@@ -85,7 +85,7 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
       return
     }
 
-    const puncher = new HolePuncher(this.components, relayed)
+    const puncher = new HolePuncher(this.components, relayed, this.log)
     this.punchers.set(relayed, puncher)
     // not anySignal, which would have to be cleared when the dial that goes on has ended
     const signal = AbortSignal.any([
@@ -123,7 +123,7 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
       return
     }
 
-    const puncher = this.punchers.get(relayed) ?? new HolePuncher(this.components, relayed)
+    const puncher = this.punchers.get(relayed) ?? new HolePuncher(this.components, relayed, this.log)
     const attempt = async (options: Required<AbortOptions>): Promise<Connection> =>
       this.attempt(async options => puncher.answer(stream, options), options)
 

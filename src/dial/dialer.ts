@@ -184,7 +184,8 @@ export class Dialer {
     // of two IP versions, net.connect tries one after the other
     const local = options.freshPort === true || addresses.some(address => address.family !== family)
       ? undefined
-      : await this.init.sourcePorts.find(ma, remote, options)
+      : options.localPorts?.find(port => port.family === remote.family) ??
+        await this.init.sourcePorts.find(ma, remote, options)
 
     if (local != null) {
       try {

@@ -120,7 +120,7 @@ export class SocketOpener {
 
         if (
           err.code !== 'ECONNREFUSED' ||
-          !ports.has(local) ||
+          !(ports.has(local) || options.localPorts?.includes(local) === true) ||
           !this.refusals.mayRepeat(findPunch(this.components, ma), now - begin)
         ) {
           throw err
