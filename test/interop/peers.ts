@@ -13,15 +13,15 @@ const FOLDER = path.dirname(fileURLToPath(import.meta.url))
  */
 const BUILD = path.join(FOLDER, '../../../interop/build')
 
-const BINARIES = { go: path.join(BUILD, 'go-peer'), rust: path.join(BUILD, 'rust-peer') }
+export const BINARIES = { go: path.join(BUILD, 'go-peer'), rust: path.join(BUILD, 'rust-peer') }
 
 const TOOLCHAINS = { go: 'Go 1.26 or later', rust: 'Rust 1.88 or later with cargo' }
 
 /**
- * What is missing to run peers of all languages, undefined when nothing is
+ * What is missing to run peers of these languages, undefined when nothing is
  */
-export function missingPeers (): string | undefined {
-  const missing = (['go', 'rust'] as const).filter(language => !isExecutable(BINARIES[language]))
+export function missingPeers (languages: Array<keyof typeof BINARIES> = ['go', 'rust']): string | undefined {
+  const missing = languages.filter(language => !isExecutable(BINARIES[language]))
 
   return missing.length === 0
     ? undefined

@@ -16,6 +16,7 @@ use crate::{
     echo,
     events::{emit, failed},
     peer::{Behaviour, BehaviourEvent, peer_of},
+    rendezvous::Rendezvous,
 };
 
 /// Runs commands, most of which wait for a connection
@@ -25,6 +26,7 @@ pub struct Commands {
     pings: Vec<PeerId>,
     hang_ups: Vec<PeerId>,
     reservations: HashMap<PeerId, Multiaddr>,
+    rendezvous: Rendezvous,
 }
 
 impl Commands {
@@ -35,6 +37,7 @@ impl Commands {
             pings: Vec::new(),
             hang_ups: Vec::new(),
             reservations: HashMap::new(),
+            rendezvous: Rendezvous::default(),
         }
     }
 
@@ -53,12 +56,12 @@ impl Commands {
         command: Value,
     ) -> Result<(), Box<dyn Error>> {
         match name {
-            "dial" | "ping" | "echo" => {
+            "dial" | "ping" | "echo" | "register" | "unregister" | "discover" => {
                 let address: Multiaddr = text(&command, "address").parse()?;
                 let peer = peer_of(&address).ok_or("the address must end in /p2p/...")?;
 
                 if swarm.is_connected(&peer) {
-                    self.on_connected(peer, &command);
+                    self.on_connected(swarm, peer, &command);
                 } else {
                     let dial = DialOpts::peer_id(peer)
                         .addresses(vec![address])
@@ -96,11 +99,11 @@ impl Commands {
         Ok(())
     }
 
-    pub fn on_event(&mut self, event: &SwarmEvent<BehaviourEvent>) {
+    pub fn on_event(&mut self, swarm: &mut Swarm<Behaviour>, event: &SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::ConnectionEstablished { connection_id, .. } => {
                 if let Some((peer, command)) = self.dials.remove(connection_id) {
-                    self.on_connected(peer, &command);
+                    self.on_connected(swarm, peer, &command);
                 }
             }
             SwarmEvent::ConnectionClosed {
@@ -143,16 +146,25 @@ impl Commands {
                     emit("reserved", json!({ "address": address }));
                 }
             }
+            SwarmEvent::Behaviour(BehaviourEvent::RendezvousClient(event)) => {
+                self.rendezvous.on_event(event);
+            }
             _ => {}
         }
     }
 
-    fn on_connected(&mut self, peer: PeerId, command: &Value) {
+    fn on_connected(&mut self, swarm: &mut Swarm<Behaviour>, peer: PeerId, command: &Value) {
         match text(command, "command") {
             "ping" => self.pings.push(peer),
             "echo" => {
                 let bytes = command["bytes"].as_u64().unwrap_or_default();
                 tokio::spawn(echo::run(self.streams.clone(), peer, bytes as usize));
+            }
+            name @ ("register" | "unregister" | "discover") => {
+                let namespace = text(command, "namespace");
+                if let Err(error) = self.rendezvous.run(swarm, name, peer, namespace) {
+                    failed(name, &error.to_string());
+                }
             }
             _ => emit("dialled", json!({ "peer": peer.to_string() })),
         }

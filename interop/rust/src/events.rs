@@ -8,7 +8,10 @@ use libp2p::{
 };
 use serde_json::{Value, json};
 
-use crate::peer::{Behaviour, BehaviourEvent, is_relayed};
+use crate::{
+    options::Options,
+    peer::{Behaviour, BehaviourEvent, is_relayed},
+};
 
 pub fn emit(event: &str, mut detail: Value) {
     detail["event"] = json!(event);
@@ -24,16 +27,19 @@ pub struct Events {
     awaited_listeners: usize,
     just_started: bool,
     relay: bool,
+    /// Whether the peer should listen on loopback, and not just on every address
+    loopback: bool,
     identified: HashSet<ConnectionId>,
     relayed: HashMap<ConnectionId, PeerId>,
 }
 
 impl Events {
-    pub fn new(awaited_listeners: usize, relay: bool) -> Self {
+    pub fn new(options: &Options) -> Self {
         Self {
-            awaited_listeners,
+            awaited_listeners: options.listen.len(),
             just_started: false,
-            relay,
+            relay: options.relay,
+            loopback: options.listen.iter().any(|address| is_loopback(address)),
             identified: HashSet::new(),
             relayed: HashMap::new(),
         }
@@ -122,7 +128,7 @@ impl Events {
     }
 
     fn on_listening(&mut self, swarm: &mut Swarm<Behaviour>, address: &Multiaddr) {
-        if is_relayed(address) || address.to_string().starts_with("/ip4/127.") {
+        if is_relayed(address) || (is_loopback(&address.to_string()) && !self.loopback) {
             return;
         }
 
@@ -148,6 +154,10 @@ impl Events {
             }
         }
     }
+}
+
+fn is_loopback(address: &str) -> bool {
+    address.starts_with("/ip4/127.")
 }
 
 fn direction(endpoint: &ConnectedPoint) -> &str {

@@ -7,6 +7,7 @@ mod echo;
 mod events;
 mod options;
 mod peer;
+mod rendezvous;
 
 use std::error::Error;
 
@@ -26,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         swarm.listen_on(address.parse()?)?;
     }
 
-    let mut events = events::Events::new(options.listen.len(), options.relay);
+    let mut events = events::Events::new(&options);
     let mut commands = Commands::new(streams);
     let mut input = BufReader::new(stdin()).lines();
     let mut first = options.commands.into_iter();
@@ -35,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tokio::select! {
             event = swarm.select_next_some() => {
                 events.report(&mut swarm, &event);
-                commands.on_event(&event);
+                commands.on_event(&mut swarm, &event);
 
                 if events.just_started() {
                     first.by_ref().for_each(|command| commands.handle(&mut swarm, command));

@@ -10,6 +10,7 @@ pub struct Options {
     pub relay: bool,
     pub autonat_server: bool,
     pub punch: bool,
+    pub rendezvous_server: bool,
     /// Commands to run after the start
     pub commands: Vec<Value>,
 }
@@ -33,6 +34,7 @@ impl Options {
                 "relay" => options.relay = true,
                 "autonat-server" => options.autonat_server = true,
                 "punch" => options.punch = true,
+                "rendezvous-server" => options.rendezvous_server = true,
                 "bytes" => bytes = value()?.parse()?,
                 "reserve" | "dial" | "ping" | "echo" => options
                     .commands

@@ -5,7 +5,7 @@ use libp2p::{
     core::{muxing::StreamMuxerBox, transport::Boxed, upgrade::Version},
     dcutr, identify,
     identity::Keypair,
-    noise, ping, relay,
+    noise, ping, relay, rendezvous,
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
     tcp, tls, yamux,
 };
@@ -24,6 +24,8 @@ pub struct Behaviour {
     pub relay: Toggle<relay::Behaviour>,
     pub autonat: Toggle<autonat::v2::server::Behaviour>,
     pub dcutr: Toggle<dcutr::Behaviour>,
+    pub rendezvous_client: rendezvous::client::Behaviour,
+    pub rendezvous_server: Toggle<rendezvous::server::Behaviour>,
 }
 
 pub fn build(options: &Options) -> Result<Swarm<Behaviour>, Box<dyn Error>> {
@@ -54,6 +56,11 @@ pub fn build(options: &Options) -> Result<Swarm<Behaviour>, Box<dyn Error>> {
                     .then(autonat::v2::server::Behaviour::default)
                     .into(),
                 dcutr: options.punch.then(|| dcutr::Behaviour::new(id)).into(),
+                rendezvous_client: rendezvous::client::Behaviour::new(key.clone()),
+                rendezvous_server: options
+                    .rendezvous_server
+                    .then(|| rendezvous::server::Behaviour::new(Default::default()))
+                    .into(),
             }
         })?
         .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_TIMEOUT))

@@ -40,13 +40,13 @@ export class OwnRecord {
   }
 
   /**
-   * @returns undefined while the node has no address
+   * Whether the node has an address
    */
-  async seal (form: RecordForm): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    if (this.addresses.length === 0) {
-      return
-    }
+  get exists (): boolean {
+    return this.addresses.length > 0
+  }
 
+  async seal (form: RecordForm): Promise<Uint8Array<ArrayBuffer>> {
     const { addresses, sequence } = this
     const record = this.sealed.get(form) ??
       sealRecord({ privateKey: this.components.privateKey, addresses, sequence, form })

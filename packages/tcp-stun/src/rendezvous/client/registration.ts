@@ -62,6 +62,9 @@ export async function unregister (connection: Connection, namespace: string, sig
   await tell(connection, { type: MessageType.UNREGISTER, unregister: { ns: namespace } }, signal)
 }
 
+const STANDARD_FIRST: RecordForm[] = ['standard', 'legacy']
+const LEGACY_FIRST: RecordForm[] = ['legacy', 'standard']
+
 /**
  * In which form a server reads records. rust-libp2p closes the stream on what it cannot
  * read, so the form is found by trying.
@@ -74,23 +77,18 @@ export class FormFinder {
    * first the next time.
    */
   async register (attempt: (form: RecordForm) => Promise<number>): Promise<number> {
-    if (this.form != null) {
-      return attempt(this.form)
-    }
+    const [first, second] = this.form === 'legacy' ? LEGACY_FIRST : STANDARD_FIRST
 
     try {
-      const ttl = await attempt('standard')
-      this.form = 'standard'
-
-      return ttl
+      return await attempt(first)
     } catch (err: any) {
       if (err.name === 'RefusedError' || err.name === 'AbortError') {
         throw err
       }
     }
 
-    const ttl = await attempt('legacy')
-    this.form = 'legacy'
+    const ttl = await attempt(second)
+    this.form = second
 
     return ttl
   }

@@ -75,8 +75,7 @@ export class RequestStream {
       const response = Message.decode(await messages.read({ signal: limited }))
 
       if (!isUsable(stream)) {
-        this.open = undefined
-        await stream.close({ signal: limited })
+        await this.close(limited)
       }
 
       return response

@@ -67,7 +67,7 @@ export class Session {
   private connection?: Connection
 
   /**
-   * Since the server last answered
+   * Since this node was last registered
    */
   private failures = 0
 
@@ -143,6 +143,7 @@ export class Session {
 
       try {
         const ttl = await this.registerAll(connection, signal)
+        this.failures = 0
         await sleep(ttl * 500, next)
       } finally {
         forget()
@@ -158,6 +159,11 @@ export class Session {
    */
   private async registerAll (connection: Connection, signal: AbortSignal): Promise<number> {
     let shortest = this.init.ttl
+
+    if (!this.init.record.exists) {
+      // it is called again when there is an address
+      return shortest
+    }
 
     for (const namespace of this.init.namespaces) {
       const ttl = await this.forms.register(async form => this.register(connection, namespace, form, signal))
@@ -179,11 +185,6 @@ export class Session {
     signal: AbortSignal
   ): Promise<number> {
     const record = await this.init.record.seal(form)
-
-    if (record == null) {
-      return this.init.ttl
-    }
-
     const send = async (): Promise<number> => register(connection, namespace, record, this.init.ttl, signal)
     const ttl = await send().catch(async err => {
       if (err.status !== ResponseStatus.E_INVALID_SIGNED_PEER_RECORD) {
@@ -195,7 +196,6 @@ export class Session {
 
       return send()
     })
-    this.failures = 0
     this.init.onRegistered({ server: connection.remotePeer, namespace, ttl })
 
     return ttl
@@ -211,7 +211,6 @@ export class Session {
       while (true) {
         const start = performance.now()
         const news = await this.discover(stream, namespace, signal)
-        this.failures = 0
 
         // a server that has waited is asked again at once, and one that may have more
         if (!news && performance.now() - start < WAIT / 2) {
