@@ -46,6 +46,11 @@ export interface HomeInit extends NATOptions {
    * Options of the program
    */
   options?: object
+
+  /**
+   * What is to be done before the program starts
+   */
+  prepare?(home: Pick<Home, 'servers' | 'router' | 'laptop'>): Promise<void>
 }
 
 export interface Home {
@@ -74,7 +79,7 @@ export interface Home {
  * and a short timeout, so that a lost mapping shows
  */
 export async function setUpHome (lab: Lab, init: HomeInit): Promise<Home> {
-  const { servers: kinds, latency, program: name = 'mapping', options = {}, ...nat } = init
+  const { servers: kinds, latency, program: name = 'mapping', options = {}, prepare, ...nat } = init
   const servers: Home['servers'] = []
 
   for (const [i, kind] of kinds.entries()) {
@@ -92,6 +97,7 @@ export async function setUpHome (lab: Lab, init: HomeInit): Promise<Home> {
     ...nat
   })
   const laptop = await lab.host('laptop', { address: '192.168.1.2', network: router })
+  await prepare?.({ servers, router, laptop })
   const program = laptop.run(name, {
     ...(name === 'node' ? { listen: ['/ip4/0.0.0.0/tcp/4001'] } : {}),
     stunServers: servers.map(({ host }) => `stun:${host.address}`),

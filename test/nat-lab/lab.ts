@@ -90,6 +90,12 @@ export interface Host {
   renumber(address: string): Promise<void>
 
   /**
+   * Connect it to one more network, by its device `eth1`. The default route is by this
+   * network then.
+   */
+  join(place: Required<Place>): Promise<void>
+
+  /**
    * Run a shell script in it
    */
   sh(script: string): Promise<string>
@@ -211,6 +217,10 @@ export class Lab {
         await sh(`ip addr del ${host.address}/${prefixOf(network, host.address)} dev eth0`)
         await this.addAddress(name, 'eth0', network, next)
         host.address = next
+      },
+      join: async ({ address, network, latency }) => {
+        this.check(`${name}-eth1`, { address, latency })
+        await this.join(name, 'eth1', network, address, latency)
       },
       sh: async script => sh(script)
     }

@@ -14,6 +14,7 @@ export function describeMapping (status: MappingStatus | ListenerStatus): object
     reachability: 'reachability' in status ? status.reachability : undefined,
     servers: 'servers' in status ? status.servers : undefined,
     reason: 'reason' in status ? status.reason.message : undefined,
-    failures: status.failures.map(({ server, error }) => ({ server, name: error.name }))
+    isPooled: 'isPooled' in status ? status.isPooled : undefined,
+    failures: status.failures.map(({ server, error }) => ({ server, name: error.name, message: error.message }))
   }
 }
