@@ -195,9 +195,10 @@ export interface TCPSTUNInit extends TCPOptions, MappingOptions {
 
   /**
    * Dial from the listening port: then peers see the address that they can dial, and
-   * both sides of a hole punch know each other's port. On a node with AutoNAT only hole
-   * punches leave from it: what the port has contacted cannot test whether strangers
-   * get in.
+   * both sides of a hole punch know each other's port. A dial that opens no NAT and no
+   * filter leaves from a fresh port all the same. On a node with AutoNAT only hole
+   * punches leave from the listening port: what the port has contacted cannot test
+   * whether strangers get in.
    *
    * @default true
    */

@@ -1,11 +1,10 @@
-import os from 'node:os'
 import { raceSignal } from 'race-signal'
-import { isLoopback, isUnspecified } from '../address/scope.ts'
+import { isGlobal, isLoopback, isUnspecified } from '../address/scope.ts'
 import { isConnectedByRelayOnly, isRelayed, peerOf } from '../connection/peers.ts'
 import { hasAutoNATClient } from '../listen/autonat.ts'
 import { portSharing } from '../net/port-sharing.ts'
 import { findPunch } from '../punch/role.ts'
-import { systemNetwork } from '../runtime/network.ts'
+import { isOnLink, isOwnAddress, systemNetwork } from '../runtime/network.ts'
 import type { IPEndpoint } from '../address/net-config.ts'
 import type { TCPSTUNComponents } from '../components.ts'
 import type { ConnectionTable } from '../connection/connection-table.ts'
@@ -14,6 +13,8 @@ import type { ListeningPort, ListeningPorts } from '../listen/listening-ports.ts
 import type { Network } from '../runtime/network.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+
+type SourcePortOptions = Pick<TCPDialOptions, 'initiator'> & AbortOptions
 
 export interface SourcePortsInit {
   ports: ListeningPorts
@@ -28,10 +29,23 @@ export interface SourcePortsInit {
    * @default the system's routes
    */
   network?: Network
+
+  /**
+   * Whether a host is in a network that this machine is in
+   *
+   * @default by the system's interfaces
+   */
+  isOnLink?(host: string): boolean
 }
 
 /**
- * Chooses the listening port that a dial leaves from
+ * Chooses the listening port that a dial leaves from.
+ *
+ * Only behind a NAT or a filter does that gain anything: peers then see the address
+ * that they can dial, and the router admits them. Where there is none, the dial leaves
+ * from a fresh port, as those of `@libp2p/tcp` do. Two peers that dial each other's
+ * listening port from their own at the same time would make one connection of both
+ * dials, and go-libp2p and rust-libp2p do not dial again when that fails.
  */
 export class SourcePorts {
   private readonly components: TCPSTUNComponents
@@ -49,12 +63,8 @@ export class SourcePorts {
    * @param remote - its numeric endpoint
    * @returns nothing when the dial should leave from a fresh port
    */
-  async find (
-    ma: Multiaddr,
-    remote: IPEndpoint,
-    { signal, initiator }: Pick<TCPDialOptions, 'initiator'> & AbortOptions
-  ): Promise<ListeningPort | undefined> {
-    if (!this.init.portReuse || (initiator == null && this.needsFreshPort(ma, remote.host))) {
+  async find (ma: Multiaddr, remote: IPEndpoint, options: SourcePortOptions): Promise<ListeningPort | undefined> {
+    if (!this.init.portReuse || (options.initiator == null && this.needsFreshPort(ma, remote.host))) {
       return
     }
 
@@ -66,12 +76,39 @@ export class SourcePorts {
       return
     }
 
-    // ask for the route only where the answer makes a difference
-    const leavesFrom = isLoopback(remote.host) || ports.every(({ host }) => isUnspecified(host))
-      ? undefined
-      : await raceSignal(this.network.localAddress(remote), signal)
+    const mayBeOpen = !isLoopback(remote.host) && !this.isOfPunch(ma, options)
 
-    return chooseSourcePort(ports, remote.host, leavesFrom)
+    if (mayBeOpen && (this.init.isOnLink ?? isOnLink)(remote.host)) {
+      return
+    }
+
+    // ask for the route only where the answer makes a difference
+    const isRouteKnown = isLoopback(remote.host) ||
+      ports.every(port => isUnspecified(port.host) && (!mayBeOpen || this.init.ports.isOpen(port) != null))
+    const leavesFrom = isRouteKnown ? undefined : await raceSignal(this.network.localAddress(remote), options.signal)
+    const port = chooseSourcePort(ports, remote.host, leavesFrom)
+
+    return port != null && mayBeOpen && this.isOpen(port, leavesFrom) ? undefined : port
+  }
+
+  /**
+   * Whether a hole punch may need the dial to leave from the listening port. The
+   * one-sided dial of DCUtR is not one of a punch yet, but the punch adopts it.
+   */
+  private isOfPunch (ma: Multiaddr, { initiator }: SourcePortOptions): boolean {
+    const peer = peerOf(ma)
+
+    return initiator != null || findPunch(this.components, ma) != null ||
+      (peer != null && isConnectedByRelayOnly(this.components, peer))
+  }
+
+  /**
+   * Whether strangers can dial the port at the local address, so that a dial from it
+   * opens nothing. As long as no STUN server has answered, a public IPv4 address
+   * decides. An IPv6 one does not, since home routers filter IPv6.
+   */
+  private isOpen (port: ListeningPort, leavesFrom?: string): boolean {
+    return this.init.ports.isOpen(port) ?? (port.family === 4 && leavesFrom != null && isGlobal(leavesFrom))
   }
 
   /**
@@ -116,16 +153,5 @@ export function chooseSourcePort (ports: ListeningPort[], host: string, leavesFr
     ports.find(port => port.host === leavesFrom) ??
     ports.find(port => isLoopback(host) && isLoopback(port.host)) ??
     ports.find(port => isUnspecified(port.host))
-  )
-}
-
-/**
- * Whether an address is one of this machine. TCP would connect a port to itself
- * when it dials its own number there.
- */
-function isOwnAddress (host: string): boolean {
-  return (
-    isLoopback(host) ||
-    Object.values(os.networkInterfaces()).some(addresses => addresses?.some(({ address }) => address === host))
   )
 }

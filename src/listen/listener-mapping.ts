@@ -15,6 +15,7 @@ import { observedAddress } from './observed-address.ts'
 import { hasOtherAddress, isFromStranger } from './stranger.ts'
 import type { ListenerStatuses, StatusSource } from './listener-statuses.ts'
 import type { ListeningPort, ListeningPorts } from './listening-ports.ts'
+import type { Reachability } from './reachability.ts'
 import type { TCPSTUNComponents } from '../components.ts'
 import type { ConnectionTable } from '../connection/connection-table.ts'
 import type { TCPSTUNInit } from '../index.ts'
@@ -231,6 +232,8 @@ export class ListenerMapping {
       return
     }
 
+    const { mapping: { status }, port } = this.started
+    this.init.ports.setOpen(port, isOpen(status, this.announcer.reachability))
     this.init.statuses.update(this.started)
 
     try {
@@ -243,6 +246,20 @@ export class ListenerMapping {
 
 function hostOf (address: Multiaddr): string {
   return address.getComponents()[0].value ?? ''
+}
+
+/**
+ * Whether strangers can dial the port at its local address, as far as a status tells
+ */
+function isOpen ({ state }: MappingStatus, { reachability }: Reachability): boolean | undefined {
+  switch (state) {
+    case 'direct':
+      return reachability === 'public'
+    case 'mapped':
+    case 'endpoint-dependent':
+      return false
+    default:
+  }
 }
 
 /**

@@ -27,10 +27,10 @@ export interface ListeningPortsEvents {
  * The ports of one transport's listeners
  */
 export class ListeningPorts extends TypedEventEmitter<ListeningPortsEvents> {
-  private readonly ports = new Set<ListeningPort>()
+  private readonly ports = new Map<ListeningPort, { isOpen?: boolean }>()
 
   add (port: ListeningPort): void {
-    this.ports.add(port)
+    this.ports.set(port, {})
   }
 
   has (port: ListeningPort): boolean {
@@ -44,7 +44,19 @@ export class ListeningPorts extends TypedEventEmitter<ListeningPortsEvents> {
   }
 
   list (): ListeningPort[] {
-    return [...this.ports]
+    return [...this.ports.keys()]
+  }
+
+  /**
+   * Whether strangers can dial the port at its local address: there is no NAT and no
+   * filter. `undefined` while that is not known.
+   */
+  isOpen (port: ListeningPort): boolean | undefined {
+    return this.ports.get(port)?.isOpen
+  }
+
+  setOpen (port: ListeningPort, isOpen: boolean | undefined): void {
+    Object.assign(this.ports.get(port) ?? {}, { isOpen })
   }
 }
 

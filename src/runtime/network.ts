@@ -1,6 +1,9 @@
 import dgram from 'node:dgram'
 import { isIPv6 } from 'node:net'
+import os from 'node:os'
 import { pEvent } from 'p-event'
+import { subnetOf } from '../address/ip.ts'
+import { isLoopback } from '../address/scope.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 
 /**
@@ -57,4 +60,29 @@ async function findLocalAddress ({ host, port }: Endpoint): Promise<string | und
   } finally {
     socket.close()
   }
+}
+
+/**
+ * Whether an address is one of this machine. TCP would connect a port to itself
+ * when it dials its own number there.
+ */
+export function isOwnAddress (host: string): boolean {
+  return isLoopback(host) || interfaceAddresses().some(({ address }) => address === host)
+}
+
+/**
+ * Whether a host is in a network that this machine is in. There is no router on the
+ * way to it, so no NAT either.
+ */
+export function isOnLink (host: string): boolean {
+  return interfaceAddresses().some(({ address, cidr, family }) => {
+    const prefix = Number(cidr?.split('/')[1])
+
+    return (family === 'IPv6') === isIPv6(host) && Number.isInteger(prefix) &&
+      subnetOf(host, { ipv4: prefix, ipv6: prefix }) === subnetOf(address, { ipv4: prefix, ipv6: prefix })
+  })
+}
+
+function interfaceAddresses (): os.NetworkInterfaceInfo[] {
+  return Object.values(os.networkInterfaces()).flatMap(addresses => addresses ?? [])
 }

@@ -35,19 +35,19 @@ export function missingPeers (languages: Array<keyof typeof BINARIES> = ['go', '
 export type PeerOptions = Partial<NodeOptions>
 
 /**
- * Start a peer that listens on every address of a host, on port 4001
+ * Start a peer that listens on every address of a host, by default on port 4001
  */
 export function startPeer (host: Host, language: Language, options: PeerOptions = {}): Program {
-  const listen = ['/ip4/0.0.0.0/tcp/4001']
+  const { listen = ['/ip4/0.0.0.0/tcp/4001'] } = options
 
   if (language === 'js') {
-    return host.run('node', { listen, ...options })
+    return host.run('node', { ...options, listen })
   }
 
   const { security = 'noise', reserve, relay, autonat, punch } = options
 
   return host.exec(BINARIES[language], [
-    '--listen', listen[0],
+    ...listen.flatMap(address => ['--listen', address]),
     '--security', security,
     ...(reserve == null ? [] : ['--reserve', reserve]),
     ...(relay === true ? ['--relay'] : []),
