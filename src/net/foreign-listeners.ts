@@ -2,9 +2,10 @@ import { systemClock } from '../runtime/clock.ts'
 import { inodeOf } from './bound-socket.ts'
 import { listListeningSockets, takesFrom, toListeningSocket } from './listening-sockets.ts'
 import type { ListeningSocket } from './listening-sockets.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { AbortOptions, Logger } from '@libp2p/interface'
-import type { AddressInfo, Server } from 'node:net'
+import type { Server } from 'node:net'
 
 /**
  * Look this long after a server is added, in ms. One look then covers all servers
@@ -28,13 +29,50 @@ export interface ForeignListenersInit {
 
 export interface WatchOptions extends Required<AbortOptions> {
   /**
-   * Gets an error when another program begins to listen on the server's port
+   * Gets an error when another program begins to listen on the port
    */
   log: Logger
 }
 
+/**
+ * A port that several processes of ours listen on, with one socket each
+ */
+export interface ProcessesPort extends Endpoint {
+  /**
+   * The ids of the processes; `undefined` while it is not certain that all of them listen
+   */
+  processes(): number[] | undefined
+}
+
+/**
+ * Our sockets on a port
+ */
+interface OwnSockets {
+  endpoint: Endpoint
+
+  /**
+   * One of them, without its inode where other processes have them
+   */
+  socket: ListeningSocket
+
+  /**
+   * How many sockets that the kernel may choose in place of that one are ours too
+   */
+  others: number
+
+  /**
+   * Differs when they are other sockets
+   */
+  identity: string
+}
+
 interface Watched {
   log: Logger
+
+  /**
+   * Our sockets now; `undefined` while that is not certain
+   */
+  own(): OwnSockets | undefined
 
   /**
    * Whether the last look found another program
@@ -50,7 +88,7 @@ interface Watched {
  */
 export class ForeignListeners {
   private readonly init: ForeignListenersInit
-  private readonly watched = new Map<Server, Watched>()
+  private readonly watched = new Set<Watched>()
   private next?: { timer: Timer, isFirst: boolean }
 
   constructor (init: ForeignListenersInit) {
@@ -61,13 +99,25 @@ export class ForeignListeners {
    * Watch the port of a server that `BoundSocket.listen` made listen, until the
    * signal is aborted. The server may pause in between.
    */
-  watch (server: Server, { log, signal }: WatchOptions): void {
+  watch (server: Server, options: WatchOptions): void {
+    this.add(() => socketOf(server), options)
+  }
+
+  /**
+   * Watch a port that several processes of ours listen on, until the signal is aborted
+   */
+  watchProcesses (port: ProcessesPort, options: WatchOptions): void {
+    this.add(() => socketsOf(port), options)
+  }
+
+  private add (own: Watched['own'], { log, signal }: WatchOptions): void {
     if (signal.aborted) {
       return
     }
 
-    this.watched.set(server, { log, isShared: false })
-    signal.addEventListener('abort', () => { this.unwatch(server) }, { once: true })
+    const watched: Watched = { log, own, isShared: false }
+    this.watched.add(watched)
+    signal.addEventListener('abort', () => { this.remove(watched) }, { once: true })
 
     if (this.next?.isFirst !== true) {
       this.next?.timer.clear()
@@ -79,7 +129,7 @@ export class ForeignListeners {
    * Look now, and log what has changed
    */
   private async look (): Promise<void> {
-    const own = ownSockets(this.watched.keys())
+    const before = [...this.watched].map(watched => ({ watched, own: watched.own() }))
     const listening = await this.init.list().catch(() => {})
 
     // Not Linux, or a passing error such as EMFILE
@@ -89,25 +139,25 @@ export class ForeignListeners {
 
     const byPort = Map.groupBy(listening, ({ port }) => port)
 
-    for (const [server, socket] of own) {
-      const watched = this.watched.get(server)
-
-      // It stopped while the list was read, or listens with another socket
-      if (watched == null || !server.listening || inodeOf(server) !== socket.inode) {
+    for (const { watched, own } of before) {
+      // It stopped while the list was read, or listens with other sockets
+      if (own == null || !this.watched.has(watched) || watched.own()?.identity !== own.identity) {
         continue
       }
 
-      const isShared = byPort.get(socket.port)?.some(other => takesFrom(socket, other)) === true
+      const { socket, others, endpoint } = own
+      const takers = byPort.get(socket.port)?.filter(other => takesFrom(socket, other)) ?? []
+      const isShared = takers.length > others
 
       if (isShared !== watched.isShared) {
         watched.isShared = isShared
-        report(watched.log, server.address() as AddressInfo, isShared)
+        report(watched.log, endpoint, isShared)
       }
     }
   }
 
-  private unwatch (server: Server): void {
-    this.watched.delete(server)
+  private remove (watched: Watched): void {
+    this.watched.delete(watched)
 
     if (this.watched.size === 0) {
       this.next?.timer.clear()
@@ -131,27 +181,39 @@ export class ForeignListeners {
 
 export const foreignListeners = new ForeignListeners({ clock: systemClock, list: listListeningSockets })
 
-function ownSockets (servers: Iterable<Server>): Map<Server, ListeningSocket> {
-  const sockets = new Map<Server, ListeningSocket>()
+function socketOf (server: Server): OwnSockets | undefined {
+  const address = server.address()
+  const inode = inodeOf(server)
 
-  for (const server of servers) {
-    const address = server.address()
-    const inode = inodeOf(server)
-
-    if (inode != null && address != null && typeof address !== 'string') {
-      sockets.set(server, toListeningSocket(address.address, address.port, inode))
-    }
+  if (inode == null || address == null || typeof address === 'string') {
+    return
   }
 
-  return sockets
+  const { address: host, port } = address
+
+  return { endpoint: { host, port }, socket: toListeningSocket(host, port, inode), others: 0, identity: `${inode}` }
 }
 
-function report (log: Logger, { address, port }: AddressInfo, isShared: boolean): void {
+function socketsOf ({ host, port, processes }: ProcessesPort): OwnSockets | undefined {
+  const ids = processes()
+
+  // no socket has the inode 0: the kernel may choose any of theirs in place of it
+  return ids == null
+    ? undefined
+    : {
+        endpoint: { host, port },
+        socket: toListeningSocket(host, port, 0),
+        others: ids.length,
+        identity: ids.join()
+      }
+}
+
+function report (log: Logger, { host, port }: Endpoint, isShared: boolean): void {
   if (isShared) {
     log.error(
       'another program listens on port %d too and takes inbound connections of %s:%d: ' +
       'stop it or choose another port, `ss -ltnp sport = :%d` shows it',
-      port, address, port, port
+      port, host, port, port
     )
   } else {
     log('no other program listens on port %d any more', port)

@@ -182,6 +182,50 @@ describe('foreign listeners', () => {
     expect(errors).to.be.empty()
   })
 
+  it('knows the sockets of several processes by their number, once all of them listen', async () => {
+    const { watch, pass } = createWatch()
+    const { log, errors } = recordErrors()
+    const { signal } = closeLater(abortable())
+    const workers = [await listen()]
+    const port = portOf(workers[0])
+    const ids = [1, 2]
+    watch.watchProcesses({
+      host: '127.0.0.1',
+      port,
+      processes: () => workers.length === ids.length ? ids : undefined
+    }, { log, signal })
+    // one that listens before it is known
+    const second = await listen(port)
+    await pass(SECOND)
+    expect(errors).to.be.empty()
+    workers.push(second)
+    await pass(MINUTE)
+    expect(errors).to.be.empty()
+
+    await startProgram(port)
+    await pass(MINUTE)
+    await pass(MINUTE)
+    expect(errors).to.have.lengthOf(1)
+    expect(errors[0]).to.include(`takes inbound connections of 127.0.0.1:${port}`)
+  })
+
+  it('notices a program that listens on one of the addresses of several processes', async () => {
+    const { watch, pass } = createWatch()
+    const { log, errors } = recordErrors()
+    const { signal } = closeLater(abortable())
+    const server = closeLater(net.createServer())
+    bindSocket({ host: '0.0.0.0', port: 0 }).listen(server)
+    await pEvent(server, 'listening', EVENT)
+    const port = portOf(server)
+    watch.watchProcesses({ host: '0.0.0.0', port, processes: () => [1] }, { log, signal })
+    await pass(SECOND)
+    expect(errors).to.be.empty()
+
+    await startProgram(port)
+    await pass(MINUTE)
+    expect(errors).to.have.lengthOf(1)
+  })
+
   it('does not take the sockets of a server that pauses for foreign', async () => {
     const { watch, pass } = createWatch()
     const { log, errors } = recordErrors()

@@ -1,8 +1,11 @@
+import net from 'node:net'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
+import { bindSocket } from '../../../src/net/bound-socket.ts'
 import { DEFAULT_LIMITS } from '../../../src/server/limits.ts'
 import { closesAfterEach } from '../../../test/fixtures/cleanup.ts'
 import { rawClient, request } from '../../../test/fixtures/raw-client.ts'
+import { recordErrors } from '../../../test/fixtures/record-errors.ts'
 import { waitUntil } from '../../../test/fixtures/wait-until.ts'
 import { CalmAfterBurst } from '../src/server/calm-after-burst.ts'
 import { EventForwarder } from '../src/server/event-forwarder.ts'
@@ -67,6 +70,17 @@ describe('tcp-stun server, workers', () => {
     expect(server.counters.bindings).to.be.at.least(20)
 
     await (await connect(address)).ask()
+  })
+
+  it('logs once that another program takes connections from its port', async () => {
+    const { log, errors } = recordErrors()
+    const server = await start({ workers: 2, logger: { forComponent: () => log } })
+    const [{ host, port }] = server.addresses
+    // the kernel does not care whose process it is
+    bindSocket({ host, port }).listen(closeLater(net.createServer()))
+    await waitUntil('there is an error in the log', () => errors.length > 0)
+    expect(errors).to.have.lengthOf(1)
+    expect(errors[0]).to.include(`another program listens on port ${port} too`)
   })
 
   it('keeps the limits over all workers', async () => {

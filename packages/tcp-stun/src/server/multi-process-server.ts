@@ -7,6 +7,7 @@ import { CLIENT_EVENTS } from './event-forwarder.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { shareLimits } from './share-limits.ts'
 import { sumCounters } from './sum-counters.ts'
+import { watchPorts } from './watch-ports.ts'
 import { WatchedEventEmitter } from './watched-event-emitter.ts'
 import { WorkerProcess } from './worker-process.ts'
 import type { ClientEvent } from './event-forwarder.ts'
@@ -60,6 +61,7 @@ export class MultiProcessServer extends WatchedEventEmitter<ProductionServerEven
   private readonly processes = new Set<WorkerProcess>()
   private readonly restarts = new Set<NodeJS.Timeout>()
   private watchdog?: NodeJS.Timeout
+  private shutdown = new AbortController()
 
   /**
    * What the workers that have ended had counted
@@ -131,6 +133,10 @@ export class MultiProcessServer extends WatchedEventEmitter<ProductionServerEven
       this.startWatchdog()
 
       await Promise.all(Array.from({ length: this.count }, async () => this.start(options)))
+
+      if (this.log != null) {
+        watchPorts(this, this.count, { log: this.log, signal: this.shutdown.signal })
+      }
     } catch (err) {
       if (this.status !== status) {
         throw new AbortError('The STUN server was closed')
@@ -220,6 +226,8 @@ export class MultiProcessServer extends WatchedEventEmitter<ProductionServerEven
   private async end (command: WorkerCommand, timeout: number): Promise<void> {
     this.restarts.forEach(timer => { clearTimeout(timer) })
     this.restarts.clear()
+    this.shutdown.abort()
+    this.shutdown = new AbortController()
 
     await Promise.all([...this.processes].map(async worker => worker.end(command, timeout)))
 
