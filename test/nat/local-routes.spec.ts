@@ -25,10 +25,12 @@ describe('a host that routes TCP otherwise than UDP', function () {
   const { create } = laboratory('each')
 
   /**
-   * Dial the announced address for some keep-alive intervals. No dial is lost, the
-   * address stays, and connections are not made again and again.
+   * Dial the announced address for some keep-alive intervals. No dial is lost, and
+   * connections are not made again and again. A move from one line to the other is
+   * believed once in each direction, and then the other line may be the first to have
+   * an address.
    */
-  async function watch (stranger: Program, program: Program, servers: Program[]): Promise<void> {
+  async function watch (stranger: Program, program: Program, servers: Program[], addresses: number): Promise<void> {
     const { external } = lastMapping(program)
     await stranger.ask('aim', toEndpoint(external))
     await stranger.waitFor('progress', ({ dials }) => dials >= INTERVALS * FAST.keepAliveInterval / 50, 60_000)
@@ -36,7 +38,7 @@ describe('a host that routes TCP otherwise than UDP', function () {
     const counters = await Promise.all(servers.map(async server => server.ask('counters')))
 
     expect(lost).to.equal(0)
-    expect(externalAddresses(program)).to.deep.equal([external])
+    expect(externalAddresses(program)).to.have.length.at.most(addresses).and.not.include(undefined)
     expect(counters.reduce((sum, { accepted }) => sum + accepted, 0)).to.be.at.most(MOST_CONNECTIONS)
   }
 
@@ -51,7 +53,7 @@ describe('a host that routes TCP otherwise than UDP', function () {
       }
     })
     expect(lastMapping(program)).to.include({ state: 'mapped', local: '/ip4/192.168.1.3/tcp/4001' })
-    await watch(stranger, program, servers.map(({ program }) => program))
+    await watch(stranger, program, servers.map(({ program }) => program), 1)
   })
 
   it('keeps its connections, and takes its two lines for two NATs: each connection leaves by one of them', async () => {
@@ -79,7 +81,7 @@ describe('a host that routes TCP otherwise than UDP', function () {
     const program = laptop.run('mapping', { stunServers: addresses.map(address => `stun:${address}`), ...FAST })
     await program.waitFor('started')
     expect(lastMapping(program)).to.have.property('state', 'mapped')
-    await watch(stranger, program, servers)
+    await watch(stranger, program, servers, 3)
 
     const clients = servers.map(server => server.events.find(({ event }) => event === 'binding')?.client.host)
     expect(clients).to.deep.equal(['11.1.0.1', '11.2.0.1'])
