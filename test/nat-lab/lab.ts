@@ -5,7 +5,7 @@ import { Program } from '../child/program.ts'
 import { Namespaces } from './namespaces.ts'
 import { validateFilteringOptions, validateNATOptions } from './nat-options.ts'
 import { firewallRuleset, natRuleset } from './ruleset.ts'
-import type { FilteringOptions, NATOptions } from './nat-options.ts'
+import type { Behaviour, FilteringOptions, NATOptions } from './nat-options.ts'
 
 const FOLDER = path.dirname(fileURLToPath(import.meta.url))
 
@@ -19,6 +19,11 @@ const LINE = path.join(FOLDER, '../../../test/nat-lab/line.py')
  * as private, but not 11.0.0.0/8 and 2a00::/12.
  */
 const INTERNET_PREFIX = { 4: 8, 6: 12 }
+
+/**
+ * It reaches from 4.0.0.0 to 15.255.255.255: AutoNAT counts one vote for each /8
+ */
+const INTERNET = ['4.0.0.0/6', '8.0.0.0/6', '12.0.0.0/6']
 
 /**
  * The router to the networks behind firewalls
@@ -136,6 +141,11 @@ export interface Firewall extends Network {
 
 export interface Router extends Firewall {
   /**
+   * Filter in another way from now on, and keep all mappings and connections
+   */
+  setFiltering(filtering: Behaviour): Promise<void>
+
+  /**
    * Replace the external address, and forget everything
    */
   renumber(address: string): Promise<void>
@@ -245,12 +255,19 @@ export class Lab {
       ...options
     }: NATOptions & Place & { lan?: string }
   ): Promise<Router> {
-    const nat = validateNATOptions(options)
+    let nat = validateNATOptions(options)
     const box = await this.box(name, { address, network, latency }, lan, nat.timeout, () =>
       natRuleset(nat, router.address)
     )
     const router: Router = {
       ...box,
+      setFiltering: async filtering => {
+        nat = { ...nat, filtering }
+        await this.namespaces.run('nft -f -', {
+          namespace: name,
+          input: `flush ruleset\n${natRuleset(nat, router.address)}\n${COUNTERS}`
+        })
+      },
       renumber: async next => {
         await this.namespaces.run(`ip addr del ${router.address}/${prefixOf(network, router.address)} dev wan`, {
           namespace: name
@@ -354,7 +371,7 @@ export class Lab {
       plug: async () => {
         await sh('ip link set wan up')
         // the kernel has removed it together with the line
-        await this.addRoute(name, place.network, place.address)
+        await this.addRoute(name, 'wan', place.network, place.address)
       },
       connections: async () => sh('conntrack -L 2>/dev/null'),
       count: async () => {
@@ -443,11 +460,17 @@ export class Lab {
     )
 
     if (address !== network.gateway) {
-      await this.addRoute(name, network, address)
+      await this.addRoute(name, device, network, address)
     }
   }
 
-  private async addRoute (name: string, network: Network, address: string): Promise<void> {
+  private async addRoute (name: string, device: string, network: Network, address: string): Promise<void> {
+    if (network === this.internet && !isIPv6(address)) {
+      await this.namespaces.run(INTERNET.map(net => `ip route replace ${net} dev ${device}`).join('; '), {
+        namespace: name
+      })
+    }
+
     const gateway = network.gateway ?? (isIPv6(address) ? CORE : undefined)
 
     if (gateway != null) {

@@ -37,6 +37,7 @@ export interface Pair {
 export interface Homes {
   a: Home
   b: Home
+  stun: Host[]
   relay: Program
   relayId: string
   relayAddress: string
@@ -58,12 +59,12 @@ export interface Home {
 export async function setUp (lab: Lab, { a, b, latency }: Pair): Promise<Homes> {
   const v6 = a.nat.firewall === true
 
+  const stun: Host[] = []
+
   for (const address of v6 ? STUN_SERVERS_6 : STUN_SERVERS) {
-    await (
-      await lab.host(`stun${address.at(-1)}`, { address })
-    )
-      .run('stun-server', { host: address })
-      .waitFor('listening')
+    const host = await lab.host(`stun${address.at(-1)}`, { address })
+    await host.run('stun-server', { host: address }).waitFor('listening')
+    stun.push(host)
   }
 
   const relayAddress = v6 ? `/ip6/${RELAY_6}/tcp/4001` : `/ip4/${RELAY}/tcp/4001`
@@ -77,6 +78,7 @@ export async function setUp (lab: Lab, { a, b, latency }: Pair): Promise<Homes> 
   return {
     a: await home(lab, 'a', v6 ? '2a00:1::1' : '11.1.0.1', a, latency / 2),
     b: await home(lab, 'b', v6 ? '2a00:2::1' : '11.2.0.1', b, latency / 2),
+    stun,
     relay,
     relayId,
     relayAddress: `${relayAddress}/p2p/${relayId}`,

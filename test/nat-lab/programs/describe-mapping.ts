@@ -12,6 +12,7 @@ export function describeMapping (status: MappingStatus | ListenerStatus): object
     local: 'local' in status ? status.local.toString() : undefined,
     behaviour: 'behaviour' in status ? status.behaviour : undefined,
     reachability: 'reachability' in status ? status.reachability : undefined,
+    reachabilitySource: 'reachability' in status ? status.reachabilitySource : undefined,
     servers: 'servers' in status ? status.servers : undefined,
     reason: 'reason' in status ? status.reason.message : undefined,
     isPooled: 'isPooled' in status ? status.isPooled : undefined,

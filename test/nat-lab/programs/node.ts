@@ -6,6 +6,7 @@ import { autoNATv2 } from '@libp2p/autonat-v2'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { dcutr as stockDCUtR } from '@libp2p/dcutr'
 import { identify, identifyPush } from '@libp2p/identify'
+import { kadDHT } from '@libp2p/kad-dht'
 import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
@@ -18,6 +19,7 @@ import { dcutr } from '../../../src/dcutr/index.ts'
 import { tcpSTUN } from '../../../src/index.ts'
 import { emit, handleCommands, readOptions } from '../../child/commands.ts'
 import { describeMapping } from './describe-mapping.ts'
+import { dialingAutoNAT } from './dialing-autonat.ts'
 import { echo, serveEcho } from './echo.ts'
 import { renewalMetrics } from './renewal-metrics.ts'
 import type { DCUtR } from '../../../src/dcutr/index.ts'
@@ -45,9 +47,29 @@ export interface NodeOptions extends TCPSTUNInit {
   reserve?: string
 
   /**
-   * Verify the node's own addresses by AutoNAT v2, and those of others
+   * Verify the node's own addresses by AutoNAT, and those of others. True is version 2.
    */
-  autonat?: boolean
+  autonat?: boolean | 'v1' | 'v2'
+
+  /**
+   * After which time AutoNAT verifies an address again that was confirmed, or was not,
+   * in ms
+   *
+   * @default that of libp2p: 10 minutes, 5 minutes
+   */
+  verifyAgain?: { confirmed?: number, failed?: number }
+
+  /**
+   * How many connections a second one host may make
+   *
+   * @default that of libp2p, 5
+   */
+  inboundConnectionThreshold?: number
+
+  /**
+   * Be part of the DHT
+   */
+  dht?: boolean
 
   /**
    * Punch holes by DCUtR
@@ -80,6 +102,9 @@ const {
   relay,
   reserve,
   autonat,
+  verifyAgain,
+  inboundConnectionThreshold,
+  dht,
   punch,
   dcutr: service,
   stock,
@@ -91,7 +116,12 @@ const ownService = punch === true && (service ?? (isStock ? 'stock' : 'ours')) =
 const node = await createLibp2p({
   // only once the handlers below are added: a relay is dialled during the start
   start: false,
-  addresses: { listen: [...listen, ...(reserve == null ? [] : [`${reserve}/p2p-circuit`])] },
+  addresses: {
+    listen: [...listen, ...(reserve == null ? [] : [`${reserve}/p2p-circuit`])],
+    addressVerificationTTL: verifyAgain?.confirmed,
+    addressVerificationRetry: verifyAgain?.failed
+  },
+  connectionManager: { inboundConnectionThreshold },
   transports: [
     isStock ? tcp() : createTransport,
     ...(punch === true || reserve != null ? [circuitRelayTransport()] : [])
@@ -104,7 +134,9 @@ const node = await createLibp2p({
     ping: ping(),
     // each run of a test is a peer of its own
     ...(relay === true && { relay: circuitRelayServer({ reservations: { maxReservations: Infinity } }) }),
-    ...(autonat === true && { autonat: autoNATv2() }),
+    ...((autonat === true || autonat === 'v2') && { autonat: autoNATv2() }),
+    ...(autonat === 'v1' && { autonat: dialingAutoNAT }),
+    ...(dht === true && { dht: kadDHT() }),
     ...(punch === true && { dcutr: ownService ? dcutr() : stockDCUtR() })
   }
 })
@@ -120,6 +152,13 @@ function createTransport (components: TCPSTUNComponents): Transport {
   })
 
   return tcpSTUN({ ...init, onMappingChange: status => { emit('mapping', describeMapping(status)) } })(withMetrics)
+}
+
+/**
+ * Whether the node serves the DHT
+ */
+function dhtMode (): string | undefined {
+  return (node.services as any).dht?.getMode()
 }
 
 function addresses (): string[] {
@@ -151,7 +190,7 @@ node.addEventListener('peer:identify', ({ detail }) => {
   })
 })
 node.addEventListener('self:peer:update', () => {
-  emit('addresses', { addresses: addresses() })
+  emit('addresses', { addresses: addresses(), dht: dhtMode() })
   emitReserved()
 })
 
@@ -224,7 +263,7 @@ handleCommands(
         roundTrip: await node.services.ping.ping(connection.remotePeer, { signal: AbortSignal.timeout(TIMEOUT) })
       })
     },
-    addresses: () => { emit('addresses', { addresses: addresses() }) }
+    addresses: () => { emit('addresses', { addresses: addresses(), dht: dhtMode() }) }
   },
   async () => node.stop()
 )
