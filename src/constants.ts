@@ -28,6 +28,12 @@ export const CONFIRM_INTERVAL = 60_000
 export const VERDICT_INTERVAL = 5_000
 
 /**
+ * When AutoNAT may test an address again after a test that proved nothing, in ms. Not at
+ * once: js-libp2p asks a server again over the connection that it has dialled back by.
+ */
+export const UNPROVEN_RETRY = 60_000
+
+/**
  * How long a NAT may admit the hosts that an earlier process has contacted from the same
  * port, in ms. Its connections have ended with it, and RFC 5382 (REQ-5) lets a NAT
  * forget those after 4 minutes.

@@ -1,4 +1,4 @@
-import { CONFIRM_INTERVAL, CONFIRM_TTL, VERDICT_INTERVAL } from '../constants.ts'
+import { CONFIRM_INTERVAL, CONFIRM_TTL, UNPROVEN_RETRY, VERDICT_INTERVAL } from '../constants.ts'
 import { hasAutoNATClient } from './autonat.ts'
 import { NO_EVIDENCE, afterStranger, afterVerdict, findVerdict, initialEvidence } from './reachability.ts'
 import type { Evidence, Reachability, Verification } from './reachability.ts'
@@ -197,8 +197,7 @@ export class Announcer {
   }
 
   /**
-   * AutoNAT has confirmed the address, and no stranger has connected. It may test again
-   * at once.
+   * AutoNAT has confirmed the address, and no stranger has connected
    */
   private withdrawUnproven (): void {
     if (this.address == null || this.init.announce === 'always' || !hasAutoNATClient(this.components)) {
@@ -206,7 +205,7 @@ export class Announcer {
     }
 
     this.init.log('AutoNAT has confirmed %a, but no host has connected that we had not contacted', this.address)
-    this.components.addressManager?.removeObservedAddr(this.address, { ttl: 0 })
+    this.components.addressManager?.removeObservedAddr(this.address, { ttl: UNPROVEN_RETRY })
     this.seen = this.look() ?? this.seen
   }
 

@@ -92,8 +92,8 @@ describe('announcer', () => {
 
       await settled()
       expect(reports).to.deep.equal([])
-      // AutoNAT tests it again at once
-      expect(addressManager.calls.filter(call => call === `remove ${EXTERNAL} 0`)).to.have.lengthOf(3)
+      // AutoNAT tests it again after a minute
+      expect(addressManager.calls.filter(call => call === `remove ${EXTERNAL} 60000`)).to.have.lengthOf(3)
     })
 
     it('confirms what a stranger has dialled, and lets AutoNAT go on testing', async () => {
@@ -185,6 +185,34 @@ describe('announcer', () => {
     expect(addressManager.calls).to.include(`confirm ${EXTERNAL} 600000`)
     expect(addressManager.getAddressesWithMetadata()).to.have.nested.property('0.verified', true)
     expect(reports).to.deep.equal([])
+  })
+
+  it('says once for a node what it assumes without AutoNAT', () => {
+    const lines: string[] = []
+    const log: any = (format: string) => { lines.push(format) }
+    const node = {
+      logger: defaultLogger(),
+      addressManager: recordingAddressManager(),
+      registrar: { getProtocols: () => [] }
+    }
+    const clock = new HeldClock()
+
+    // a listener of each IP version, and later another address
+    for (const address of [EXTERNAL, multiaddr('/ip6/2a00::1/tcp/4001')]) {
+      const announcer = new Announcer(node, {
+        announce: 'dialable',
+        clock,
+        log,
+        onAddress: () => {},
+        onReachability: () => {}
+      })
+      announcer.update(address, false)
+      announcer.update(OTHER, false)
+    }
+
+    clock.advance(3_600_000)
+    expect(lines).to.have.lengthOf(1)
+    expect(lines[0]).to.include('no AutoNAT service').and.include('autoNATv2()')
   })
 
   it('recognises AutoNAT by each of its protocols, whatever their prefix', () => {
