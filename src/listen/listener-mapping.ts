@@ -20,6 +20,7 @@ import type { TCPSTUNComponents } from '../components.ts'
 import type { ConnectionTable } from '../connection/connection-table.ts'
 import type { TCPSTUNInit } from '../index.ts'
 import type { MappingStatus } from '../mapping/status.ts'
+import type { Clock } from '../runtime/clock.ts'
 import type { IdentifyResult, Logger } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Socket } from 'node:net'
@@ -30,6 +31,11 @@ export interface ListenerMappingInit {
   connections: ConnectionTable
   statuses: ListenerStatuses
   log: Logger
+
+  /**
+   * @default the system's
+   */
+  clock?: Clock
 
   /**
    * Another external address is announced than before, or none any more
@@ -70,14 +76,16 @@ export class ListenerMapping {
   private readonly components: TCPSTUNComponents
   private readonly init: ListenerMappingInit
   private readonly announcer: Announcer
+  private readonly clock: Clock
   private started?: Started
   private closed = false
 
   constructor (components: TCPSTUNComponents, init: ListenerMappingInit) {
     this.components = components
     this.init = init
+    this.clock = init.clock ?? systemClock
     this.announcer = new Announcer(components, {
-      clock: systemClock,
+      clock: this.clock,
       log: init.log,
       announce: init.options.announce ?? 'dialable',
       onAddress: init.onChange,
@@ -115,7 +123,7 @@ export class ListenerMapping {
     this.started = {
       mapping,
       port,
-      forgottenAt: systemClock.now() + (isFixed ? NAT_MEMORY : 0),
+      forgottenAt: this.clock.now() + (isFixed ? NAT_MEMORY : 0),
       get status () {
         return 'external' in mapping.status ? { ...mapping.status, ...announcer.reachability } : mapping.status
       }
@@ -163,7 +171,7 @@ export class ListenerMapping {
     if (isStranger) {
       this.init.log('%s has connected, which this port has not contacted', remote)
       const addresses = this.components.addressManager?.getAddressesWithMetadata() ?? []
-      this.announcer.onStranger(systemClock.now() >= forgottenAt && !hasOtherAddress(addresses, external))
+      this.announcer.onStranger(this.clock.now() >= forgottenAt && !hasOtherAddress(addresses, external))
     }
   }
 
