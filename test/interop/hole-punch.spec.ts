@@ -101,7 +101,7 @@ describe('punching holes between all languages', function () {
         go: { ...NAT, filtering: 'address-dependent' }
       } as const
       const { succeeded, times, failures } = await punchRepeatedly(
-        lab, relay, { a, b }, { a: nats[a], b: nats[b] }, RUNS, { dcutr: 'ours' }
+        lab, relay, { a, b }, { a: nats[a], b: nats[b] }, RUNS, { both: { dcutr: 'ours' } }
       )
 
       report({
@@ -114,6 +114,28 @@ describe('punching holes between all languages', function () {
       })
       expect(succeeded / RUNS).to.be.at.least(0.9, failures.join('\n'))
     })
+  }
+
+  for (const a of ['go', 'rust'] as const) {
+    for (const filtering of ['address-dependent', 'address-and-port-dependent'] as const) {
+      it(`${a} as A, js as B that asks AutoNAT: ${filtering} filtering, nothing is announced`, async () => {
+        const { lab } = await create()
+        const relay = await startPublicPeer(lab, 'relay', '11.0.0.8', 'go', { relay: true })
+        const runs = byExtent({ sample: 1, full: 3, report: 3 })
+        const { failures } = await punchRepeatedly(lab, relay, { a, b: 'js' }, { a: NAT, b: { ...NAT, filtering } }, runs, {
+          b: { autonat: true, dht: true, announce: 'dialable' },
+          onPunched: async b => {
+            const { addresses, dht } = await b.ask('addresses')
+
+            if (dht !== 'client' || addresses.some((address: string) => address.startsWith('/ip4/11.2.0.1/'))) {
+              throw new Error(`B is a DHT ${dht} and announces ${addresses.join(' ')}`)
+            }
+          }
+        })
+
+        expect(failures).to.deep.equal([])
+      })
+    }
   }
 })
 

@@ -31,6 +31,23 @@ export interface Punches {
   failures: string[]
 }
 
+export interface PunchOptions {
+  /**
+   * Further options of A and B
+   */
+  both?: PeerOptions
+
+  /**
+   * Further options of B
+   */
+  b?: PeerOptions
+
+  /**
+   * Called after each punch, while B runs
+   */
+  onPunched?(b: Program): Promise<void>
+}
+
 /**
  * A dials B through a relay repeatedly. The routers forget everything before each punch.
  */
@@ -40,7 +57,7 @@ export async function punchRepeatedly (
   languages: { a: Language; b: Language },
   nats: Record<'a' | 'b', NATOptions & { latency: number }>,
   times: number,
-  options: PeerOptions = {}
+  options: PunchOptions = {}
 ): Promise<Punches> {
   const a = await buildHome(lab, 'a', '11.1.0.1', nats.a)
   const b = await buildHome(lab, 'b', '11.2.0.1', nats.b)
@@ -69,7 +86,7 @@ async function punch (
   homeB: Home,
   relay: PublicPeer,
   languages: { a: Language; b: Language },
-  more: PeerOptions
+  { both, b: bOptions, onPunched }: PunchOptions
 ): Promise<number> {
   // AutoNAT would find out that strangers cannot dial the address
   const options: PeerOptions = {
@@ -77,9 +94,9 @@ async function punch (
     stunServers: STUN_SERVERS,
     minReconnectInterval: 100,
     announce: 'never',
-    ...more
+    ...both
   }
-  const b = startPeer(homeB.laptop, languages.b, { ...options, reserve: relay.address })
+  const b = startPeer(homeB.laptop, languages.b, { ...options, ...bOptions, reserve: relay.address })
   const a = startPeer(homeA.laptop, languages.a, options)
 
   try {
@@ -104,6 +121,8 @@ async function punch (
     if (echoed.equal !== true || echoed.bytes !== BYTES) {
       throw new Error(`The direct connection did not carry all data: ${JSON.stringify(echoed)}`)
     }
+
+    await onPunched?.(b)
 
     return duration
   } finally {
