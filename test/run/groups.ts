@@ -37,6 +37,7 @@ const UNITS: Group = {
 const SPLIT: Record<string, Record<string, string>> = {
   'nat/holding': { renewals: 'renewals', servers: 'of two servers' },
   'nat/hole-punch': { stock: '@libp2p/dcutr', resets: 'reset', relayed: 'relay' },
+  'nat/reachability': { v1: 'AutoNAT v1', v2: 'AutoNAT v2' },
   'interop/hole-punch': { go: 'go as A', rust: 'rust as A' }
 }
 
