@@ -1,9 +1,12 @@
 import { expect } from 'aegir/chai'
+import { HeldClock } from '../../../test/fixtures/held-clock.ts'
+import { waitUntil } from '../../../test/fixtures/wait-until.ts'
 import { decodeCookie, encodeCookie } from '../src/rendezvous/server/cookie.ts'
 import { Departures } from '../src/rendezvous/server/departures.ts'
 import { ExpiryQueue } from '../src/rendezvous/server/expiry-queue.ts'
 import { OrderedList } from '../src/rendezvous/server/ordered-list.ts'
 import { Positions } from '../src/rendezvous/server/positions.ts'
+import { Readers } from '../src/rendezvous/server/readers.ts'
 import type { Registration } from '../src/rendezvous/server/registration.ts'
 
 const MINUTE = 60_000
@@ -57,6 +60,57 @@ describe('the queue of registrations that expire', () => {
     expect(queue.take(204_999)).to.be.empty()
     expect(queue.take(1_000_000)).to.deep.equal([refreshed])
     expect(queue.take(2_000_000)).to.be.empty()
+  })
+})
+
+describe('readers that wait', () => {
+  const { signal } = new AbortController()
+
+  /**
+   * How many of them have been answered
+   */
+  function waitAll (readers: Readers, count: number): { answered: number } {
+    const result = { answered: 0 }
+
+    for (let i = 0; i < count; i++) {
+      readers.wait('my-app', 30_000, signal).then(() => { result.answered++ }, () => {})
+    }
+
+    return result
+  }
+
+  for (const { count, gather } of [{ count: 5, gather: 100 }, { count: 2_000, gather: 2_000 }]) {
+    it(`are answered ${gather} ms after the first of several registrations, when they are ${count}`, async () => {
+      const clock = new HeldClock()
+      const readers = new Readers(clock)
+      const result = waitAll(readers, count)
+      expect(readers.size).to.equal(count)
+      readers.notify('my-app')
+      readers.notify('elsewhere')
+      clock.advance(gather - 1)
+      readers.notify('my-app')
+      expect(readers.size).to.equal(count)
+      clock.advance(1)
+      await waitUntil('all are answered', () => result.answered === count)
+      expect(readers.size).to.equal(0)
+      // nothing is left
+      expect(clock.pending).to.equal(0)
+    })
+  }
+
+  it('are answered in the end, or when they leave', async () => {
+    const clock = new HeldClock()
+    const readers = new Readers(clock)
+    const leaving = new AbortController()
+    const left = readers.wait('my-app', 30_000, leaving.signal)
+    const result = waitAll(readers, 1)
+    leaving.abort()
+    await left
+    await readers.wait('my-app', 30_000, leaving.signal)
+    expect(readers.size).to.equal(1)
+    clock.advance(30_000)
+    await waitUntil('it is answered', () => result.answered === 1)
+    expect(clock.pending).to.equal(0)
   })
 })
 

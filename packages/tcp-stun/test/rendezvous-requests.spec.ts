@@ -360,6 +360,19 @@ describe('requests to a board', () => {
       expect((await elsewhere).registrations).to.be.empty()
     })
 
+    it('does not answer a reader that waits with its own registration', async () => {
+      const news = peer.discover({ wait: 5_000 })
+      await waitUntil('it waits', () => server.services.board.waiting === 1)
+      await peer.register({ signedPeerRecord: await peer.seal() })
+      clock.advance(100)
+      await waitUntil('it waits again', () => server.services.board.waiting === 1)
+
+      const other = await Requester.create(nodes, server)
+      await other.register({ signedPeerRecord: await other.seal() })
+      clock.advance(100)
+      expect((await news).registrations).to.have.lengthOf(2)
+    })
+
     it('forgets a reader whose stream ends', async () => {
       const stream = await peer.openStream()
       const request = Message.encode({ type: MessageType.DISCOVER, discover: { ns: NAMESPACE, wait: 5_000 } })

@@ -20,6 +20,11 @@ export interface Page {
    * Up to where it goes, unless to the end
    */
   position?: number
+
+  /**
+   * Whether there is anything that others have registered
+   */
+  isNews: boolean
 }
 
 export interface PageInit {
@@ -27,6 +32,11 @@ export interface PageInit {
    * Up to where the reader has read
    */
   after: number
+
+  /**
+   * Who reads
+   */
+  reader: string
 
   /**
    * How many registrations it wants at most
@@ -42,19 +52,22 @@ export interface PageInit {
 /**
  * What a reader has not read yet, as much as an answer may have
  */
-export function readPage (board: Board, namespace: string | undefined, { after, limit, legacyOnly }: PageInit): Page {
+export function readPage (board: Board, namespace: string | undefined, init: PageInit): Page {
+  const { after, reader, limit, legacyOnly } = init
   const registrations: Message.Register[] = []
   let length = RESPONSE_OVERHEAD
   let position = after
+  let isNews = false
 
   for (const registration of board.read(namespace, after)) {
     if (isRead(board, registration, legacyOnly)) {
       length += registration.record.byteLength + 3 * registration.namespace.length + REGISTRATION_OVERHEAD
 
       if (registrations.length >= limit || length > MAX_RESPONSE_LENGTH) {
-        return { registrations, position }
+        return { registrations, position, isNews }
       }
 
+      isNews ||= registration.peer !== reader
       registrations.push({
         ns: registration.namespace,
         signedPeerRecord: registration.record,
@@ -65,7 +78,7 @@ export function readPage (board: Board, namespace: string | undefined, { after, 
     position = registration.position
   }
 
-  return { registrations }
+  return { registrations, isNews }
 }
 
 /**

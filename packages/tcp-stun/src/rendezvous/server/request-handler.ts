@@ -5,9 +5,11 @@ import { encodeCookie } from './cookie.ts'
 import { readPage } from './pages.ts'
 import type { Board, FullReason } from './board.ts'
 import type { BoardLimits } from './limits.ts'
+import type { Page } from './pages.ts'
 import type { Readers } from './readers.ts'
 import type { SignedRecord } from '../signed-record.ts'
 import type { PeerId } from '@libp2p/interface'
+import type { Clock } from 'libp2p-tcp-stun/mapping'
 
 const { MessageType, ResponseStatus } = Message
 
@@ -25,6 +27,7 @@ export interface RequestHandlerInit {
   board: Board
   readers: Readers
   limits: BoardLimits
+  clock: Clock
 
   /**
    * The name of this helper
@@ -172,18 +175,20 @@ export class RequestHandler {
   }
 
   private async discover (request: Message.Discover, peer: PeerId, signal: AbortSignal): Promise<Message> {
-    const { board, readers } = this.init
+    const { board, readers, clock } = this.init
     const namespace = request.ns == null || request.ns === '' ? undefined : checkNamespace(request.ns)
     const cookie = checkCookie(request.cookie, namespace)
     const position = cookie == null ? 0 : board.resume(cookie)
     const limit = Number(request.limit ?? Infinity)
     const wait = Math.min(request.wait ?? 0, MAX_WAIT)
     const legacyOnly = await this.isLegacyReader(peer)
-    let page = readPage(board, namespace, { after: position, limit, legacyOnly })
+    const read = (): Page => readPage(board, namespace, { after: position, reader: peer.toString(), limit, legacyOnly })
+    const end = clock.now() + wait
+    let page = read()
 
-    if (page.registrations.length === 0 && wait > 0) {
-      await readers.wait(namespace, wait, signal)
-      page = readPage(board, namespace, { after: position, limit, legacyOnly })
+    while (!page.isNews && page.position == null && clock.now() < end && !signal.aborted) {
+      await readers.wait(namespace, end - clock.now(), signal)
+      page = read()
     }
 
     return {

@@ -112,6 +112,7 @@ export class RendezvousServerService
       board: this.board,
       readers: this.readers,
       limits,
+      clock,
       via: components.peerId.toString(),
       allow,
       readsLegacyOnly: async peer => this.readsLegacyOnly(peer)
