@@ -38,7 +38,7 @@ import type { TCPSTUNComponents } from './components.ts'
 import type { Reachability } from './listen/reachability.ts'
 import type { MappingOptions } from './mapping/options.ts'
 import type { DirectStatus, MappedStatus, MappingStatus } from './mapping/status.ts'
-import type { STUNClientInit } from './stun/client-init.ts'
+import type { STUNClientInit, STUNCredential } from './stun/client-init.ts'
 import type { CreateListenerOptions, DialTransportOptions, OutboundConnectionUpgradeEvents, Transport } from '@libp2p/interface'
 import type { ProgressEvent } from 'progress-events'
 
@@ -177,6 +177,14 @@ export interface TCPSTUNInit extends TCPOptions, MappingOptions {
    * For `stuns:` servers, for example the `ca` of a private one
    */
   tls?: STUNClientInit['tls']
+
+  /**
+   * A name and a password for STUN servers that answer only those who know them (RFC
+   * 8489, section 9.1). All servers are sent the name, none the password.
+   *
+   * @default none
+   */
+  stunCredential?: STUNCredential
 
   /**
    * How long `listen()` waits for the first mapping, in ms; 0 does not wait. The

@@ -8,6 +8,11 @@ import type { Announce, TCPSTUNInit } from './index.ts'
  */
 const MAX_DELAY = 0x7fffffff
 
+/**
+ * RFC 8489, section 14.3
+ */
+const MAX_USERNAME_LENGTH = 508
+
 const ANNOUNCE: Announce[] = ['dialable', 'always', 'never']
 
 /**
@@ -25,6 +30,7 @@ const OPTIONS: Record<keyof TCPSTUNInit, true> = {
   // ours
   stunServers: true,
   tls: true,
+  stunCredential: true,
   stunConnections: true,
   keepAliveInterval: true,
   minReconnectInterval: true,
@@ -49,6 +55,7 @@ export function validateOptions (init: TCPSTUNInit): void {
 
   validateMappingOptions(init)
   validateServers(init.stunServers)
+  validateCredential(init.stunCredential)
 
   const { announce, mappingTimeout, maxLingeringDials, closeServerOnMaxConnections: limits } = init
 
@@ -84,5 +91,21 @@ function validateServers (servers: unknown): void {
     } catch (err: any) {
       throw new InvalidParametersError(`stunServers: ${err.message}`)
     }
+  }
+}
+
+function validateCredential (credential: unknown): void {
+  if (credential == null) {
+    return
+  }
+
+  const { username, password } = credential as Record<string, unknown>
+
+  if (typeof username !== 'string' || username === '' || typeof password !== 'string' || password === '') {
+    throw new InvalidParametersError('stunCredential must have a username and a password')
+  }
+
+  if (new TextEncoder().encode(username).byteLength > MAX_USERNAME_LENGTH) {
+    throw new InvalidParametersError(`stunCredential: the username may have ${MAX_USERNAME_LENGTH} bytes`)
   }
 }

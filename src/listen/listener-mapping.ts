@@ -196,7 +196,8 @@ export class ListenerMapping {
       allowPrivateMapping = false,
       stunConnections,
       minReconnectInterval,
-      tls
+      tls,
+      stunCredential
     } = this.init.options
 
     return new PublicMapping(
@@ -209,6 +210,7 @@ export class ListenerMapping {
         minReconnectInterval,
         allowPrivateMapping,
         tls,
+        stunCredential,
         isHeld: () =>
           holdMapping(port, this.init.connections, { keepAlive: keepAliveInterval, allowPrivate: allowPrivateMapping })
       }

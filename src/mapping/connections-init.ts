@@ -31,7 +31,7 @@ export interface ConnectionsEvents {
   renewal: [RenewalCause]
 }
 
-export interface ConnectionsInit extends ServerPoolInit, Pick<HeldConnectionHost, 'local' | 'tls' | 'dns' | 'clock'> {
+export interface ConnectionsInit extends ServerPoolInit, Pick<HeldConnectionHost, 'local' | 'tls' | 'credential' | 'dns' | 'clock'> {
   allowPrivateMapping: boolean
   network: Network
   log?: Logger

@@ -39,7 +39,7 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
   constructor (init: ConnectionsInit) {
     super()
 
-    const { servers, minReconnectInterval, keepAliveInterval, local, tls, dns, clock, random } = init
+    const { servers, minReconnectInterval, keepAliveInterval, local, tls, credential, dns, clock, random } = init
     this.init = init
     this.target = init.target
     this.alarm = new Alarm(clock, () => { this.maintain() })
@@ -47,6 +47,7 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
     this.host = {
       local,
       tls,
+      credential,
       dns,
       clock,
       random,

@@ -27,7 +27,7 @@ import type { Logger } from '@libp2p/interface'
 
 export interface MappingControllerInit extends Pick<
   PublicMappingInit,
-  'stunServers' | 'isHeld' | 'tls' | 'dns' | 'network' | 'random'
+  'stunServers' | 'stunCredential' | 'isHeld' | 'tls' | 'dns' | 'network' | 'random'
 > {
   options: Required<MappingOptions>
 
@@ -67,7 +67,7 @@ export class MappingController {
   private keepAlive: KeepAlive
 
   constructor (init: MappingControllerInit) {
-    const { stunServers, options, local, tls, dns, network, clock, random, signal, log, metrics } = init
+    const { stunServers, stunCredential, options, local, tls, dns, network, clock, random, signal, log, metrics } = init
     const { stunConnections, minReconnectInterval, keepAliveInterval, allowPrivateMapping } = options
     this.init = init
     this.alarm = new Alarm(clock, () => { this.evaluate() })
@@ -79,6 +79,7 @@ export class MappingController {
       allowPrivateMapping,
       local,
       tls,
+      credential: stunCredential,
       dns,
       network: network ?? systemNetwork,
       clock,

@@ -20,6 +20,7 @@ export interface HeldConnectionHost {
    */
   local: Endpoint
   tls?: STUNClientInit['tls']
+  credential?: STUNClientInit['credential']
   dns?: DNS
   clock: Clock
   random: Random
@@ -208,6 +209,7 @@ export class HeldConnection {
       clock: host.clock,
       // an alternative is known by its address only, its certificate by the name
       tls: { servername: server.origin.host, ...host.tls },
+      credential: host.credential,
       keepAlive: host.keepAliveInterval(),
       claim: endpoint => this.claim(endpoint),
       signal

@@ -110,9 +110,10 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       keepAliveInterval: this.options.keepAliveInterval,
       failures: []
     }
-    const { stunServers, isHeld, tls, dns, network, random } = init
+    const { stunServers, stunCredential, isHeld, tls, dns, network, random } = init
     this.controller = new MappingController({
       stunServers,
+      stunCredential,
       isHeld,
       tls,
       dns,

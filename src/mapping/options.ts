@@ -3,7 +3,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { DNS } from '../runtime/dns.ts'
 import type { Network } from '../runtime/network.ts'
 import type { Random } from '../runtime/random.ts'
-import type { STUNClientInit } from '../stun/client-init.ts'
+import type { STUNClientInit, STUNCredential } from '../stun/client-init.ts'
 import type { ComponentLogger, Metrics } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -88,6 +88,13 @@ export interface PublicMappingInit extends MappingOptions {
    * TLS options for `stuns:` servers, for example the `ca` of a private one
    */
   tls?: STUNClientInit['tls']
+
+  /**
+   * For servers that answer only those who know it
+   *
+   * @default none
+   */
+  stunCredential?: STUNCredential
 
   clock?: Clock
   dns?: DNS

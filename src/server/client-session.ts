@@ -96,7 +96,7 @@ export class ClientSession {
 
     try {
       // whole requests without attributes, which nearly all are, need no decoder
-      while (this.decoder == null && host.alternates.length === 0 && isBareRequest(chunk, offset)) {
+      while (this.decoder == null && responder.isOpen && host.alternates.length === 0 && isBareRequest(chunk, offset)) {
         if (!this.rate.take(now)) {
           failure = { reason: 'rate' }
           break

@@ -28,7 +28,7 @@ export function createCounters (): STUNServerCounters {
     accepted: 0,
     refused: { connections: 0, address: 0, subnet: 0, rate: 0, memory: 0, gone: 0 },
     bindings: 0,
-    errors: { 300: 0, 400: 0, 420: 0 },
+    errors: { 300: 0, 400: 0, 401: 0, 420: 0 },
     ignored: 0,
     resets: {
       'not-stun': 0,

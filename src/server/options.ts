@@ -3,6 +3,7 @@ import type { ResetReason } from './client-session.ts'
 import type { STUNServerCounters } from './counters.ts'
 import type { Limits } from './limits.ts'
 import type { Endpoint } from '../address/endpoint.ts'
+import type { STUNCredential } from '../stun/client-init.ts'
 import type { AbortOptions, ComponentLogger } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
 import type { SecureContextOptions } from 'node:tls'
@@ -45,6 +46,14 @@ export interface STUNServerInit extends Partial<Limits> {
    * @default 'libp2p-tcp-stun'
    */
   software?: string
+
+  /**
+   * Answer only those who know this name and password, by the short-term credential
+   * mechanism (RFC 8489, section 9.1). Others get 400 or 401.
+   *
+   * @default everybody is answered
+   */
+  credential?: STUNCredential
 
   logger?: ComponentLogger
 }

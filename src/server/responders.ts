@@ -1,6 +1,7 @@
 import { otherAddress } from './other-address.ts'
 import { Responder } from './response.ts'
 import type { Endpoint } from '../address/endpoint.ts'
+import type { STUNCredential } from '../stun/client-init.ts'
 
 /**
  * A proxy that names another destination each time must not fill our memory
@@ -12,10 +13,12 @@ const MAX_RESPONDERS = 1_000
  */
 export class Responders {
   private readonly software: string
+  private readonly credential?: STUNCredential
   private readonly byServer = new Map<string, Responder>()
 
-  constructor (software: string) {
+  constructor (software: string, credential?: STUNCredential) {
     this.software = software
+    this.credential = credential
   }
 
   /**
@@ -27,7 +30,7 @@ export class Responders {
     let responder = this.byServer.get(key)
 
     if (responder == null) {
-      responder = new Responder({ server, other: otherAddress(server, listeners), software: this.software })
+      responder = new Responder({ server, other: otherAddress(server, listeners), software: this.software, credential: this.credential })
 
       if (this.byServer.size >= MAX_RESPONDERS) {
         this.byServer.clear()

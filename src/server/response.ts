@@ -3,8 +3,10 @@ import { ATTRIBUTE_CODES, attributeCode, isComprehensionRequired } from '../stun
 import { HEADER_LENGTH, METHOD_BINDING } from '../stun/constants.ts'
 import { checkFingerprint } from '../stun/fingerprint.ts'
 import { decodeMessage, encodeMessage, getAttribute } from '../stun/message.ts'
+import { CredentialGate } from './credential-gate.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Attribute } from '../stun/attributes.ts'
+import type { STUNCredential } from '../stun/client-init.ts'
 
 /**
  * Attributes that the codec knows and the server rejects. Over TCP it cannot
@@ -24,7 +26,7 @@ const NO_ID = new Uint8Array(12)
 /**
  * The error codes that the server answers with (RFC 8489, section 14.8)
  */
-export type ErrorCode = 300 | 400 | 420
+export type ErrorCode = 300 | 400 | 401 | 420
 
 /**
  * What became of a message
@@ -52,15 +54,23 @@ export interface ResponderInit {
    */
   other?: Endpoint
   software: string
+
+  /**
+   * What clients have to know
+   *
+   * @default nothing
+   */
+  credential?: STUNCredential
 }
 
 /**
- * Answers requests to one address and port of the server. It has no credentials:
+ * Answers requests to one address and port of the server. Without a credential
  * MESSAGE-INTEGRITY in a request is not verified, and none is sent.
  */
 export class Responder {
   readonly server: Endpoint
   private readonly software: Attribute
+  private readonly gate?: CredentialGate
   private readonly common: Attribute[]
 
   /**
@@ -68,8 +78,9 @@ export class Responder {
    */
   private readonly tail: Uint8Array
 
-  constructor ({ server, other, software }: ResponderInit) {
+  constructor ({ server, other, software, credential }: ResponderInit) {
     this.server = server
+    this.gate = credential == null ? undefined : new CredentialGate(credential)
     this.software = { type: 'SOFTWARE', value: software }
     this.common = [
       { type: 'RESPONSE-ORIGIN', address: server },
@@ -82,6 +93,13 @@ export class Responder {
       transactionId: NO_ID,
       attributes: this.common
     }).subarray(HEADER_LENGTH)
+  }
+
+  /**
+   * Whether everybody is answered
+   */
+  get isOpen (): boolean {
+    return this.gate == null
   }
 
   /**
@@ -150,11 +168,20 @@ export class Responder {
         method: message.method,
         transactionId: message.transactionId,
         attributes
-      }, { fingerprint })
+      }, { fingerprint, integrityKey: outcome === 400 || outcome === 401 ? undefined : this.gate?.key })
     })
 
     if (message.method !== METHOD_BINDING) {
       return answer(400, [{ type: 'ERROR-CODE', code: 400, reason: 'Bad Request' }, this.software])
+    }
+
+    const refusal = this.gate?.check(message, bytes)
+
+    if (refusal != null) {
+      return answer(refusal, [
+        { type: 'ERROR-CODE', code: refusal, reason: refusal === 400 ? 'Bad Request' : 'Unauthenticated' },
+        this.software
+      ])
     }
 
     const unknown = new Set(message.attributes.filter(isRejected).map(attributeCode))

@@ -179,7 +179,7 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
       endpoint,
       transport,
       reusePort,
-      responders: new Responders(this.init.software ?? 'libp2p-tcp-stun'),
+      responders: new Responders(this.init.software ?? 'libp2p-tcp-stun', this.init.credential),
       keepAliveDelay: this.limits.keepAliveDelay,
       onConnection: socket => { void this.pipeline.handle(socket, { certificate, responderFor }) }
     })

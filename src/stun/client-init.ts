@@ -9,6 +9,18 @@ import type tls from 'node:tls'
  */
 export const DEFAULT_TIMEOUT = 5_000
 
+/**
+ * A name and a password that all clients of a server share: the short-term credential
+ * mechanism (RFC 8489, section 9.1)
+ */
+export interface STUNCredential {
+  /**
+   * At most 508 bytes of UTF-8
+   */
+  username: string
+  password: string
+}
+
 export interface STUNClientInit {
   /**
    * The server's address
@@ -25,6 +37,11 @@ export interface STUNClientInit {
    * Speak TLS (`stuns:`). `servername` is the name in the server's certificate.
    */
   tls?: { servername?: string } & tls.SecureContextOptions
+
+  /**
+   * For a server that answers only those who know it. Its responses are verified.
+   */
+  credential?: STUNCredential
 
   /**
    * How long to wait for the connection, and for each answer, in ms

@@ -9,6 +9,7 @@ import { assertTrusted, describeError, isSystemError, localEndpoint, openSocket,
 import { MessageDecoder } from './decoder.ts'
 import { STUNConnectionError, STUNProtocolError, STUNTimeoutError } from './errors.ts'
 import { checkFingerprint } from './fingerprint.ts'
+import { checkIntegrity, shortTermKey } from './integrity.ts'
 import { METHOD_BINDING, createTransactionId, decodeMessage, encodeMessage, getAttribute } from './message.ts'
 import { MAX_ABANDONED, Transactions } from './transactions.ts'
 import type { BindingResult } from './binding-result.ts'
@@ -61,6 +62,7 @@ type State =
 export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
   public readonly server: Endpoint
   private readonly init: STUNClientInit
+  private readonly integrityKey?: Uint8Array
   private readonly timeout: number
   private readonly clock: Clock
   private readonly decoder = new MessageDecoder()
@@ -72,6 +74,7 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
 
     this.init = init
     this.server = init.server
+    this.integrityKey = init.credential == null ? undefined : shortTermKey(init.credential.password)
     this.timeout = init.timeout ?? DEFAULT_TIMEOUT
     this.clock = init.clock ?? systemClock
   }
@@ -150,6 +153,7 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
       throw new NotStartedError('The STUNClient is not connected yet')
     }
 
+    const { credential } = this.init
     const transactionId = createTransactionId()
     const { promise, resolve, reject } = Promise.withResolvers<BindingResult>()
     const timer = this.clock.setTimeout(() => {
@@ -158,12 +162,9 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
     const transaction = this.transactions.add(transactionId, { sent: this.clock.now(), resolve, reject })
 
     try {
-      this.state.connection.socket.write(encodeMessage({
-        class: 'request',
-        method: METHOD_BINDING,
-        transactionId,
-        attributes: []
-      }))
+      const attributes = credential == null ? [] : [{ type: 'USERNAME' as const, value: credential.username }]
+      const request = { class: 'request' as const, method: METHOD_BINDING, transactionId, attributes }
+      this.state.connection.socket.write(encodeMessage(request, { integrityKey: this.integrityKey }))
 
       return await raceSignal(promise, options.signal)
     } finally {
@@ -256,6 +257,10 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
     try {
       if (getAttribute(message, 'FINGERPRINT') != null && !checkFingerprint(bytes)) {
         throw new STUNProtocolError(`${this} sent an answer whose FINGERPRINT is wrong`)
+      }
+
+      if (message.class === 'success' && this.integrityKey != null && !checkIntegrity(bytes, this.integrityKey)) {
+        throw new STUNProtocolError(`${this} sent an answer that it has not signed with the password`)
       }
 
       resolve(readResult(message, this.toString(), local, this.clock.now() - sent))

@@ -17,7 +17,7 @@ import type { AbortOptions } from '@libp2p/interface'
  */
 const MAX_ALTERNATES = 3
 
-export interface OpenClientInit extends AbortOptions, Pick<STUNClientInit, 'timeout' | 'keepAlive' | 'clock'> {
+export interface OpenClientInit extends AbortOptions, Pick<STUNClientInit, 'timeout' | 'keepAlive' | 'clock' | 'credential'> {
   /**
    * The local address and port to connect from
    */
@@ -82,11 +82,11 @@ export async function openClient (uri: STUNURI, init: OpenClientInit): Promise<O
 async function follow (
   server: Endpoint, tls: STUNClientInit['tls'], init: OpenClientInit
 ): Promise<Pick<OpenedClient, 'client' | 'result'>> {
-  const { local, timeout, keepAlive, clock, signal } = init
+  const { local, timeout, keepAlive, clock, credential, signal } = init
   const visited = [server]
 
   while (true) {
-    const client = new STUNClient({ server, local, tls, timeout, keepAlive, clock })
+    const client = new STUNClient({ server, local, tls, timeout, keepAlive, clock, credential })
 
     try {
       await client.connect({ signal })

@@ -34,6 +34,12 @@ describe('options of the transport', () => {
     })
   }
 
+  for (const credential of [{}, { username: 'a' }, { username: '', password: 'b' }, { username: 'a'.repeat(509), password: 'b' }]) {
+    it(`refuses the credential ${JSON.stringify(credential).slice(0, 40)}`, () => {
+      expect(() => tcpSTUN({ stunCredential: credential as any })).to.throw('stunCredential')
+    })
+  }
+
   it('takes all options of @libp2p/tcp, and its own', () => {
     const options: Required<TCPSTUNInit> = {
       inboundSocketInactivityTimeout: 1,
@@ -45,6 +51,7 @@ describe('options of the transport', () => {
       listenOpts: {},
       stunServers: ['stun:example.org'],
       tls: {},
+      stunCredential: { username: 'member', password: 'secret' },
       stunConnections: 1,
       keepAliveInterval: 1,
       minReconnectInterval: 1,
