@@ -1,6 +1,8 @@
 import { isSameEndpoint } from '../address/endpoint.ts'
 import { isComprehensionRequired } from './attributes.ts'
 import { STUNErrorResponseError, STUNProtocolError } from './errors.ts'
+import { checkFingerprint } from './fingerprint.ts'
+import { checkIntegrity } from './integrity.ts'
 import { getAttribute } from './message.ts'
 import type { STUNMessage } from './message.ts'
 import type { Endpoint } from '../address/endpoint.ts'
@@ -96,6 +98,21 @@ export function readResult (
     responseOrigin: getAttribute(message, 'RESPONSE-ORIGIN')?.address,
     software: getAttribute(message, 'SOFTWARE')?.value,
     roundTrip
+  }
+}
+
+/**
+ * @throws {STUNProtocolError} its FINGERPRINT is wrong, or the server has not signed it with
+ * the key
+ */
+export function verifyAnswer (message: STUNMessage, bytes: Uint8Array, server: string, key?: Uint8Array): void {
+  if (getAttribute(message, 'FINGERPRINT') != null && !checkFingerprint(bytes)) {
+    throw new STUNProtocolError(`${server} sent an answer whose FINGERPRINT is wrong`)
+  }
+
+  // a server cannot sign the refusal of a client whose key it does not know
+  if (message.class === 'success' && key != null && !checkIntegrity(bytes, key)) {
+    throw new STUNProtocolError(`${server} sent an answer that it has not signed with the password`)
   }
 }
 

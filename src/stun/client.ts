@@ -3,14 +3,13 @@ import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { formatEndpoint } from '../address/endpoint.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { readResult } from './binding-result.ts'
+import { readResult, verifyAnswer } from './binding-result.ts'
 import { DEFAULT_TIMEOUT } from './client-init.ts'
 import { assertTrusted, describeError, isSystemError, localEndpoint, openSocket, resetClientSocket } from './client-socket.ts'
 import { MessageDecoder } from './decoder.ts'
 import { STUNConnectionError, STUNProtocolError, STUNTimeoutError } from './errors.ts'
-import { checkFingerprint } from './fingerprint.ts'
-import { checkIntegrity, shortTermKey } from './integrity.ts'
-import { METHOD_BINDING, createTransactionId, decodeMessage, encodeMessage, getAttribute } from './message.ts'
+import { shortTermKey } from './integrity.ts'
+import { METHOD_BINDING, createTransactionId, decodeMessage, encodeMessage } from './message.ts'
 import { MAX_ABANDONED, Transactions } from './transactions.ts'
 import type { BindingResult } from './binding-result.ts'
 import type { STUNClientInit } from './client-init.ts'
@@ -255,14 +254,7 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
     const local = this.state.name === 'open' ? localEndpoint(this.state.connection) : undefined
 
     try {
-      if (getAttribute(message, 'FINGERPRINT') != null && !checkFingerprint(bytes)) {
-        throw new STUNProtocolError(`${this} sent an answer whose FINGERPRINT is wrong`)
-      }
-
-      if (message.class === 'success' && this.integrityKey != null && !checkIntegrity(bytes, this.integrityKey)) {
-        throw new STUNProtocolError(`${this} sent an answer that it has not signed with the password`)
-      }
-
+      verifyAnswer(message, bytes, this.toString(), this.integrityKey)
       resolve(readResult(message, this.toString(), local, this.clock.now() - sent))
     } catch (err: any) {
       reject(err)

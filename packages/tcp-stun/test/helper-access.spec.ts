@@ -12,7 +12,7 @@ import { waitUntil } from '../../../test/fixtures/wait-until.ts'
 import { helperConfig } from '../src/config/index.ts'
 import { AllowList, readAllowList } from '../src/helper/allow-list.ts'
 import { startHelper } from '../src/helper/helper.ts'
-import { keyFromFile, networkKeyFromFile } from '../src/helper/key-file.ts'
+import { credentialFromFile, keyFromFile, networkKeyFromFile } from '../src/helper/key-file.ts'
 import { Strangers } from '../src/helper/strangers.ts'
 import type { Helper, HelperInit } from '../src/helper/options.ts'
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
@@ -124,10 +124,27 @@ describe('access to a helper', () => {
     ).to.eventually.be.rejected()
   })
 
+  it('a private STUN server answers who knows its credential', async () => {
+    const file = path.join(folder, 'stun.credential')
+    const { helper, address, stun } = await start({ stunCredential: await credentialFromFile(file) })
+    const stunCredential = await readFile(file, 'utf8')
+    const node = await createLibp2p(await helperConfig(address, {
+      namespace: 'my-app', stunServers: [stun], stunCredential, listen: ['/ip4/127.0.0.1/tcp/0']
+    }))
+    nodes.push(node)
+
+    await waitUntil('it has answered', () => helper.stunServer.counters.bindings > 0)
+    expect(helper.stunServer.counters.errors).to.include({ 400: 0, 401: 0 })
+    await expect(helperConfig(address, { namespace: 'my-app', stunCredential: 'nonsense' }))
+      .to.eventually.be.rejectedWith('name:password')
+  })
+
   for (const { what, read, nonsense } of [
+    { what: 'a STUN credential', read: credentialFromFile, nonsense: 'holds no credential' },
     { what: 'a private key', read: keyFromFile, nonsense: 'Could not read a key from' },
     { what: 'a network key', read: networkKeyFromFile, nonsense: 'is not the key of a private network' }
   ]) {
+    // eslint-disable-next-line no-loop-func
     it(`${what} is created for its owner alone, and refused when others can read it`, async () => {
       const file = path.join(folder, 'data', 'key')
       const key = await read(file)

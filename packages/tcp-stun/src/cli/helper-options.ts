@@ -18,6 +18,7 @@ export interface HelperOptions extends HelperLimitsInit {
   store?: string
   allow?: string
   networkKey?: string
+  private?: string
   metrics?: Endpoint | true
   drainDeadline: number
   logLevel?: LogLevel
@@ -82,6 +83,7 @@ export function addHelperOptions (command: Command): void {
     .optionsGroup('Access:')
     .option('--allow <file>', 'serve only these peer ids, one on each line; SIGHUP reads it again')
     .option('--network-key <file>', 'key of a private network (pnet), created if it is missing')
+    .option('--private <file>', 'answer STUN only to those who know the name:password in it, created if it is missing')
 
   command
     .optionsGroup('Operation:')

@@ -53,20 +53,25 @@ function duration (ms: number): string {
 /**
  * What a node of this network is made with
  */
-export function nodeText (addresses: string[], stun: Endpoint[], networkKey?: string): string {
+export function nodeText (
+  addresses: string[],
+  stun: Endpoint[],
+  { networkKey, credential }: { networkKey?: string, credential?: string }
+): string {
   const address = addresses.find(address => !address.includes('/127.0.0.1/') && !address.includes('/ip6/::1/')) ??
     addresses[0]
   const options = [
     "namespace: 'my-app'",
     ...stun.some(({ port }) => port === STUN_PORT) ? [] : [`stunServers: [${stunServers(address, stun).join(', ')}]`],
-    ...networkKey == null ? [] : [`networkKey: await readFile('${networkKey}')`]
+    ...networkKey == null ? [] : [`networkKey: await readFile('${networkKey}')`],
+    ...credential == null ? [] : [`stunCredential: await readFile('${credential}', 'utf8')`]
   ]
 
   return [
     'A node of this network',
     "  import { createLibp2p } from 'libp2p'",
     "  import { helperConfig } from 'tcp-stun/config'",
-    ...networkKey == null ? [] : ["  import { readFile } from 'node:fs/promises'"],
+    ...networkKey == null && credential == null ? [] : ["  import { readFile } from 'node:fs/promises'"],
     `  const node = await createLibp2p(await helperConfig('${address}', { ${options.join(', ')} }))`
   ].join('\n')
 }

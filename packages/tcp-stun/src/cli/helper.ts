@@ -48,7 +48,7 @@ On a machine behind a NAT:
 
 async function runHelper (options: HelperOptions): Promise<void> {
   // libp2p takes a second to load, which the other commands do without
-  const [{ startHelper }, { serveHelperMetrics }, { keyFromFile, networkKeyFromFile }, { AllowList, readAllowList }] =
+  const [{ startHelper }, { serveHelperMetrics }, { credentialFromFile, keyFromFile, networkKeyFromFile }, { AllowList, readAllowList }] =
     await Promise.all([
       import('../helper/helper.ts'),
       import('../helper/metrics.ts'),
@@ -68,6 +68,7 @@ async function runHelper (options: HelperOptions): Promise<void> {
     trustedProxies: trustedProxy,
     privateKey: key == null ? undefined : await keyFromFile(key),
     networkKey: networkKey == null ? undefined : await networkKeyFromFile(networkKey),
+    stunCredential: options.private == null ? undefined : await credentialFromFile(options.private),
     store: store == null ? undefined : await openStore(store),
     allow
   })
@@ -78,7 +79,7 @@ async function runHelper (options: HelperOptions): Promise<void> {
       throw err
     })
 
-  logStart(helper, log, { networkKey, allowFile, allow }, web)
+  logStart(helper, log, { networkKey, credential: options.private, allowFile, allow }, web)
   logStore(helper, log)
   onHangUp(helper, log, allowFile, allow, readAllowList)
   onStop(helper, log, options.drainDeadline, web)
@@ -93,7 +94,7 @@ async function openStore (location: string): Promise<any> {
 function logStart (
   helper: Helper,
   log: Log,
-  access: { networkKey?: string, allowFile?: string, allow?: AllowList },
+  access: { networkKey?: string, credential?: string, allowFile?: string, allow?: AllowList },
   web?: MetricsServer
 ): void {
   for (const { host, port } of helper.stunServer.addresses) {
@@ -117,7 +118,7 @@ function logStart (
     log('info', 'metrics', `Metrics at http://${formatEndpoint(address)}/metrics, health at /health`, address)
   }
 
-  log('info', 'node', nodeText(addresses, helper.stunServer.addresses, access.networkKey), {})
+  log('info', 'node', nodeText(addresses, helper.stunServer.addresses, access), {})
 }
 
 function logStore ({ node: { services: { board } } }: Helper, log: Log): void {

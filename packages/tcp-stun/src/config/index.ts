@@ -86,6 +86,14 @@ export interface HelperConfigInit extends AbortOptions {
   networkKey?: Uint8Array
 
   /**
+   * The name and password of a private STUN server, as `tcp-stun helper --private` creates
+   * it: `name:password`
+   *
+   * @default none
+   */
+  stunCredential?: string
+
+  /**
    * For TXT records
    *
    * @default that of the system
@@ -139,7 +147,7 @@ export async function helperConfig (
 
   return {
     addresses: { listen: [...listen, ...relays] },
-    transports: [...directTransports(init.stunServers ?? helpers.stunServers), circuitRelayTransport()],
+    transports: [...directTransports(init.stunServers ?? helpers.stunServers, init.stunCredential), circuitRelayTransport()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ keepAliveInterval: PING_INTERVAL })],
     connectionManager: { addressDialTimeout: ADDRESS_DIAL_TIMEOUT },

@@ -1,5 +1,6 @@
 import { tcpSTUN } from 'libp2p-tcp-stun'
 import { dcutr } from 'libp2p-tcp-stun/dcutr'
+import { parseCredential } from './stun-credential.ts'
 import type { Libp2pOptions } from 'libp2p'
 import type { DCUtR } from 'libp2p-tcp-stun/dcutr'
 
@@ -16,8 +17,16 @@ export function defaultListen (): string[] {
   return ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0']
 }
 
-export function directTransports (stunServers: string[]): NonNullable<Libp2pOptions['transports']> {
-  return [tcpSTUN({ stunServers, dialOpts: KEEP_ALIVE, listenOpts: KEEP_ALIVE })]
+/**
+ * @throws {Error} the credential is not a name and a password
+ */
+export function directTransports (
+  stunServers: string[],
+  credential?: string
+): NonNullable<Libp2pOptions['transports']> {
+  const stunCredential = credential == null ? undefined : parseCredential(credential)
+
+  return [tcpSTUN({ stunServers, stunCredential, dialOpts: KEEP_ALIVE, listenOpts: KEEP_ALIVE })]
 }
 
 export function directServices (): { dcutr(components: any): DCUtR } {

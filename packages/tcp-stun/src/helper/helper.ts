@@ -12,6 +12,7 @@ import { createSTUNServer } from 'libp2p-tcp-stun/server'
 import { rendezvousServer } from '../rendezvous/index.ts'
 import { defaultListen, defaultSTUNListen, publicAddresses } from './endpoints.ts'
 import { helperLimits } from './limits.ts'
+import { collectAfterBursts } from './memory.ts'
 import { RelayPolicy } from './relay-policy.ts'
 import { Strangers } from './strangers.ts'
 import type { HelperLimits } from './limits.ts'
@@ -44,7 +45,12 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
   const limits = helperLimits(init, allow == null && networkKey == null)
   const policy = new RelayPolicy({ limits, trustedProxies, allow })
   const strangers = allow == null ? undefined : new Strangers(allow)
-  const stunServer = createSTUNServer({ listen: stunListen, trustedProxies, maxConnections: limits.stunConnections })
+  const stunServer = createSTUNServer({
+    listen: stunListen,
+    trustedProxies,
+    maxConnections: limits.stunConnections,
+    credential: init.stunCredential
+  })
   await stunServer.listen()
 
   try {
@@ -52,9 +58,11 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
     policy.watch(node)
     strangers?.watch(node)
     forgetDeparted(node)
+    const stopCollecting = collectAfterBursts(node)
     await node.start()
 
     const close = async (): Promise<void> => {
+      stopCollecting()
       strangers?.close()
       await Promise.all([node.stop(), stunServer.close()])
     }

@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { generateKey } from '@libp2p/pnet'
+import { parseCredential } from '../config/stun-credential.ts'
 import type { PrivateKey } from '@libp2p/interface'
+import type { STUNCredential } from 'libp2p-tcp-stun/stun'
 
 /**
  * The length of a key file for `@libp2p/pnet`
@@ -67,6 +70,21 @@ export async function networkKeyFromFile (file: string): Promise<Uint8Array> {
   }
 
   return bytes
+}
+
+/**
+ * The credential of a private STUN server in a file
+ *
+ * @throws as `keyFromFile`
+ */
+export async function credentialFromFile (file: string): Promise<STUNCredential> {
+  const bytes = await readSecret(file, () => Buffer.from(`member:${randomBytes(16).toString('hex')}\n`))
+
+  try {
+    return parseCredential(Buffer.from(bytes).toString())
+  } catch (err: any) {
+    throw new Error(`${file} holds no credential: ${err.message}`, { cause: err })
+  }
 }
 
 /**

@@ -7,6 +7,7 @@ import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 import type { STUNServer } from 'libp2p-tcp-stun/server'
+import type { STUNCredential } from 'libp2p-tcp-stun/stun'
 
 export interface HelperInit extends HelperLimitsInit {
   /**
@@ -72,6 +73,13 @@ export interface HelperInit extends HelperLimitsInit {
    * begin to speak to the libp2p port
    */
   networkKey?: Uint8Array
+
+  /**
+   * The STUN server answers only those who know this name and password
+   *
+   * @default everybody is answered
+   */
+  stunCredential?: STUNCredential
 }
 
 export interface HelperServices extends Record<string, unknown> {

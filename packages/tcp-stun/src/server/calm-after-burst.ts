@@ -1,5 +1,6 @@
 /**
- * A burst leaves garbage that is worth collecting from this many connections on
+ * A burst of clients of STUN leaves garbage that is worth collecting from this many
+ * connections on
  */
 const MIN_BURST = 1_000
 
@@ -18,12 +19,21 @@ const INTERVAL = 10_000
  * time.
  */
 export class CalmAfterBurst {
+  private readonly minBurst: number
+
   /**
    * Connections accepted when the last burst was over, and when this interval began
    */
   private atLastCalm = 0
   private atStart = 0
   private start = 0
+
+  /**
+   * @param minBurst - so many connections are a burst
+   */
+  constructor (minBurst = MIN_BURST) {
+    this.minBurst = minBurst
+  }
 
   /**
    * Whether a burst has ended, which is then forgotten
@@ -39,7 +49,7 @@ export class CalmAfterBurst {
     this.start = now
     this.atStart = accepted
 
-    if (!isCalm || accepted - this.atLastCalm < MIN_BURST) {
+    if (!isCalm || accepted - this.atLastCalm < this.minBurst) {
       return false
     }
 

@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Program } from '../../test/child/program.ts'
+
+const CLI = fileURLToPath(new URL('../../packages/tcp-stun/src/cli/index.js', import.meta.url))
+
+/**
+ * How often the kernel counts CPU time, in Hz
+ */
+const TICKS = 100
+
+/**
+ * `tcp-stun helper` in a process of its own
+ */
+export class HelperProcess {
+  readonly port: number
+  readonly stunPort: number
+  private readonly program: Program
+  private readonly pid: number
+
+  private constructor (program: Program, pid: number, port: number, stunPort: number) {
+    this.program = program
+    this.pid = pid
+    this.port = port
+    this.stunPort = stunPort
+  }
+
+  static async start (maxPeers: number): Promise<HelperProcess> {
+    const child = spawn(process.execPath, [
+      CLI, 'helper', '--listen', '127.0.0.1:0', '--stun-listen', '127.0.0.1:0', '--max-peers',
+      String(maxPeers), '--json'
+    ])
+    const program = new Program('helper', child)
+    const { port: stunPort } = await program.waitFor('stun')
+    const { addresses } = await program.waitFor('listening')
+
+    return new HelperProcess(program, child.pid ?? 0, Number(addresses[0].split('/')[4]), stunPort)
+  }
+
+  /**
+   * CPU time so far, in s
+   */
+  cpu (): number {
+    const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ')[1].split(' ')
+
+    return (Number(fields[11]) + Number(fields[12])) / TICKS
+  }
+
+  /**
+   * Resident memory, in bytes
+   */
+  resident (): number {
+    const [, kilobytes] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8')) ?? []
+
+    return Number(kilobytes) * 1_024
+  }
+
+  async stop (): Promise<void> {
+    this.program.kill()
+    await this.program.happened(({ event }) => event === 'exit')
+  }
+}
