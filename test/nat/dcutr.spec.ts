@@ -1,8 +1,8 @@
 import { expect } from 'aegir/chai'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { countSYNs } from '../nat-lab/index.ts'
-import { ALL_ATTEMPTS, isConnected, setUp } from './homes.ts'
-import type { Side } from './homes.ts'
+import { ALL_ATTEMPTS, isConnected, meet, setUp } from './homes.ts'
+import type { Homes, Side } from './homes.ts'
 import type { NATOptions } from '../nat-lab/index.ts'
 import type { Misbehaviour } from '../nat-lab/programs/hostile-partner.ts'
 
@@ -60,6 +60,50 @@ describe('DCUtR service', function () {
         await Promise.all([partner.stop(), ours.stop()])
       })
     }
+  }
+
+  for (const [title, end] of Object.entries<(homes: Homes) => Promise<void>>({
+    'falls silent': async ({ relayHost }) => relayHost.freeze(),
+    dies: async ({ relay }) => { relay.kill() }
+  })) {
+    it(`a relay that ${title} in the middle of the exchange costs nothing but the upgrade`, async () => {
+      const lab = await create()
+      // libp2p ends a connection that is silent for longer
+      const side: Side = { nat: RESTRICTED, options: { ...OURS.options, dcutrInit: { timeout: 1_000, retries: 1 } } }
+      const pair = { a: side, b: side, latency: 100 }
+      const homes = await setUp(lab, pair)
+      const counts = await Promise.all([
+        [homes.a.laptop, homes.b.routers[0].address] as const,
+        [homes.b.laptop, homes.a.routers[0].address] as const
+      ].map(async ([laptop, partner]) =>
+        countSYNs(laptop, { partner, other: `!= { ${partner}, 11.0.0.0/24 }` })
+      ))
+      const { a, b, aId, bId } = await meet(homes, pair)
+      // B sends CONNECT now, and A reads it half a round trip later
+      await b.happened(({ event }) => event === 'hole-punch:start')
+      await end(homes)
+      expect(await b.happened(({ event }) => event === 'hole-punch:failure', ALL_ATTEMPTS)).to.include({ peer: aId })
+
+      for (const count of counts) {
+        const { other, partner } = await count()
+        expect(other).to.equal(0)
+        expect(partner).to.be.at.most(MAX_SYNS_PER_ADDRESS)
+      }
+
+      if (title === 'falls silent') {
+        await homes.relayHost.thaw()
+
+        for (const [from, to] of [[a, bId], [b, aId]] as const) {
+          expect(await from.ask('echo', { address: `/p2p/${to}`, bytes: 10_000 }, 'echoed')).to.include({ equal: true })
+        }
+      }
+
+      for (const node of [a, b]) {
+        await expect(node.ask('addresses')).to.eventually.have.property('addresses')
+        await node.stop()
+        expect(node.events.at(-1)).to.include({ event: 'exit', code: 0 })
+      }
+    })
   }
 })
 

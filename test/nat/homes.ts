@@ -39,6 +39,7 @@ export interface Homes {
   b: Home
   stun: Host[]
   relay: Program
+  relayHost: Host
   relayId: string
   relayAddress: string
 
@@ -68,7 +69,8 @@ export async function setUp (lab: Lab, { a, b, latency }: Pair): Promise<Homes> 
   }
 
   const relayAddress = v6 ? `/ip6/${RELAY_6}/tcp/4001` : `/ip4/${RELAY}/tcp/4001`
-  const relay = (await lab.host('relay', { address: v6 ? RELAY_6 : RELAY })).run('node', {
+  const relayHost = await lab.host('relay', { address: v6 ? RELAY_6 : RELAY })
+  const relay = relayHost.run('node', {
     listen: [relayAddress],
     stock: true,
     relay: true
@@ -80,6 +82,7 @@ export async function setUp (lab: Lab, { a, b, latency }: Pair): Promise<Homes> 
     b: await home(lab, 'b', v6 ? '2a00:2::1' : '11.2.0.1', b, latency / 2),
     stun,
     relay,
+    relayHost,
     relayId,
     relayAddress: `${relayAddress}/p2p/${relayId}`,
     options: {

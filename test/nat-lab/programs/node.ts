@@ -22,7 +22,7 @@ import { describeMapping } from './describe-mapping.ts'
 import { dialingAutoNAT } from './dialing-autonat.ts'
 import { echo, serveEcho } from './echo.ts'
 import { renewalMetrics } from './renewal-metrics.ts'
-import type { DCUtR } from '../../../src/dcutr/index.ts'
+import type { DCUtR, DCUtRInit } from '../../../src/dcutr/index.ts'
 import type { TCPSTUNComponents, TCPSTUNInit } from '../../../src/index.ts'
 import type { Connection, Transport } from '@libp2p/interface'
 
@@ -84,6 +84,11 @@ export interface NodeOptions extends TCPSTUNInit {
   dcutr?: 'ours' | 'stock'
 
   /**
+   * Options of our DCUtR service
+   */
+  dcutrInit?: DCUtRInit
+
+  /**
    * Use `@libp2p/tcp` in place of our transport
    *
    * @default whether there are no `stunServers`
@@ -107,6 +112,7 @@ const {
   dht,
   punch,
   dcutr: service,
+  dcutrInit,
   stock,
   ...init
 } = readOptions<NodeOptions>()
@@ -137,7 +143,7 @@ const node = await createLibp2p({
     ...((autonat === true || autonat === 'v2') && { autonat: autoNATv2() }),
     ...(autonat === 'v1' && { autonat: dialingAutoNAT }),
     ...(dht === true && { dht: kadDHT() }),
-    ...(punch === true && { dcutr: ownService ? dcutr() : stockDCUtR() })
+    ...(punch === true && { dcutr: ownService ? dcutr(dcutrInit) : stockDCUtR() })
   }
 })
 
