@@ -8,6 +8,12 @@ import type { ListeningPort } from '../listen/listening-ports.ts'
 import type { AbortOptions, Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
+/**
+ * What reaches the transport through the transport manager
+ */
+type PunchDialOptions = Parameters<DirectDialer['dial']>[1] &
+  Pick<TCPDialOptions, 'initiator' | 'freshPort' | 'localPorts'>
+
 export interface DirectDialOptions extends Required<AbortOptions> {
   /**
    * Our role in a hole punch: both peers dial, so one of them has to respond. Without
@@ -52,8 +58,7 @@ export async function dialDirectly (
       throw new ConnectionFailedError(`The connection gater denies ${ma}`)
     }
 
-    const dialOptions: Parameters<DirectDialer['dial']>[1] &
-      Pick<TCPDialOptions, 'initiator' | 'freshPort' | 'localPorts'> = {
+    const dialOptions: PunchDialOptions = {
       signal,
       ...(initiator != null && { initiator }),
       // a SYN that went out before the peer's was dropped, and is not repeated for a second
