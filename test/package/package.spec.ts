@@ -87,4 +87,23 @@ describe('the packages', () => {
       expect(() => bundle.tcpSTUN()({})).to.throw('browsers and React Native do not have')
     })
   }
+
+  it('let a bundle for a browser have the client of a board', async () => {
+    const { outputFiles, warnings } = await build({
+      stdin: { contents: 'export * from "./client/index.ts"', resolveDir: `${ROOT}packages/tcp-stun/src/rendezvous` },
+      bundle: true,
+      format: 'esm',
+      platform: 'browser',
+      // its `paths` lead to the sources
+      tsconfigRaw: {},
+      write: false,
+      logLevel: 'silent'
+    })
+    const [{ text }] = outputFiles
+    const bundle = await import(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`)
+
+    expect(warnings).to.deep.equal([])
+    expect(text).to.not.match(/from\s*"(?:node:|level|datastore)/)
+    expect(bundle.rendezvousClient).to.be.a('function')
+  })
 })

@@ -3,7 +3,6 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { lpStream } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
-import { build } from 'esbuild'
 import { pEvent } from 'p-event'
 import { waitUntil } from '../../../test/fixtures/wait-until.ts'
 import { rendezvousClient } from '../src/rendezvous/client/index.ts'
@@ -212,21 +211,5 @@ describe('a client of a board', () => {
     await server.stop()
     await pEvent(client.services.board, 'server:failed', EVENT)
     await client.stop()
-  })
-
-  it('can be bundled for a browser', async () => {
-    const { outputFiles, warnings } = await build({
-      stdin: { contents: 'export * from "./client/index.ts"', resolveDir: 'packages/tcp-stun/src/rendezvous' },
-      bundle: true,
-      format: 'esm',
-      platform: 'browser',
-      tsconfigRaw: {},
-      write: false,
-      logLevel: 'silent'
-    })
-    const [{ text }] = outputFiles
-
-    expect(warnings).to.deep.equal([])
-    expect(text).to.not.match(/from\s*"(?:node:|level|datastore)/)
   })
 })
