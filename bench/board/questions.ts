@@ -15,6 +15,7 @@ export interface Restored {
    * In ms
    */
   duration: number
+  cpu: number
 
   /**
    * Of a registration, in bytes

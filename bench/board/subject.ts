@@ -97,18 +97,20 @@ function registration (position: number): StoredRegistration {
 async function restore (folder: string, count: number): Promise<Restored> {
   const before = memory()
   const store = await createStore(folder)
+  const cpuBefore = process.cpuUsage()
   const start = performance.now()
   const node = await startNode({
     board: rendezvousServer({ store, maxRegistrations: 1_000_000, maxRequestsPerSecond: Infinity, graceTime: HOUR })
   })
   const duration = performance.now() - start
+  const { user, system } = process.cpuUsage(cpuBefore)
   const { registrations } = node.services.board as { registrations: number }
 
   if (registrations !== count) {
     throw new Error(`${registrations} of ${count} registrations were restored`)
   }
 
-  return { addresses: node.getMultiaddrs().map(String), duration, memory: (memory() - before) / count }
+  return { addresses: node.getMultiaddrs().map(String), duration, cpu: (user + system) / 1_000, memory: (memory() - before) / count }
 }
 
 /**
