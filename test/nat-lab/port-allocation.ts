@@ -17,7 +17,7 @@ export type PortAllocation =
 export const ALLOCATIONS = {
   'steps of 1': { type: 'sequential', step: 1, from: 20_000, to: 30_239 },
   'steps of 2': { type: 'sequential', step: 2, from: 20_000, to: 30_239 },
-  'steps of 256': { type: 'sequential', step: 256, from: 20_000, to: 30_239 },
+  'steps of 256': { type: 'sequential', step: 256, from: 20_000, to: 40_479 },
   'MAP-E, 15 pieces of 16 ports': { type: 'random', ranges: portSet(0x9c) },
   'block of 512': { type: 'random', ranges: block(20_480, 512) },
   'block of 1024': { type: 'random', ranges: block(20_480, 1_024) },

@@ -5,7 +5,7 @@ import { ALLOCATIONS, countSYNs } from '../nat-lab/index.ts'
 import type { PortSample } from '../../src/dcutr/hard/port-prediction.ts'
 import type { Host, Lab, NATOptions, Network, Place, PortAllocation, Program, Router } from '../nat-lab/index.ts'
 
-const SERVERS = ['11.0.0.1', '11.0.0.2', '11.0.0.3']
+const SERVERS = ['11.0.0.1', '11.0.0.2', '11.0.0.3', '11.0.0.4']
 
 /**
  * More than eight tell no more
@@ -123,6 +123,36 @@ describe('how NATs of the laboratory choose ports', function () {
       // its ports lie between ours
       expect(climb - (samples.length - 1)).to.be.within(1, after - before)
       expect(predictPorts(samples)).to.deep.equal({ type: 'sequential', step: 1 })
+    })
+  }
+
+  for (const [title, rate] of [
+    ['steps of 1', 0], ['steps of 1', 50], ['steps of 1', 400], ['steps of 2', 50], ['steps of 256', 50]
+  ] as const) {
+    it(`${title}, ${rate} foreign connections a second: two Bindings bracket our ports`, async () => {
+      const { router, laptop } = await home({ ports: ALLOCATIONS[title], latency: 20 })
+
+      if (rate > 0) {
+        await start('neighbour', { address: '192.168.1.3', network: router }, { host: SERVERS[0], port: 9, rate })
+      }
+
+      const [peer, ...stunServers] = SERVERS.toReversed().map((host, i) => i === 0 ? host : `stun:${host}`)
+      const program = laptop.run('bracket', { peer, stunServers })
+      await program.waitFor('ready')
+      let result = await program.ask('bracket', { connects: 8, limit: 64 }, 'bracketed')
+
+      // the NAT may have begun again with its first port in between
+      for (let i = 0; i < 3 && result.ports.length === 0; i++) {
+        result = await program.ask('bracket', { connects: 8, limit: 64 }, 'bracketed')
+      }
+
+      const { prediction, ports, ours } = result
+      await program.stop()
+
+      expect(prediction).to.include({ type: 'sequential' })
+      expect(ours).to.have.lengthOf(8)
+      expect(ports).to.include.members(ours)
+      expect(ports.length).to.be.at.most(64)
     })
   }
 

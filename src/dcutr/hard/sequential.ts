@@ -4,7 +4,7 @@ import type { PortSample } from '../../mapping/port-samples.ts'
  * Connections of other hosts that a NAT may map between two of ours: these at once, and
  * one more each ms
  */
-const FOREIGN_AT_ONCE = 16
+const FOREIGN_AT_ONCE = 64
 const FOREIGN_PER_MS = 1
 
 /**
@@ -83,8 +83,17 @@ function chanceOf (pairs: Pair[], step: number, size: number): number {
     sum += term
   }
 
-  // any step up to this one would have done
-  return step * product * sum
+  return stepsLike(step) * product * sum
+}
+
+/**
+ * How many other steps would have been as good: NATs count in powers of two, in the
+ * machine's byte order or in the network's
+ */
+function stepsLike (step: number): number {
+  const power = Math.log2(step)
+
+  return Number.isInteger(power) ? power + 1 : step
 }
 
 /**
@@ -103,8 +112,10 @@ function greatestCommonDivisor (a: number, b: number): number {
 export interface BracketOptions {
   /**
    * As predicted
+   *
+   * @default 1
    */
-  step: number
+  step?: number
 
   /**
    * How many connections were begun between the two samples
@@ -125,7 +136,7 @@ export interface BracketOptions {
  * @returns nothing when the NAT has begun again with its first port, or is not sequential
  */
 export function bracketedPorts (before: PortSample, after: PortSample, options: BracketOptions): number[] {
-  const { connects, limit } = options
+  const { step: predicted = 1, connects, limit } = options
   const distance = after.externalPort - before.externalPort
 
   if (before.externalHost !== after.externalHost || distance <= connects) {
@@ -133,7 +144,7 @@ export function bracketedPorts (before: PortSample, after: PortSample, options: 
   }
 
   // a step that leaves no room for our own connections was several at once
-  const common = greatestCommonDivisor(options.step, distance)
+  const common = greatestCommonDivisor(predicted, distance)
   const step = distance / common > connects ? common : 1
   const between = (step: number): number[] =>
     Array.from({ length: Math.ceil(distance / step) - 1 }, (_, i) => before.externalPort + (i + 1) * step)

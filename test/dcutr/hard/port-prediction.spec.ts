@@ -120,6 +120,22 @@ describe('port prediction', () => {
     })
   }
 
+  for (const [step, foreign] of [[1, 0], [1, 1], [2, 0], [2, 1], [256, 0], [256, 1]]) {
+    it(`three Bindings at once show steps of ${step}, with ${foreign} foreign connections between two`, () => {
+      const nat = busy(counting(20_000, step), () => foreign)
+      expect(predictPorts(observe(nat, 3))).to.deep.equal({ type: 'sequential', step: step * (foreign + 1) })
+    })
+  }
+
+  it('ports that are drawn at random are hardly ever taken for sequential', () => {
+    for (const [ranges, samples] of [
+      [portSet(0x9c), 3], [block(20_480, 512), 3], [block(20_480, 512), 8], [block(20_480, 2_048), 5], [block(1_024, 64_512), 3]
+    ] as const) {
+      const taken = shareOf(random => predictPorts(observe(drawing(random, ranges), samples)).type === 'sequential')
+      expect(taken).to.be.at.most(0.015)
+    }
+  })
+
   for (const { title, ranges, samples, connects, probes, excess = 1, carrier = false } of DRAWN) {
     it(`${title}: probes and connects meet as often as the arithmetic says`, () => {
       const size = sizeOf(ranges)

@@ -22,10 +22,13 @@ const TICK = 5
 
 const { host, port, rate } = readOptions<NeighbourInit>()
 const start = performance.now()
+const sockets = new Set<net.Socket>()
 let begun = 0
 
 function connect (): void {
   const socket = net.connect({ host, port })
+  sockets.add(socket)
+  socket.once('close', () => { sockets.delete(socket) })
   socket.on('error', () => {})
   socket.on('connect', () => { resetSocket(socket) })
   begun++
@@ -44,6 +47,10 @@ const timer = setInterval(() => {
 
 handleCommands({
   count: () => { emit('count', { begun, seconds: (performance.now() - start) / 1_000 }) }
-}, () => { clearInterval(timer) })
+}, () => {
+  clearInterval(timer)
+  // some may never be answered
+  sockets.forEach(socket => { socket.destroy() })
+})
 
 emit('ready')
