@@ -38,7 +38,7 @@ describe('a hole punch after a restart', function () {
         }
 
         process.stdout.write(`      ${durations.join(' ')} ms\n`)
-        expect(durations.filter(Number.isFinite).length).to.be.at.least(Math.floor(0.9 * TIMES))
+        expect(durations.filter(Number.isFinite).length).to.be.at.least(Math.max(1, Math.floor(0.9 * TIMES)))
       })
     }
   }
