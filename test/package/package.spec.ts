@@ -25,7 +25,7 @@ describe('the packages', () => {
       folder: ROOT,
       entries: ['index', 'dcutr/index', 'mapping/index', 'net/index', 'server/index', 'stun/index', 'transport.browser']
     },
-    { name: 'tcp-stun', folder: `${ROOT}packages/tcp-stun`, entries: ['index', 'cli/index', 'rendezvous/index', 'rendezvous/client/index'] }
+    { name: 'tcp-stun', folder: `${ROOT}packages/tcp-stun`, entries: ['index', 'cli/index', 'rendezvous/index', 'rendezvous/client/index', 'config/index'] }
   ]) {
     describe(name, () => {
       let files: string[]
@@ -49,7 +49,7 @@ describe('the packages', () => {
 
       it('ships nothing else', () => {
         expect(
-          files.filter(file => !/^(?:src|dist\/src)\/|^(?:package\.json|README\.md|LICENSE-(?:APACHE|MIT))$/.test(file))
+          files.filter(file => !/^(?:src|dist\/src|deploy)\/|^(?:package\.json|README\.md|LICENSE-(?:APACHE|MIT))$/.test(file))
         ).to.deep.equal([])
         expect(files.filter(file => /\b(?:test|bench|fuzz)\/|tsbuildinfo/.test(file))).to.deep.equal([])
       })
