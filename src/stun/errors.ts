@@ -20,8 +20,8 @@ export class STUNProtocolError extends Error {
  * What the codes mean that a client without credentials can do nothing about
  */
 const EXPLANATIONS: Record<number, string> = {
-  400: 'it may serve only those who know a name and a password, see stunCredential',
-  401: 'it serves only those who know a name and a password, see stunCredential'
+  400: 'it may only serve users with a name and a password: use another server, or its stunCredential',
+  401: 'it only serves users with a name and a password: use another server, or its stunCredential'
 }
 
 /**

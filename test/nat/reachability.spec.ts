@@ -202,9 +202,11 @@ describe('reachability', function () {
     const node = homes.b.laptop.run('node', { ...homes.options, ...HOME, autonat: 'v2' })
     await node.waitFor('started')
     const { external } = await node.happened(isMapped)
-    expect(await probe(stranger, external)).to.equal(undefined)
+    const dialler = stranger.run('dialler')
+    expect((await dialler.ask('hold', toEndpoint(external))).failure).to.equal(undefined)
     expect(await node.happened(is('public'))).to.include({ reachabilitySource: 'inbound' })
     await node.happened(({ addresses }) => announces(addresses, external))
+    await dialler.stop()
     await node.stop()
   })
 

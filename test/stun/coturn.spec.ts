@@ -72,8 +72,8 @@ describe('coturn', function () {
 
     await expect(openClient(parseSTUNURI(`stun:${HOST}:${port}`), { local: { host: HOST, port: 0 } }))
       .to.eventually.be.rejectedWith(
-        `STUN server ${HOST}:${port} answered 401 Unauthorized: it only serves users with a name and a password, ` +
-          'use another server'
+        `STUN server ${HOST}:${port} answered 401 Unauthorized: it only serves users with a name and a ` +
+          'password: use another server, or its stunCredential'
       )
       .with.property('code', 401)
   })

@@ -290,7 +290,7 @@ describe('the line of a failed query', () => {
 
     expect(text).to.equal(
       'stuns:stun.example.org: STUN server answered 401 Unauthorized: it only serves users with a name and a ' +
-        'password, use another server'
+        'password: use another server, or its stunCredential'
     )
   })
 

@@ -32,9 +32,10 @@ const underWay = new Set<Promise<void>>()
 let timer: NodeJS.Timeout | undefined
 
 /**
+ * @param isKept - whether the connection stays open, so that its address can be read at the other end
  * @returns why the dial failed, undefined if it did not
  */
-async function dial (host: string, port: number): Promise<string | undefined> {
+async function dial (host: string, port: number, isKept = false): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>()
   const socket = net.connect({ host, port })
   const expiry = setTimeout(() => { resolve('timeout') }, timeout)
@@ -47,7 +48,10 @@ async function dial (host: string, port: number): Promise<string | undefined> {
   const failure = await promise
   clearTimeout(expiry)
   socket.on('error', () => {})
-  resetSocket(socket)
+
+  if (!isKept) {
+    resetSocket(socket)
+  }
 
   return failure
 }
@@ -72,6 +76,8 @@ async function count (host: string, port: number): Promise<void> {
 handleCommands({
   // dial once
   probe: async ({ host, port }) => { emit('probe', { failure: await dial(host, port) }) },
+  // dial once, and stay connected
+  hold: async ({ host, port }) => { emit('hold', { failure: await dial(host, port, true) }) },
   // dial this address repeatedly from now on
   aim: ({ host, port }) => {
     clearInterval(timer)

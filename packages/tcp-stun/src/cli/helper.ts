@@ -79,10 +79,11 @@ async function runHelper (options: HelperOptions): Promise<void> {
       throw err
     })
 
-  logStart(helper, log, { networkKey, credential: options.private, allowFile, allow }, web)
   logStore(helper, log)
+  // who reads that it listens may send a signal
   onHangUp(helper, log, allowFile, allow, readAllowList)
   onStop(helper, log, options.drainDeadline, web)
+  logStart(helper, log, { networkKey, credential: options.private, allowFile, allow }, web)
 }
 
 async function openStore (location: string): Promise<any> {

@@ -61,6 +61,10 @@ async function runServer (options: ServerOptions, command: Command): Promise<voi
     bindings: options.logLevel === 'debug' && options.json === true
   })
   await server.listen()
+  const web: { metrics?: MetricsServer } = {}
+  // who reads that it listens may send a signal
+  onHangUp(server, log, files)
+  onStop(server, async () => web.metrics?.close(), log, options)
 
   for (const address of server.addresses) {
     log(
@@ -71,13 +75,10 @@ async function runServer (options: ServerOptions, command: Command): Promise<voi
     )
   }
 
-  const metrics = await startMetrics(server, log, options).catch(async err => {
+  web.metrics = await startMetrics(server, log, options).catch(async err => {
     await server.close()
     throw err
   })
-
-  onHangUp(server, log, files)
-  onStop(server, metrics, log, options)
 }
 
 function readCertificate (files: { cert: string, key: string }): { cert: Buffer, key: Buffer } {
@@ -122,7 +123,7 @@ function onHangUp (server: ProductionServer, log: Log, files?: { cert: string, k
 
 function onStop (
   server: ProductionServer,
-  metrics: MetricsServer | undefined,
+  closeMetrics: () => Promise<void>,
   log: Log,
   { drainDeadline }: ServerOptions
 ): void {
@@ -145,7 +146,7 @@ function onStop (
     const stopped = signals === 1 ? server.drain({ deadline: drainDeadline }) : server.close()
 
     stopped
-      .then(async () => metrics?.close())
+      .then(closeMetrics)
       .catch(err => {
         log('error', 'failed', `tcp-stun: ${err.message}`, { message: err.message })
         process.exitCode = 1
