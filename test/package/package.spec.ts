@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { expect } from 'aegir/chai'
 import { build } from 'esbuild'
 
+const HELPER = '/dns4/helper.example.org/tcp/443/tls/ws/p2p/12D3KooWNvSZnPi3RrhrTwEY4LuuBeB6K6facKUCJcyWG1aoDd2p'
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
 /**
@@ -85,22 +86,42 @@ describe('the packages', () => {
     })
   }
 
-  it('let a bundle for a browser have the client of a board', async () => {
-    const { outputFiles, warnings } = await build({
-      stdin: { contents: 'export * from "./client/index.ts"', resolveDir: `${ROOT}packages/tcp-stun/src/rendezvous` },
+  for (const { what, name, contents } of [
+    { what: 'the client of a board', name: 'rendezvousClient', contents: 'export * from "tcp-stun/rendezvous-client"' },
+    { what: 'the configuration of a helper', name: 'helperConfig', contents: 'export * from "tcp-stun/config"' }
+  ]) {
+    it(`let a bundle for a browser have ${what}`, async () => {
+      const { outputFiles, warnings } = await build({
+        stdin: { contents, resolveDir: ROOT },
+        bundle: true,
+        format: 'esm',
+        platform: 'browser',
+        // its `paths` lead to the sources
+        tsconfigRaw: {},
+        write: false,
+        logLevel: 'silent'
+      })
+      const [{ text }] = outputFiles
+      const bundle = await import(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`)
+
+      expect(warnings).to.deep.equal([])
+      expect(text).to.not.match(/from\s*"(?:node:|net|level|datastore)/)
+      expect(bundle[name]).to.be.a('function')
+    })
+  }
+
+  it('let a node in a browser be configured with a helper, without TCP', async () => {
+    const { outputFiles: [{ text }] } = await build({
+      stdin: { contents: 'export { helperConfig } from "tcp-stun/config"', resolveDir: ROOT },
       bundle: true,
       format: 'esm',
       platform: 'browser',
-      // its `paths` lead to the sources
       tsconfigRaw: {},
-      write: false,
-      logLevel: 'silent'
+      write: false
     })
-    const [{ text }] = outputFiles
-    const bundle = await import(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`)
+    const { helperConfig } = await import(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`)
+    const { addresses } = await helperConfig(HELPER, { namespace: 'chat' })
 
-    expect(warnings).to.deep.equal([])
-    expect(text).to.not.match(/from\s*"(?:node:|level|datastore)/)
-    expect(bundle.rendezvousClient).to.be.a('function')
+    expect(addresses.listen).to.deep.equal(['/p2p-circuit'])
   })
 })
