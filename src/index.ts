@@ -40,6 +40,7 @@ import type { MappingOptions } from './mapping/options.ts'
 import type { DirectStatus, MappedStatus, MappingStatus } from './mapping/status.ts'
 import type { STUNClientInit, STUNCredential } from './stun/client-init.ts'
 import type { CreateListenerOptions, DialTransportOptions, OutboundConnectionUpgradeEvents, Transport } from '@libp2p/interface'
+import type { Socket } from 'node:net'
 import type { ProgressEvent } from 'progress-events'
 
 /**
@@ -234,9 +235,9 @@ export type TCPDialEvents =
 export interface TCPDialOptions extends DialTransportOptions<TCPDialEvents>, TCPSocketOptions {
   /**
    * Our role in a hole punch, where both peers dial: DCUtR sets it. Not set means an
-   * ordinary dial.
+   * ordinary dial. A function is called once the socket is connected.
    */
-  initiator?: boolean
+  initiator?: boolean | (() => boolean)
 
   /**
    * Leave from a fresh port, and use no earlier dial to the address
@@ -249,6 +250,12 @@ export interface TCPDialOptions extends DialTransportOptions<TCPDialEvents>, TCP
    * Leave from one of these ports, and not from that of a listener: for a hole punch
    */
   localPorts?: Array<{ host: string, port: number, family: 4 | 6 }>
+
+  /**
+   * A socket that a hole punch has connected to the address: it is upgraded, and no other
+   * one opened
+   */
+  socket?: Socket
 }
 
 export interface TCPCreateListenerOptions extends CreateListenerOptions, TCPSocketOptions {

@@ -1,4 +1,4 @@
-import type { AbortOptions, ComponentLogger, Connection, ConnectionGater, Libp2pEvents, Listener, Metrics, PeerId, StreamHandler, StreamHandlerOptions, Transport } from '@libp2p/interface'
+import type { AbortOptions, ComponentLogger, Connection, ConnectionGater, ConnectionProtector, Libp2pEvents, Listener, Metrics, PeerId, StreamHandler, StreamHandlerOptions, Transport } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 
@@ -19,6 +19,7 @@ export interface DCUtRComponents {
     getAddresses(): Multiaddr[]
   }
   connectionGater?: ConnectionGater
+  connectionProtector?: ConnectionProtector
   connectionManager: {
     getConnections(peer?: PeerId): Connection[]
   }

@@ -22,6 +22,12 @@ export interface DirectDialOptions extends Required<AbortOptions> {
   initiator?: boolean
 
   /**
+   * Whether the peer may send probes to all ports of our NAT, those of our dials too:
+   * there it is the initiator
+   */
+  isProbed?(): boolean
+
+  /**
    * Where to leave from
    *
    * @default the port of a listener
@@ -47,7 +53,7 @@ export async function dialDirectly (
   addresses: Multiaddr[],
   options: DirectDialOptions
 ): Promise<Connection> {
-  const { initiator, localPorts, onConnected } = options
+  const { initiator, isProbed, localPorts, onConnected } = options
   const others = new AbortController()
   const signal = anySignal([options.signal, others.signal])
   setMaxListeners(Infinity, signal)
@@ -63,7 +69,7 @@ export async function dialDirectly (
       ...(initiator != null && { initiator }),
       // a SYN that went out before the peer's was dropped, and is not repeated for a second
       ...(initiator != null && cannotMeet(ma, components.transportManager.getListeners()) && {
-        initiator: true,
+        initiator: () => isProbed?.() !== true,
         freshPort: true
       }),
       ...(localPorts != null && { localPorts }),

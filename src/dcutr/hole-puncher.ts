@@ -36,6 +36,11 @@ type Signal = Required<AbortOptions>
  * @see https://github.com/libp2p/specs/blob/master/relay/DCUtR.md#the-protocol
  */
 export class HolePuncher {
+  /**
+   * Whether a hard punch is under way, or was
+   */
+  isHard = false
+
   private readonly components: DCUtRComponents
   private readonly relayed: Connection
   private oneSided?: OneSidedDial
@@ -203,6 +208,7 @@ export class HolePuncher {
       return await dialDirectly(this.components, this.relayed.remotePeer, addresses, {
         ...options,
         initiator,
+        isProbed: () => this.isHard,
         localPorts
       })
     } catch (err) {

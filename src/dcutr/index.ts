@@ -65,6 +65,24 @@ export interface DCUtRInit {
   backOff?: number
 
   /**
+   * Punch holes also where the NAT of one peer maps every destination to another port, if
+   * both peers use this service. It costs each of them up to 64 SYNs. With `wide` it may
+   * cost 1 024, towards peers of a private network and `trustedPeers`: a NAT that draws
+   * from all ports takes that many. See docs/hard-punch.md.
+   *
+   * @default true
+   */
+  hardPunch?: boolean | 'wide'
+
+  /**
+   * The ids of peers that name no address but their own: with `hardPunch: 'wide'` they may
+   * have us send 1 024 SYNs to it
+   *
+   * @default []
+   */
+  trustedPeers?: string[]
+
+  /**
    * How many DCUtR streams a relayed connection may have that the peer opened
    *
    * @default 1
@@ -85,8 +103,9 @@ export interface DCUtRInit {
  * - `dial`: one peer dialled the other, no hole had to be punched
  * - `punch`: both dialled at the same time
  * - `inbound`: the connection of the peer came first
+ * - `hard`: one peer connected from many ports, and the other one probed many
  */
-export type UpgradeMethod = 'dial' | 'punch' | 'inbound'
+export type UpgradeMethod = 'dial' | 'punch' | 'inbound' | 'hard'
 
 export interface HolePunchStart {
   peer: PeerId
@@ -134,5 +153,7 @@ export function dcutr (init: DCUtRInit = {}): (components: DCUtRComponents) => D
   return (components) => new DCUtR(components, init)
 }
 
+export { HardPunchError } from './hard/errors.ts'
 export type { DCUtR }
+export type { Reason as HardPunchReason } from './hard/errors.ts'
 export type { DCUtRComponents, DirectDialer } from './components.ts'

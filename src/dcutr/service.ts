@@ -3,7 +3,9 @@ import { anySignal } from 'any-signal'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { isRelayed } from '../connection/peers.ts'
 import { DCUTR_PROTOCOL } from '../punch/role.ts'
+import { Attempts } from './attempts.ts'
 import { BackOff } from './back-off.ts'
+import { HardPunch } from './hard/hard-punch.ts'
 import { HolePuncher } from './hole-puncher.ts'
 import type { DCUtRComponents } from './components.ts'
 import type { DCUtREvents, DCUtRInit, HolePunchStart } from './index.ts'
@@ -15,13 +17,24 @@ const DEFAULT_MAX_UPGRADES = 16
 const DEFAULT_BACK_OFF = 120_000
 const DEFAULT_MAX_STREAMS = 1
 
+type Attempt = (options: Required<AbortOptions>) => Promise<Connection>
+
+/**
+ * The upgrade of one relayed connection that is under way
+ */
+interface Upgrade {
+  attempts: Attempts<Connection>
+  signal: AbortSignal
+}
+
 export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
   private readonly components: DCUtRComponents
   private readonly init: Required<DCUtRInit>
   private readonly log: Logger
   private readonly outcomes?: CounterGroup
   private readonly punchers = new WeakMap<Connection, HolePuncher>()
-  private readonly underWay = new Set<AbortController>()
+  private readonly upgrades = new Map<Connection, Upgrade>()
+  private readonly hard?: HardPunch
   private readonly backOff: BackOff
   private shutdown = new AbortController()
 
@@ -36,13 +49,28 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
       maxUpgrades: positive('maxUpgrades', init.maxUpgrades ?? DEFAULT_MAX_UPGRADES),
       backOff: init.backOff ?? DEFAULT_BACK_OFF,
       maxInboundStreams: positive('maxInboundStreams', init.maxInboundStreams ?? DEFAULT_MAX_STREAMS),
-      maxOutboundStreams: positive('maxOutboundStreams', init.maxOutboundStreams ?? DEFAULT_MAX_STREAMS)
+      maxOutboundStreams: positive('maxOutboundStreams', init.maxOutboundStreams ?? DEFAULT_MAX_STREAMS),
+      hardPunch: oneOf('hardPunch', init.hardPunch ?? true, [true, false, 'wide']),
+      trustedPeers: init.trustedPeers ?? []
     }
     this.backOff = new BackOff(this.init.backOff)
     this.outcomes = components.metrics?.registerCounterGroup('libp2p_tcp_stun_hole_punches_total', {
       label: 'outcome',
       help: 'Relayed connections that were upgraded to direct ones, by method, or not'
     })
+
+    if (this.init.hardPunch !== false) {
+      this.hard = new HardPunch(components, {
+        wide: this.init.hardPunch === 'wide',
+        trustedPeers: this.init.trustedPeers,
+        upgrade: async (relayed, attempt) => {
+          const puncher = this.puncherOf(relayed)
+          puncher.isHard = true
+
+          return this.upgrade(puncher, relayed, roleIn(relayed), attempt)
+        }
+      })
+    }
   }
 
   readonly [Symbol.toStringTag] = 'libp2p-tcp-stun/dcutr'
@@ -67,12 +95,14 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
         : err
     }
 
+    await this.hard?.start()
     this.components.events.addEventListener('connection:open', this.onConnection)
   }
 
   async stop (): Promise<void> {
     this.components.events.removeEventListener('connection:open', this.onConnection)
     this.shutdown.abort()
+    await this.hard?.stop()
     await this.components.registrar.unhandle(DCUTR_PROTOCOL)
   }
 
@@ -85,8 +115,7 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
       return
     }
 
-    const puncher = new HolePuncher(this.components, relayed, this.log)
-    this.punchers.set(relayed, puncher)
+    const puncher = this.puncherOf(relayed)
     // not anySignal, which would have to be cleared when the dial that goes on has ended
     const signal = AbortSignal.any([
       this.shutdown.signal,
@@ -115,6 +144,8 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
         }
       })
     }
+
+    this.hard?.onRelayed(relayed)
   }
 
   private readonly onStream = async (stream: Stream, relayed: Connection): Promise<void> => {
@@ -123,8 +154,8 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
       return
     }
 
-    const puncher = this.punchers.get(relayed) ?? new HolePuncher(this.components, relayed, this.log)
-    const attempt = async (options: Required<AbortOptions>): Promise<Connection> =>
+    const puncher = this.puncherOf(relayed)
+    const attempt: Attempt = async options =>
       this.attempt(async options => puncher.answer(stream, options), options)
 
     if (!(await this.upgrade(puncher, relayed, 'responder', attempt))) {
@@ -169,8 +200,16 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
     }
   }
 
+  private puncherOf (relayed: Connection): HolePuncher {
+    const puncher = this.punchers.get(relayed) ?? new HolePuncher(this.components, relayed, this.log)
+    this.punchers.set(relayed, puncher)
+
+    return puncher
+  }
+
   /**
-   * The first direct connection ends the upgrade, whoever made it
+   * The first direct connection ends the upgrade, whoever made it. Where one is under way
+   * already, the attempt is made beside the others.
    *
    * @returns whether it was tried
    */
@@ -178,16 +217,24 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
     puncher: HolePuncher,
     relayed: Connection,
     role: HolePunchStart['role'],
-    attempt: (options: Required<AbortOptions>) => Promise<Connection>
+    attempt: Attempt
   ): Promise<boolean> {
     const peer = relayed.remotePeer
     const begin = performance.now()
 
-    if (this.underWay.size >= this.init.maxUpgrades || (role === 'initiator' && this.backOff.isActive(peer, begin))) {
+    const other = this.upgrades.get(relayed)
+
+    if (other != null) {
+      other.attempts.add(attempt(other))
+      await other.attempts.result.catch(() => {})
+      return true
+    }
+
+    if (this.upgrades.size >= this.init.maxUpgrades || (role === 'initiator' && this.backOff.isActive(peer, begin))) {
       this.log(
         'not upgrading the connection with %p: %s',
         peer,
-        this.underWay.size >= this.init.maxUpgrades ? 'too many upgrades are under way' : 'it failed lately'
+        this.upgrades.size >= this.init.maxUpgrades ? 'too many upgrades are under way' : 'it failed lately'
       )
       return false
     }
@@ -196,12 +243,14 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
     const signal = anySignal([this.shutdown.signal, finished.signal])
     setMaxListeners(Infinity, signal)
     const start: HolePunchStart = { peer, relayed, role }
-    this.underWay.add(finished)
+    const attempts = new Attempts<Connection>()
+    this.upgrades.set(relayed, { attempts, signal })
     this.safeDispatchEvent('hole-punch:start', { detail: start })
 
     try {
-      const connection = await Promise.race([puncher.untilDirect({ signal }), attempt({ signal })])
-      const method = puncher.methodOf(connection)
+      attempts.add(attempt({ signal }))
+      const connection = await Promise.race([puncher.untilDirect({ signal }), attempts.result])
+      const method = this.hard?.hasMade(connection) === true ? 'hard' : puncher.methodOf(connection)
       const duration = performance.now() - begin
       this.backOff.delete(peer)
       this.log('direct connection with %p at %a by %s after %d ms', peer, connection.remoteAddr, method, duration)
@@ -220,11 +269,26 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
     } finally {
       finished.abort()
       signal.clear()
-      this.underWay.delete(finished)
+      this.upgrades.delete(relayed)
     }
 
     return true
   }
+}
+
+/**
+ * The peer that was dialled through the relay asks for the punch
+ */
+function roleIn ({ direction }: Connection): HolePunchStart['role'] {
+  return direction === 'inbound' ? 'initiator' : 'responder'
+}
+
+function oneOf<T> (name: string, value: T, values: T[]): T {
+  if (!values.includes(value)) {
+    throw new InvalidParametersError(`${name} must be one of ${values.join(', ')}, not ${String(value)}`)
+  }
+
+  return value
 }
 
 function positive (name: string, value: number): number {

@@ -61,6 +61,11 @@ export class Dialer {
 
   async dial (ma: Multiaddr, options: TCPDialOptions): Promise<Connection> {
     options.signal.throwIfAborted()
+
+    if (options.socket != null) {
+      return this.init.upgrade.upgrade(options.socket, ma, options.initiator === false ? 'responder' : 'initiator', options)
+    }
+
     options.onProgress?.(new CustomProgressEvent('tcp:open-connection'))
 
     // look for the punch before the dial too: rust-libp2p closes DCUtR's stream
@@ -103,9 +108,10 @@ export class Dialer {
     { signal, initiator }: TCPDialOptions,
     expected?: Punch
   ): Promise<Role | undefined> {
-    const role = initiator == null
+    const isInitiator = typeof initiator === 'function' ? initiator() : initiator
+    const role = isInitiator == null
       ? (findPunch(this.components, ma) ?? expected)?.role
-      : initiator ? 'initiator' : 'responder'
+      : isInitiator ? 'initiator' : 'responder'
 
     // in a private network the first bytes are encrypted
     if (role !== 'responder' || this.components.connectionProtector != null) {

@@ -1,0 +1,236 @@
+import { Connects } from './connects.ts'
+import { HardPunchError } from './errors.ts'
+import { planPunch, portsAfter } from './plan.ts'
+import { predictPorts } from './port-prediction.ts'
+import { toRanges } from './ports.ts'
+import { bracketedPorts } from './sequential.ts'
+import type { Accept, Offer, Order } from './message-types.ts'
+import type { Budget, Plan } from './plan.ts'
+import type { Exchange } from './protocol.ts'
+import type { PortRange } from './range.ts'
+import type { Endpoint } from '../../address/endpoint.ts'
+import type { PublicMapping } from '../../mapping/mapping.ts'
+import type { AbortOptions } from '@libp2p/interface'
+import type { Socket } from 'node:net'
+
+type Signal = Required<AbortOptions>
+
+/**
+ * A router's reset comes within the round trip of the direct path, which is hardly longer
+ * than that through the relay. Wait this many of the latter, within these bounds in ms.
+ */
+const TEST_ROUND_TRIPS = 1.5
+const MIN_TEST_TIME = 60
+const MAX_TEST_TIME = 1_000
+
+/**
+ * From fewer samples a range is not learned well. So more are taken from STUN servers
+ * that may be asked now.
+ */
+const GOOD_SAMPLES = 8
+const MAX_BINDINGS = 4
+
+export interface HardSideInit {
+  exchange: Exchange
+
+  /**
+   * How our NAT maps: what is known, and a Binding more
+   */
+  mapping: Pick<PublicMapping, 'samples' | 'bindOnce'>
+
+  /**
+   * What the punch may cost: the first that makes it likely to succeed
+   */
+  budgets: Budget[]
+
+  /**
+   * Called before the first packet to the easy side
+   *
+   * @throws {HardPunchError} it may not be dialled
+   */
+  allow(remote: Endpoint): Promise<void>
+}
+
+/**
+ * A socket that is connected to the other side, and whether we speak first on it
+ */
+export interface Met {
+  socket: Socket
+  remote: Endpoint
+  initiator: boolean
+}
+
+/**
+ * An offer that the easy side has accepted
+ */
+export interface Agreed {
+  plan: Plan
+  accept: Accept
+
+  /**
+   * In ms
+   */
+  roundTrip: number
+}
+
+/**
+ * Offer a punch
+ *
+ * @throws {HardPunchError} the punch would hardly succeed, or the peer refuses
+ */
+export async function makeOffer (init: HardSideInit, options: Signal): Promise<Agreed> {
+  const { exchange } = init
+  const { offer, plan } = await prepare(init, options)
+  const sent = performance.now()
+  await exchange.send(offer, options)
+  const accept = await exchange.receive('accept', options)
+
+  return { plan, accept, roundTrip: performance.now() - sent }
+}
+
+/**
+ * Punch as the side whose mapping depends on the destination. It connects from fresh ports
+ * to the listening port of the easy side, and tells it where to send probes.
+ *
+ * It goes first where the router of the easy side drops its SYNs: then its mappings are
+ * there when the probes arrive. Where that router resets them, the easy side goes first.
+ *
+ * @throws {HardPunchError} it did not succeed, with the reason
+ */
+export async function punchAsHardSide (
+  init: HardSideInit,
+  { plan, accept, roundTrip }: Agreed,
+  options: Signal
+): Promise<Met> {
+  const { exchange } = init
+  await init.allow(accept.endpoint)
+
+  const connects = new Connects(accept.endpoint)
+
+  try {
+    const order = await findOrder(accept, connects, roundTrip, options)
+
+    if (order == null) {
+      return { socket: connects.tested(), remote: accept.endpoint, initiator: true }
+    }
+
+    const ranges = await connect(init, plan, connects, { probes: accept.probes, order }, options)
+    await exchange.send({ type: 'start', order, ranges, roundTrip }, options)
+
+    if (order === 'easy-first') {
+      await exchange.receive('probed', options)
+      connects.connect()
+    }
+
+    const socket = await Promise.race([connects.chosen(options), exchange.untilFailed(options)])
+
+    return { socket, remote: accept.endpoint, initiator: false }
+  } finally {
+    connects.close()
+  }
+}
+
+/**
+ * Decide what to offer, from how the NAT has mapped lately
+ */
+async function prepare ({ mapping, budgets }: HardSideInit, { signal }: Signal): Promise<{ offer: Offer, plan: Plan }> {
+  let prediction = predictPorts(mapping.samples)
+
+  if (prediction.type !== 'sequential' && prediction.type !== 'preserved' && mapping.samples.length < GOOD_SAMPLES) {
+    // at once, to all servers that may be asked
+    await Promise.allSettled(Array.from({ length: MAX_BINDINGS }, async () => mapping.bindOnce({ signal })))
+    signal.throwIfAborted()
+    prediction = predictPorts(mapping.samples)
+  }
+
+  const plan = planPunch(prediction, budgets)
+  const { connects, probes, ports } = plan
+
+  return {
+    plan,
+    offer: {
+      type: 'offer',
+      host: mapping.samples.at(-1)?.externalHost ?? '',
+      ranges: ports.source === 'ranges' ? ports.ranges : [],
+      connects,
+      probes
+    }
+  }
+}
+
+/**
+ * Who goes first. If the easy side does not know how its router treats strangers, a first
+ * connect shows it.
+ *
+ * @returns nothing when that one is connected: the easy side admits strangers
+ */
+async function findOrder (
+  { order }: Accept,
+  connects: Connects,
+  roundTrip: number,
+  options: Signal
+): Promise<Order | undefined> {
+  if (order != null) {
+    return order
+  }
+
+  const timeout = Math.min(Math.max(TEST_ROUND_TRIPS * roundTrip, MIN_TEST_TIME), MAX_TEST_TIME)
+
+  switch (await connects.test(timeout, options)) {
+    case 'connected': return
+    case 'reset': return 'easy-first'
+    default: return 'hard-first'
+  }
+}
+
+/**
+ * Make the connects, or only take their ports where the easy side goes first
+ *
+ * @returns the external ports that they have, or may have
+ */
+async function connect (
+  { mapping }: HardSideInit,
+  { ports, connects: count }: Plan,
+  connects: Connects,
+  { probes, order }: { probes: number, order: Order },
+  options: Signal
+): Promise<PortRange[]> {
+  const begin = (): number[] => {
+    // the test was one of them
+    const local = connects.bind(count - connects.count)
+
+    if (order === 'hard-first') {
+      connects.connect()
+    }
+
+    return local
+  }
+
+  if (ports.source !== 'bracket') {
+    const local = begin()
+
+    return ports.source === 'local' ? toRanges(local) : ports.ranges
+  }
+
+  if (order === 'easy-first') {
+    const { externalPort } = await mapping.bindOnce(options)
+    begin()
+
+    return toRanges(portsAfter(externalPort, ports.step, probes))
+  }
+
+  // the shorter the time between the two SYNs, the fewer ports other hosts take
+  const left = Promise.withResolvers<void>()
+  const before = mapping.bindOnce({ ...options, onConnect: left.resolve })
+  await Promise.race([left.promise, before])
+  const { length } = begin()
+  const samples = await Promise.all([before, mapping.bindOnce(options)])
+  const between = bracketedPorts(...samples, { step: ports.step, connects: length, limit: probes })
+
+  if (between.length === 0) {
+    const [first, last] = samples.map(({ externalPort }) => externalPort)
+    throw new HardPunchError('not-met', `The NAT gave the ports ${first} and ${last}, with no room for connects between`)
+  }
+
+  return toRanges(between)
+}
