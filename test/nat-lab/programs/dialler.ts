@@ -32,6 +32,8 @@ const underWay = new Set<Promise<void>>()
 let timer: NodeJS.Timeout | undefined
 
 /**
+ * @param host
+ * @param port
  * @param isKept - whether the connection stays open, so that its address can be read at the other end
  * @returns why the dial failed, undefined if it did not
  */
