@@ -5,6 +5,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'aegir/chai'
 import { Command } from 'commander'
+import { skipWithout } from '../../../test/fixtures/missing-tool.ts'
 import { addHelperOptions } from '../src/cli/helper-options.ts'
 import { addSettings, readSettings } from '../src/cli/settings.ts'
 import { startHelper } from '../src/helper/helper.ts'
@@ -43,7 +44,7 @@ describe('the files for operators', () => {
     const { stderr } = await run('systemd-analyze', ['verify', unit], { env: { ...process.env, LC_ALL: 'C' } })
       .catch(err => {
         if (err.code === 'ENOENT') {
-          this.skip()
+          skipWithout(this, 'the check of the systemd unit', 'apt-get install systemd')
         }
 
         return err
