@@ -46,6 +46,7 @@ export interface Ends {
 
 const ANY_PORT = '/ip4/127.0.0.1/tcp/0'
 const PROTOCOL = '/bench/1.0.0'
+const MAX_STREAMS = 1_000
 
 const TRANSPORTS = {
   // no server is asked for a listener on loopback
@@ -101,6 +102,8 @@ function transportEnds (transport: Transport): Ends {
 }
 
 function nodeEnds (transport: (components: any) => Transport): Ends {
+  let dialler: Promise<Libp2p> | undefined
+
   const start = async (listen: string[]): Promise<Libp2p> => createLibp2p({
     addresses: { listen },
     transports: [transport],
@@ -111,12 +114,17 @@ function nodeEnds (transport: (components: any) => Transport): Ends {
   return {
     async listen (onEnd) {
       const node = await start([ANY_PORT])
-      await node.handle(PROTOCOL, stream => { onEnd(streamEnd(stream)) })
+      await node.handle(PROTOCOL, stream => { onEnd(streamEnd(stream)) }, { maxInboundStreams: MAX_STREAMS })
 
       return String(node.getMultiaddrs()[0])
     },
     async connect (address) {
-      return streamEnd(await (await start([])).dialProtocol(multiaddr(address), PROTOCOL))
+      dialler ??= start([])
+
+      // from the second time on, another stream of the same connection
+      return streamEnd(await (await dialler).dialProtocol(multiaddr(address), PROTOCOL, {
+        maxOutboundStreams: MAX_STREAMS
+      }))
     }
   }
 }

@@ -26,6 +26,8 @@ interface Measurement {
   pieces?: number
 
   /**
+   * With `stack`, the streams of one connection
+   *
    * @default 1
    */
   connections?: number
@@ -86,14 +88,15 @@ for (const { what, unit, ...measurement } of [
   await promise(`through noise and yamux, ${what}`, unit, TRANSPORTS, { ...measurement, stack: true }, 1)
 }
 
-// reported without a promise: see docs/benchmarks.md
-{
-  await using pairs = await startPairs(TRANSPORTS, { size: 100, reply: true, stack: true })
-  board.add({
-    what: 'through noise and yamux, request and reply of 100 B',
-    unit: '1/s',
-    results: await pairs.measure(rounds)
-  })
+for (const connections of [1, 10, 100]) {
+  const streams = connections === 1 ? '' : `, ${connections} streams at once`
+  await promise(
+    `through noise and yamux, request and reply of 100 B${streams}`,
+    '1/s',
+    TRANSPORTS,
+    { size: 100, reply: true, stack: true, connections },
+    1
+  )
 }
 
 // for the documents only

@@ -20,6 +20,11 @@ export interface ConnectionInit extends Omit<AbstractMultiaddrConnectionInit, 'n
 class TCPMultiaddrConnection extends AbstractMultiaddrConnection {
   private readonly socket: Socket
 
+  /**
+   * Bytes have come since the last send: the next one is likely the answer to them
+   */
+  private isAnswer = false
+
   constructor (init: ConnectionInit) {
     const { socket } = init
 
@@ -31,7 +36,7 @@ class TCPMultiaddrConnection extends AbstractMultiaddrConnection {
     this.socket = socket
     socket.on('data', buf => { this.onData(buf) })
     socket.on('drain', () => { this.onDrained() })
-    socket.on('error', err => { this.abort(err) })
+    socket.on('error', err => { this.onSocketError(err) })
 
     socket.setTimeout(init.inactivityTimeout ?? DEFAULT_INACTIVITY_TIMEOUT)
     socket.once('timeout', () => { this.abort(new TimeoutError('The connection was silent for too long')) })
@@ -72,6 +77,7 @@ class TCPMultiaddrConnection extends AbstractMultiaddrConnection {
    * As the superclass does, without its queue while nothing waits in it
    */
   onData (data: Uint8Array): void {
+    this.isAnswer = true
     const isReadable = this.readStatus === 'readable' && this.remoteWriteStatus !== 'closed'
 
     if (!isReadable || this.readBuffer.byteLength > 0 || this.listenerCount('message') === 0) {
@@ -83,29 +89,34 @@ class TCPMultiaddrConnection extends AbstractMultiaddrConnection {
   }
 
   /**
-   * Everything that is sent in this turn of the event loop leaves in one writev
+   * What is sent in one turn of the event loop leaves at its end, in one writev. The first send after bytes have come
+   * leaves at once, because the other end likely waits for it.
    *
    * @returns whether more can be sent before the next `drain`
    */
   private write (data: Uint8Array | Uint8ArrayList): boolean {
     const { socket } = this
+    const wasCorked = socket.writableCorked > 0
+    const leavesAtOnce = this.isAnswer && !wasCorked
+    this.isAnswer = false
 
-    if (socket.writableCorked === 0) {
+    if (!wasCorked) {
       socket.cork()
+    }
+
+    // the bytes are in memory already, so passing on all of them takes no more
+    for (const buf of data instanceof Uint8Array ? [data] : data) {
+      socket.write(buf)
+    }
+
+    if (leavesAtOnce) {
+      socket.uncork()
+    } else if (!wasCorked) {
       process.nextTick(uncork, socket)
     }
 
-    if (data instanceof Uint8Array) {
-      socket.write(data)
-    } else {
-      // the bytes are in memory already, so passing on all of them takes no more
-      for (const buf of data) {
-        socket.write(buf)
-      }
-    }
-
     // the socket is full, so do not wait for the end of the turn
-    if (socket.writableLength >= socket.writableHighWaterMark) {
+    if (socket.writableCorked > 0 && socket.writableLength >= socket.writableHighWaterMark) {
       socket.uncork()
       socket.cork()
     }
@@ -118,6 +129,15 @@ class TCPMultiaddrConnection extends AbstractMultiaddrConnection {
     // the socket also emits `drain` for bytes that the system takes at once
     if (this.writableNeedsDrain) {
       this.safeDispatchEvent('drain')
+    }
+  }
+
+  private onSocketError (err: Error & { code?: string }): void {
+    // the other end has closed, and this write came too late: `@libp2p/tcp` reads the same as a close
+    if (err.code === 'EPIPE') {
+      this.onTransportClosed()
+    } else {
+      this.abort(err)
     }
   }
 

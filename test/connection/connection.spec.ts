@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { Worker } from 'node:worker_threads'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
@@ -103,6 +104,53 @@ describe('connection', () => {
     expect(chunks).to.deep.equal([1_000])
   })
 
+  it('sends an answer at once, what follows it at the end of the turn', async () => {
+    const signal = new Int32Array(new SharedArrayBuffer(4))
+    const peer = new Worker(`
+      const { workerData, parentPort } = require('node:worker_threads')
+      const server = require('node:net').createServer(socket => {
+        const chunks = []
+        socket.on('error', () => {})
+        socket.on('data', chunk => {
+          chunks.push(chunk.byteLength)
+          Atomics.add(workerData, 0, 1)
+          Atomics.notify(workerData, 0)
+        })
+        socket.on('end', () => { parentPort.postMessage(chunks) })
+        socket.write('question')
+      })
+      server.listen(0, '127.0.0.1', () => { parentPort.postMessage(server.address().port) })
+    `, { eval: true, workerData: signal })
+    closing.push({ close: async () => { await peer.terminate() } })
+    const nextMessage = async (): Promise<any> => pEvent<string, any>(peer as any, 'message', EVENT)
+    const port = await nextMessage()
+    let waited: string | undefined
+    const upgraded = Promise.withResolvers<MultiaddrConnection>()
+    const upgrader = plainUpgrader({
+      upgradeOutbound: async maConn => {
+        maConn.addEventListener('message', () => {
+          maConn.send(new Uint8Array(100))
+          // the event loop stands still until the peer has the answer
+          waited = Atomics.wait(signal, 0, 0, 5_000)
+          maConn.send(new Uint8Array(10))
+          maConn.send(new Uint8Array(20))
+          upgraded.resolve(maConn)
+        })
+        return maConn as any
+      }
+    })
+    await tcpSTUN()(components()).dial(multiaddr(`/ip4/127.0.0.1/tcp/${port}`), {
+      upgrader,
+      signal: AbortSignal.timeout(5_000)
+    })
+    const maConn = await upgraded.promise
+    const chunks = nextMessage()
+    await maConn.close()
+
+    expect(waited).to.not.equal('timed-out')
+    expect(await chunks).to.deep.equal([100, 30])
+  })
+
   it('delivers everything that was sent before it is closed', async () => {
     for (const bytes of [1, 100_000, 3 * MIB]) {
       const { maConn, socket } = await connect()
@@ -154,6 +202,18 @@ describe('connection', () => {
     reset.socket.resetAndDestroy()
     await aborted
     expect(reset.maConn).to.have.property('status', 'aborted')
+  })
+
+  it('is closed, not aborted, when it still sends after the other end has closed', async () => {
+    const { maConn, socket } = await connect()
+    const closed = pEvent(maConn, 'close', EVENT)
+    // all in one turn of the event loop, so the end of the other side is read after both writes
+    socket.destroy()
+    maConn.send(Uint8Array.of(1))
+    process.nextTick(() => { maConn.send(Uint8Array.of(2)) })
+    await closed
+
+    expect(maConn).to.have.property('status', 'closed')
   })
 
   it('closes when it was quiet for too long', async () => {
