@@ -1,4 +1,6 @@
-import type { ComponentLogger, Connection, ConnectionProtector, Libp2pEvents, Metrics, PeerId, Upgrader } from '@libp2p/interface'
+import type {
+  ComponentLogger, Connection, ConnectionProtector, Libp2pEvents, Metrics, PeerId, Upgrader
+} from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 

@@ -63,7 +63,9 @@ export class Dialer {
     options.signal.throwIfAborted()
 
     if (options.socket != null) {
-      return this.init.upgrade.upgrade(options.socket, ma, options.initiator === false ? 'responder' : 'initiator', options)
+      const role = options.initiator === false ? 'responder' : 'initiator'
+
+      return this.init.upgrade.upgrade(options.socket, ma, role, options)
     }
 
     options.onProgress?.(new CustomProgressEvent('tcp:open-connection'))

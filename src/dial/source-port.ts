@@ -148,7 +148,11 @@ export class SourcePorts {
  * @param host - the remote host
  * @param leavesFrom - the local address that the system would choose, if it is known
  */
-export function chooseSourcePort (ports: ListeningPort[], host: string, leavesFrom?: string): ListeningPort | undefined {
+export function chooseSourcePort (
+  ports: ListeningPort[],
+  host: string,
+  leavesFrom?: string
+): ListeningPort | undefined {
   return (
     ports.find(port => port.host === leavesFrom) ??
     ports.find(port => isLoopback(host) && isLoopback(port.host)) ??

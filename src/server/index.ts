@@ -20,7 +20,8 @@ import type { STUNServer, STUNServerInit } from './options.ts'
 /**
  * Create a STUN server, which does not listen yet
  *
- * @throws {InvalidParametersError} a limit is not a number above 0, a trusted proxy is not a network, or `tls` has no certificate
+ * @throws {InvalidParametersError} a limit is not a number above 0, a trusted proxy is not a network, or `tls` has no
+ * certificate
  * @throws what `tls.createSecureContext` throws
  */
 export function createSTUNServer (init: STUNServerInit = {}): STUNServer {
@@ -32,7 +33,10 @@ export { DEFAULT_LIMITS } from './limits.ts'
 export { collectGarbage } from './memory.ts'
 export { DEFAULT_DRAIN_DEADLINE } from './options.ts'
 export { networkMatcher } from './proxy-protocol.ts'
-export type { BindingEvent, DrainOptions, ListenOptions, RefuseEvent, ResetEvent, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState, STUNServerTLSInit, STUNTransport } from './options.ts'
+export type {
+  BindingEvent, DrainOptions, ListenOptions, RefuseEvent, ResetEvent, STUNServer, STUNServerAddress, STUNServerEvents,
+  STUNServerInit, STUNServerState, STUNServerTLSInit, STUNTransport
+} from './options.ts'
 export type { STUNServerCounters } from './counters.ts'
 export type { RefusalReason } from './admission.ts'
 export type { ErrorCode } from './response.ts'

@@ -30,7 +30,12 @@ export class Responders {
     let responder = this.byServer.get(key)
 
     if (responder == null) {
-      responder = new Responder({ server, other: otherAddress(server, listeners), software: this.software, credential: this.credential })
+      responder = new Responder({
+        server,
+        other: otherAddress(server, listeners),
+        software: this.software,
+        credential: this.credential
+      })
 
       if (this.byServer.size >= MAX_RESPONDERS) {
         this.byServer.clear()

@@ -11,7 +11,10 @@ import { ConnectionPipeline } from './pipeline.ts'
 import { Responders } from './responders.ts'
 import type { Connection } from './connection.ts'
 import type { Limits } from './limits.ts'
-import type { DrainOptions, ListenOptions, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState, STUNTransport } from './options.ts'
+import type {
+  DrainOptions, ListenOptions, STUNServer, STUNServerAddress, STUNServerEvents, STUNServerInit, STUNServerState,
+  STUNTransport
+} from './options.ts'
 import type { Responder } from './response.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Logger } from '@libp2p/interface'

@@ -5,7 +5,9 @@ import { formatEndpoint } from '../address/endpoint.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { readResult, verifyAnswer } from './binding-result.ts'
 import { DEFAULT_TIMEOUT } from './client-init.ts'
-import { assertTrusted, describeError, isSystemError, localEndpoint, openSocket, resetClientSocket } from './client-socket.ts'
+import {
+  assertTrusted, describeError, isSystemError, localEndpoint, openSocket, resetClientSocket
+} from './client-socket.ts'
 import { MessageDecoder } from './decoder.ts'
 import { STUNConnectionError, STUNProtocolError, STUNTimeoutError } from './errors.ts'
 import { shortTermKey } from './integrity.ts'

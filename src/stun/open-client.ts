@@ -17,7 +17,8 @@ import type { AbortOptions } from '@libp2p/interface'
  */
 const MAX_ALTERNATES = 3
 
-export interface OpenClientInit extends AbortOptions, Pick<STUNClientInit, 'timeout' | 'keepAlive' | 'clock' | 'credential'> {
+export interface OpenClientInit
+  extends AbortOptions, Pick<STUNClientInit, 'timeout' | 'keepAlive' | 'clock' | 'credential'> {
   /**
    * The local address and port to connect from
    */

@@ -277,8 +277,13 @@ describe('dialer', () => {
 
   it('does not wait long for the peer of another punch to speak first', async () => {
     const server = await remote()
-    const relayed: any = { remoteAddr: multiaddr(`/ip4/11.0.0.9/tcp/4001/p2p/${PEER}/p2p-circuit/p2p/${PEER}`), streams: [{ protocol: '/libp2p/dcutr', direction: 'outbound' }], remotePeer: PEER }
-    const { transport, upgrader } = await listen({}, undefined, { connectionManager: { getConnections: () => [relayed] } as any })
+    const relayed: any = {
+      remoteAddr: multiaddr(`/ip4/11.0.0.9/tcp/4001/p2p/${PEER}/p2p-circuit/p2p/${PEER}`),
+      streams: [{ protocol: '/libp2p/dcutr', direction: 'outbound' }],
+      remotePeer: PEER
+    }
+    const connectionManager: any = { getConnections: () => [relayed] }
+    const { transport, upgrader } = await listen({}, undefined, { connectionManager })
     const start = performance.now()
     await dial(transport, upgrader, server.address)
 
@@ -399,7 +404,8 @@ describe('dialer', () => {
       closing.push(server)
       const { transport } = await listen()
 
-      await expect(dial(transport, proposingUpgrader(), `/ip4/127.0.0.1/tcp/${server.port}`)).to.eventually.be.rejectedWith('the handshake failed')
+      await expect(dial(transport, proposingUpgrader(), `/ip4/127.0.0.1/tcp/${server.port}`))
+        .to.eventually.be.rejectedWith('the handshake failed')
       expect(server.accepted).to.equal(1)
     })
 

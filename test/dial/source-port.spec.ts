@@ -78,7 +78,8 @@ describe('source port of a dial', () => {
         ports.setOpen(port, isOpen)
       })
       let asked = 0
-      const sourcePorts = new SourcePorts(components({ connectionManager: { getConnections: () => connections as any } }), {
+      const connectionManager = { getConnections: () => connections as any }
+      const sourcePorts = new SourcePorts(components({ connectionManager }), {
         ports,
         connections: new ConnectionTable(),
         portReuse: true,

@@ -39,7 +39,9 @@ describe('the pages for users', () => {
       ...rows('docs/troubleshooting.md', 'By log line'),
       ...rows('docs/troubleshooting.md', 'A connection that stays relayed')
     ]
-    const parts = quoted.flatMap(line => line.split(/\.\.\.|\/ip4\S+/)).map(part => part.trim()).filter(part => part !== '')
+    const parts = quoted.flatMap(line => line.split(/\.\.\.|\/ip4\S+/))
+      .map(part => part.trim())
+      .filter(part => part !== '')
     // put together from a state and an address, and of libp2p
     const foreign = ['is mapped', 'protocol selection failed']
 

@@ -122,7 +122,8 @@ describe('punching holes between all languages', function () {
         const { lab } = await create()
         const relay = await startPublicPeer(lab, 'relay', '11.0.0.8', 'go', { relay: true })
         const runs = byExtent({ sample: 1, full: 3, report: 3 })
-        const { failures } = await punchRepeatedly(lab, relay, { a, b: 'js' }, { a: NAT, b: { ...NAT, filtering } }, runs, {
+        const nats = { a: NAT, b: { ...NAT, filtering } }
+        const { failures } = await punchRepeatedly(lab, relay, { a, b: 'js' }, nats, runs, {
           b: { autonat: true, dht: true, announce: 'dialable' },
           onPunched: async b => {
             const { addresses, dht } = await b.ask('addresses')

@@ -85,7 +85,8 @@ describe('a home node with go-libp2p and rust-libp2p peers', function () {
     const server = await startPublicPeer(lab, 'server', '11.0.0.9', 'go', { autonat: true })
     const { home, external } = await startHome(laptop, { autonat: true, announce: 'dialable' })
 
-    expect((await home.ask('addresses')).addresses.filter((address: string) => address.startsWith(external))).to.be.empty()
+    const { addresses } = await home.ask('addresses')
+    expect(addresses.filter((address: string) => address.startsWith(external))).to.be.empty()
     home.send('dial', { address: server.address })
 
     return { home, server, external }
@@ -126,7 +127,10 @@ describe('a home node with go-libp2p and rust-libp2p peers', function () {
 /**
  * Start a home node and wait until it has a public address
  */
-async function startHome (laptop: Host, options: PeerOptions): Promise<{ home: Program; id: string; external: string }> {
+async function startHome (
+  laptop: Host,
+  options: PeerOptions
+): Promise<{ home: Program; id: string; external: string }> {
   const home = startPeer(laptop, 'js', {
     stunServers: STUN_SERVERS,
     minReconnectInterval: 500,

@@ -26,7 +26,9 @@ describe('inbound connections of a mapped listener', () => {
     reachability(): unknown
   }
 
-  async function start ({ isFixed = false, others = [] }: { isFixed?: boolean, others?: NodeAddress[] } = {}): Promise<Setting> {
+  async function start (
+    { isFixed = false, others = [] }: { isFixed?: boolean, others?: NodeAddress[] } = {}
+  ): Promise<Setting> {
     const server = closeLater(await mapsTo('11.1.0.1', 50123))
     const { port } = closeLater(await listenShared())
     const known = recordingAddressManager()

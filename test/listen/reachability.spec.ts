@@ -1,5 +1,7 @@
 import { expect } from 'aegir/chai'
-import { NO_EVIDENCE, afterStranger, afterVerdict, findVerdict, initialEvidence } from '../../src/listen/reachability.ts'
+import {
+  NO_EVIDENCE, afterStranger, afterVerdict, findVerdict, initialEvidence
+} from '../../src/listen/reachability.ts'
 
 /**
  * What happens, in order: a stranger connects, and nothing else than the external address

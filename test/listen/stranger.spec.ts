@@ -48,9 +48,17 @@ describe('another address that a stranger may have dialled', () => {
   for (const { title, other, expected } of [
     { title: 'one that UPnP has mapped', other: address('/ip4/11.1.0.1/tcp/4001', 'ip-mapping'), expected: true },
     { title: 'one that is configured', other: address('/ip4/11.1.0.1/tcp/4001', 'announce', true), expected: true },
-    { title: 'an observed one that is confirmed', other: address('/ip4/11.1.0.1/tcp/9', 'observed', true), expected: true },
+    {
+      title: 'an observed one that is confirmed',
+      other: address('/ip4/11.1.0.1/tcp/9', 'observed', true),
+      expected: true
+    },
     { title: 'not an observed one', other: address('/ip4/11.1.0.1/tcp/9', 'observed'), expected: false },
-    { title: 'not that of a listener', other: address('/ip4/192.168.1.2/tcp/4001', 'transport', true), expected: false },
+    {
+      title: 'not that of a listener',
+      other: address('/ip4/192.168.1.2/tcp/4001', 'transport', true),
+      expected: false
+    },
     { title: 'not the same one', other: address(EXTERNAL.toString(), 'announce', true), expected: false }
   ]) {
     it(`is ${title}`, () => {

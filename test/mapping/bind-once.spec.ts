@@ -13,7 +13,10 @@ import type { FakeServer } from '../fixtures/stun-servers.ts'
 describe('a single Binding from a fresh port', () => {
   const { closeLater } = closesAfterEach()
 
-  async function start (servers: FakeServer[], init: Partial<PublicMappingInit> = {}): Promise<{ mapping: PublicMapping, port: number }> {
+  async function start (
+    servers: FakeServer[],
+    init: Partial<PublicMappingInit> = {}
+  ): Promise<{ mapping: PublicMapping, port: number }> {
     const server = closeLater(net.createServer())
     const listening = pEvent(server, 'listening', { timeout: 5_000 })
     const { listen, port } = bindSocket({ host: '127.0.0.1', port: 0 })
@@ -91,7 +94,11 @@ describe('a single Binding from a fresh port', () => {
 
   for (const [title, end, name] of [
     ['the signal is aborted', (controller: AbortController) => { controller.abort() }, 'AbortError'],
-    ['the mapping is closed', async (_: AbortController, mapping: PublicMapping) => { await mapping.close() }, 'NotStartedError']
+    [
+      'the mapping is closed',
+      async (_: AbortController, mapping: PublicMapping) => { await mapping.close() },
+      'NotStartedError'
+    ]
   ] as const) {
     it(`ends when ${title}, and leaves no connection`, async () => {
       let isSilent = false

@@ -298,7 +298,7 @@ describe('decide', () => {
       expect(trace.rejected).to.be.empty()
     })
 
-    it('is believed when the server that supports the old one is silent, and stays when that server answers later', () => {
+    it('is believed when the server that supports the old one is silent, and stays when it answers later', () => {
       const trace = new Trace().says('a', X).says('b', X).ends('a').says('a', Y)
       expect(trace.decision?.next).to.equal(1_040 + 250)
       expect(trace.passes(249).announced).to.deep.equal([X])

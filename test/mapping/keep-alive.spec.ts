@@ -32,7 +32,7 @@ describe('keep-alive', () => {
       return afterAnswer(afterEnd(state, X, silence, now), Y, now + 200)
     }
 
-    it('halves the interval, down to 5 s, when connections end at their first probe and have another address then', () => {
+    it('halves the interval, down to 5 s, when connections end at their first probe with another address', () => {
       let state = initialKeepAlive(15_000)
       const intervals: number[] = []
 

@@ -392,7 +392,8 @@ describe('public mapping', () => {
     expect(await mapping.start(AbortSignal.timeout(10_000))).to.have.property('state', 'endpoint-dependent')
   })
 
-  it('keeps the address that connections support when a server begins to report another one, and accepts that server again when it agrees', async () => {
+  it('keeps the address that connections support when a server begins to report another one, and accepts that server ' +
+    'again when it agrees', async () => {
     let differs = false
     const a = closeLater(await mapsTo('11.0.0.1', 4001))
     const b = closeLater(await stunServer(() => mapped('11.0.0.1', differs ? 4002 : 4001)))
@@ -408,7 +409,7 @@ describe('public mapping', () => {
     expect(events).to.deep.equal(['mapped'])
   })
 
-  it('takes the first answer on a connection as its address, and reports that a server contradicts itself', async () => {
+  it('takes the first answer on a connection as its address, and reports that a server contradicts it', async () => {
     let port = 4001
     const server = closeLater(await stunServer(() => mapped('11.0.0.1', port)))
     const { mapping, events } = await create([server.uri], { keepAliveInterval: 50 })

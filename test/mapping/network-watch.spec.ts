@@ -16,7 +16,9 @@ const turn = async (): Promise<void> => new Promise(resolve => { setImmediate(re
 describe('network watch', () => {
   const { closeLater } = closesAfterEach()
 
-  function watch (address: () => string | undefined): { clock: HeldClock; seen: string[]; controller: AbortController } {
+  function watch (
+    address: () => string | undefined
+  ): { clock: HeldClock; seen: string[]; controller: AbortController } {
     const clock = new HeldClock()
     const seen: string[] = []
     const controller = new AbortController()

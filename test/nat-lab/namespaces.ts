@@ -56,7 +56,8 @@ export class Namespaces {
     } catch (err: any) {
       holder.kill()
       throw new LabError(
-        `Could not create the laboratory's namespaces: ${stderr.join('').trim() || String(err?.message ?? 'unshare ended')}`
+        'Could not create the laboratory\'s namespaces: ' +
+          (stderr.join('').trim() || String(err?.message ?? 'unshare ended'))
       )
     }
 
@@ -87,7 +88,8 @@ export class Namespaces {
 
     if (code !== 0) {
       throw new LabError(
-        `Failed${options.namespace == null ? '' : ` in ${options.namespace}`}: ${script}${options.input == null ? '' : `\n${options.input}`}\n${stderr.join('').trim()}`
+        `Failed${options.namespace == null ? '' : ` in ${options.namespace}`}: ${script}` +
+          `${options.input == null ? '' : `\n${options.input}`}\n${stderr.join('').trim()}`
       )
     }
 

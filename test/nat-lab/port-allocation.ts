@@ -34,7 +34,9 @@ export function validateAllocation (allocation: PortAllocation): void {
   const isPort = (port: number): boolean => Number.isInteger(port) && port > 0 && port <= 0xffff
 
   if (!(ranges?.length > 0) || ranges.some(({ from, to }) => !isPort(from) || !isPort(to) || from > to)) {
-    throw new RangeError(`ports must be from 1 to 65535, and the first not above the last: ${JSON.stringify(allocation)}`)
+    throw new RangeError(
+      `ports must be from 1 to 65535, and the first not above the last: ${JSON.stringify(allocation)}`
+    )
   }
 
   if (allocation.type === 'sequential' && !(sizeOf(allocation) % allocation.step === 0)) {
@@ -60,7 +62,9 @@ export function allocationRules (allocation: PortAllocation, to: string): { rule
   return ranges.length === 1
     ? { rules: [snat(ranges[0])] }
     : {
-        rules: [`numgen random mod ${ranges.length} vmap { ${ranges.map((_, i) => `${i} : jump range${i}`).join(', ')} }`],
+        rules: [
+          `numgen random mod ${ranges.length} vmap { ${ranges.map((_, i) => `${i} : jump range${i}`).join(', ')} }`
+        ],
         chains: ranges.map((range, i) => `chain range${i} { meta l4proto tcp ${snat(range)} ; }`).join('\n  ')
       }
 }

@@ -62,7 +62,9 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
     // drawn once for each mapping, and remembered
     random: [`snat ${to}:${key.before} map @mapped`, `snat ${to}:${FIRST_PORT}-${FIRST_PORT + PORT_COUNT - 1} random`]
   }
-  const { rules: snat, chains = '' } = typeof ports === 'object' ? allocationRules(ports, to) : { rules: translation[ports] }
+  const { rules: snat, chains = '' } = typeof ports === 'object'
+    ? allocationRules(ports, to)
+    : { rules: translation[ports] }
 
   const learn = (map: string, key: string, value: string): string =>
     `oifname "wan" meta l4proto tcp ct direction original update @${map} { ${key} timeout ${timeout}s : ${value} }`
@@ -78,9 +80,11 @@ export function natRuleset (options: Required<NATOptions>, wan: string): string 
     type nat hook prerouting priority dstnat
     ${lines([
       allowed != null &&
-        `iifname "wan" ${ip} daddr ${wan} meta l4proto tcp dnat ${ip} to ${allowed.in} map @allowed_host : ${allowed.in} map @allowed_port`,
+        `iifname "wan" ${ip} daddr ${wan} meta l4proto tcp ` +
+          `dnat ${ip} to ${allowed.in} map @allowed_host : ${allowed.in} map @allowed_port`,
       hairpin &&
-        `iifname "lan" ${ip} daddr ${wan} meta l4proto tcp dnat ${ip} to tcp dport map @inside_host : tcp dport map @inside_port`
+        `iifname "lan" ${ip} daddr ${wan} meta l4proto tcp ` +
+          `dnat ${ip} to tcp dport map @inside_host : tcp dport map @inside_port`
     ])}
   }
   chain learn {
@@ -141,12 +145,15 @@ export function firewallRuleset (options: Required<FilteringOptions>, wan: strin
     'address-and-port-dependent': undefined
   }
   const rule = allowed[filtering]
+  const learn = rule == null
+    ? ''
+    : `oifname "wan" meta l4proto tcp ct direction original update @allowed { ${rule.out} timeout ${timeout}s }`
 
   return `table ${ip} firewall {
   ${rule == null ? '' : `set allowed { type ${rule.type}; flags dynamic,timeout; timeout ${timeout}s; }`}
   chain learn {
     type filter hook postrouting priority 110
-    ${rule == null ? '' : `oifname "wan" meta l4proto tcp ct direction original update @allowed { ${rule.out} timeout ${timeout}s }`}
+    ${learn}
   }
   chain forward {
     type filter hook forward priority filter

@@ -92,7 +92,8 @@ describe('a public address that changes', function () {
   ]
 
   for (const { title, latency, happens } of CHANGES) {
-    it(`${title}, ${2 * latency} ms round trip: the new address is announced and the old one is not, in one update`, async () => {
+    it(`${title}, ${2 * latency} ms round trip: the new address is announced and the old one is not, in one ` +
+      'update', async () => {
       const lab = await create()
       const home = await setUpHome(lab, { servers: [KEEPING, KEEPING], program: 'node', latency })
       const { program, router, external: old } = home
@@ -122,7 +123,8 @@ describe('a public address that changes', function () {
     })
   }
 
-  it('all servers are gone while one outgoing connection lives: the address stays, then goes with it, and comes back with the servers', async () => {
+  it('all servers are gone while one outgoing connection lives: the address stays, then goes with it, and comes back ' +
+    'with the servers', async () => {
     const lab = await create()
     const home = await setUpHome(lab, { servers: [KEEPING, KEEPING], program: 'node' })
     const { program, servers, stranger, external } = home

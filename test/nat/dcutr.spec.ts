@@ -38,7 +38,10 @@ describe('DCUtR service', function () {
         const ours = homes.a.laptop.run('node', { ...homes.options, ...OURS.options, reserve: homes.relayAddress })
         const [{ id: partnerId }, { id }] = await Promise.all([partner.waitFor('started'), ours.waitFor('started')])
         await ours.happened(({ event }) => event === 'reserved')
-        const count = await countSYNs(homes.a.laptop, { partner: '11.9.0.0/16', other: '!= { 11.9.0.0/16, 11.0.0.0/24 }' })
+        const count = await countSYNs(homes.a.laptop, {
+          partner: '11.9.0.0/16',
+          other: '!= { 11.9.0.0/16, 11.0.0.0/24 }'
+        })
 
         if (role === 'asks') {
           ours.send('dial', { address: `${homes.relayAddress}/p2p-circuit/p2p/${partnerId}` })

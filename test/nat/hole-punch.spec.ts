@@ -164,11 +164,13 @@ describe('hole punching', function () {
       figures.push({
         title: cell.title,
         value: `${durations.length} of ${times}, median ${Math.round(median)} ms`,
-        target: `${Math.floor((cell.expected * times) / 10)} of ${times}${cell.within == null ? '' : `, ${cell.within} ms`}`,
+        target: `${Math.floor((cell.expected * times) / 10)} of ${times}` +
+          (cell.within == null ? '' : `, ${cell.within} ms`),
         reached
       })
       process.stdout.write(
-        `      ${durations.length} of ${times}, median ${Math.round(median)} ms\n${failures.map(failure => `        ${failure}\n`).join('')}`
+        `      ${durations.length} of ${times}, median ${Math.round(median)} ms\n` +
+          failures.map(failure => `        ${failure}\n`).join('')
       )
       expect(durations.length, failures.join('\n')).to.be.at.least(Math.floor(cell.expected * times / 10))
 

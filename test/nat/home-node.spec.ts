@@ -94,7 +94,8 @@ describe('a home node behind a full cone NAT', function () {
 
   for (let run = 1; run <= RUNS; run++) {
     it(
-      `is dialled from outside by a stock peer that learned its address from identify${RUNS > 1 ? ` (${run} of ${RUNS})` : ''}`,
+      'is dialled from outside by a stock peer that learned its address from identify' +
+        (RUNS > 1 ? ` (${run} of ${RUNS})` : ''),
       scenario
     )
   }

@@ -40,7 +40,8 @@ describe('a NAT that draws one of two public addresses for each connection', fun
           sysctl -q -w net.netfilter.nf_conntrack_tcp_timeout_close=0
           ip addr add ${POOL[1]}/8 dev wan
           nft flush chain ip nat postrouting
-          nft add rule ip nat postrouting oifname wan meta l4proto tcp snat to numgen random mod 2 map '{ 0 : ${POOL[0]}, 1 : ${POOL[1]} }'`)
+          nft add rule ip nat postrouting oifname wan meta l4proto tcp \\
+            snat to numgen random mod 2 map '{ 0 : ${POOL[0]}, 1 : ${POOL[1]} }'`)
       }
     })
   }

@@ -42,7 +42,10 @@ describe('how NATs of the laboratory choose ports', function () {
     }
   })
 
-  async function home (nat: NATOptions & { latency?: number }, network?: Network): Promise<{ router: Router, laptop: Host }> {
+  async function home (
+    nat: NATOptions & { latency?: number },
+    network?: Network
+  ): Promise<{ router: Router, laptop: Host }> {
     homes++
     const router = await lab.router(`router${homes}`, {
       address: network == null ? `11.1.0.${homes}` : '100.64.0.2',
@@ -112,7 +115,8 @@ describe('how NATs of the laboratory choose ports', function () {
   for (const rate of [50, 400]) {
     it(`a neighbour takes ${rate} ports a second of a NAT that counts`, async () => {
       const { router, laptop } = await home({ ports: ALLOCATIONS['steps of 1'], latency: 5 })
-      const neighbour = await start('neighbour', { address: '192.168.1.3', network: router }, { host: SERVERS[0], port: 9, rate })
+      const place = { address: '192.168.1.3', network: router }
+      const neighbour = await start('neighbour', place, { host: SERVERS[0], port: 9, rate })
       const { begun: before, seconds: from } = await neighbour.ask('count')
       const samples = await bind(laptop, 30)
       const { begun: after, seconds: to } = await neighbour.ask('count')

@@ -71,7 +71,8 @@ describe('reachability', function () {
 
   for (const autonat of ['v1', 'v2'] as const) {
     for (const filtering of CLOSED) {
-      it(`AutoNAT ${autonat}, ${filtering} filtering: a DHT client that announces nothing, and is punched`, async () => {
+      it(`AutoNAT ${autonat}, ${filtering} filtering: a DHT client that announces nothing, ` +
+        'and is punched', async () => {
         const lab = await create()
         const homes = await setUp(lab, { a: PARTNER, b: { nat: { filtering } }, latency: 0 })
         const verifiers = await startVerifiers(lab, autonat)
@@ -88,7 +89,8 @@ describe('reachability', function () {
 
         if (filtering === 'address-dependent') {
           // the partner serves AutoNAT too, and gets in, because the port has contacted it
-          await waitUntil('the partner has dialled back', () => b.events.filter(isConnected(aId, false)).length > 1, ROUND)
+          const dials = (): number => b.events.filter(isConnected(aId, false)).length
+          await waitUntil('the partner has dialled back', () => dials() > 1, ROUND)
           expect(await probe(homes.a.laptop, external)).to.equal(undefined)
           await round(b, verifiers)
         } else {
@@ -104,7 +106,8 @@ describe('reachability', function () {
       })
     }
 
-    it(`AutoNAT ${autonat}, a NAT that changes its filtering: announced and in the DHT while it admits strangers`, async () => {
+    it(`AutoNAT ${autonat}, a NAT that changes its filtering: announced and in the DHT while it ` +
+      'admits strangers', async () => {
       const lab = await create()
       const homes = await setUp(lab, { a: PARTNER, b: { nat: { filtering: 'endpoint-independent' } }, latency: 0 })
       const [router] = homes.b.routers as Router[]

@@ -62,7 +62,8 @@ describe('spare port', () => {
     const options = { signal: AbortSignal.timeout(10_000), log }
 
     expect(
-      await openSparePorts([{ ...LISTENING, host: '127.0.0.1' }], { stunServers: [uri], allowPrivateMapping: true }, options)
+      const listening = [{ ...LISTENING, host: '127.0.0.1' }]
+      await openSparePorts(listening, { stunServers: [uri], allowPrivateMapping: true }, options)
     ).to.be.empty()
     expect(await openSparePorts([LISTENING], { stunServers: [uri] }, options)).to.be.empty()
   })

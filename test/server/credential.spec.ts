@@ -2,7 +2,9 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { PublicMapping } from '../../src/mapping/index.ts'
 import { createSTUNServer } from '../../src/server/index.ts'
-import { METHOD_BINDING, MessageDecoder, STUNClient, decodeMessage, encodeMessage, shortTermKey } from '../../src/stun/index.ts'
+import {
+  METHOD_BINDING, MessageDecoder, STUNClient, decodeMessage, encodeMessage, shortTermKey
+} from '../../src/stun/index.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { fakeServer } from '../fixtures/stun-servers.ts'
 import type { STUNServer } from '../../src/server/index.ts'
@@ -20,7 +22,10 @@ describe('a STUN server with a credential (RFC 8489, section 9.1)', () => {
     return server
   }
 
-  async function connect ({ addresses: [{ host, port }] }: STUNServer, credential?: STUNCredential): Promise<STUNClient> {
+  async function connect (
+    { addresses: [{ host, port }] }: STUNServer,
+    credential?: STUNCredential
+  ): Promise<STUNClient> {
     const client = closeLater(new STUNClient({ server: { host, port }, credential }))
     await client.connect()
 
@@ -91,6 +96,8 @@ describe('a STUN server with a credential (RFC 8489, section 9.1)', () => {
       allowPrivateMapping: true
     }))
 
-    expect(await mapping.start(AbortSignal.timeout(5_000))).to.have.property('state').that.is.oneOf(['direct', 'mapped'])
+    expect(await mapping.start(AbortSignal.timeout(5_000)))
+      .to.have.property('state')
+      .that.is.oneOf(['direct', 'mapped'])
   })
 })

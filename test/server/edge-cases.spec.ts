@@ -249,7 +249,8 @@ describe('STUN server, edge cases', () => {
           await deliver(client, pieces)
         } else {
           await deliver(client, pieces)
-          expect((await client.next()).message.transactionId, 'the request before').to.equalBytes(before.subarray(8, 20))
+          const { message } = await client.next()
+          expect(message.transactionId, 'the request before').to.equalBytes(before.subarray(8, 20))
         }
 
         if (expected === 'reset') {

@@ -66,12 +66,18 @@ async function tell (): Promise<void> {
   const bob = stage.bob()
   const { id: bobId } = await bob.waitFor('started')
   say(
-    `Bob is a stock @libp2p/tcp node ${routers == null ? 'at' : 'at home:'} ${name(stage.bobAddress)}${routers == null ? '' : ` behind a router with ${name(routers.bob)}`}.`,
+    `Bob is a stock @libp2p/tcp node ${routers == null ? 'at' : 'at home:'} ${name(stage.bobAddress)}` +
+      `${routers == null ? '' : ` behind a router with ${name(routers.bob)}`}.`,
     'bob',
     { id: bobId, router: routers?.bob }
   )
   say(
-    `Alice is ${routers == null ? 'at' : 'at home too:'} ${name(stage.aliceAddress)}${routers == null ? '' : ` behind a router with ${name(routers.alice)}, which changes her port and forgets it after ${NAT_TIMEOUT} s of silence`}. Her node uses libp2p-tcp-stun.`,
+    `Alice is ${routers == null ? 'at' : 'at home too:'} ${name(stage.aliceAddress)}` +
+      (routers == null
+        ? ''
+        : ` behind a router with ${name(routers.alice)}, which changes her port and forgets it after ` +
+          `${NAT_TIMEOUT} s of silence`) +
+      '. Her node uses libp2p-tcp-stun.',
     'alice',
     { router: routers?.alice }
   )
@@ -164,8 +170,11 @@ async function tell (): Promise<void> {
     await stunServers[0].program.waitFor('binding')
   }
 
+  const times = Math.floor((KEEP_ALIVES * KEEP_ALIVE_INTERVAL) / 1_000 / NAT_TIMEOUT)
   say(
-    `${KEEP_ALIVES} intervals later, four minutes at the default, ${routers == null ? '' : `${Math.floor((KEEP_ALIVES * KEEP_ALIVE_INTERVAL) / 1_000 / NAT_TIMEOUT)} times what her router remembers, `}Bob tries again:`,
+    `${KEEP_ALIVES} intervals later, four minutes at the default, ` +
+      (routers == null ? '' : `${times} times what her router remembers, `) +
+      'Bob tries again:',
     'waited'
   )
   bob.send('echo', { address: external, bytes: 65_536 })
@@ -194,7 +203,9 @@ async function tell (): Promise<void> {
   )
   say(
     `${narrator.good('The end')}: ` +
-      `${routers == null ? 'two peers have dialled a third at the address that STUN servers told it' : 'a peer behind one NAT has dialled a peer behind another, over plain TCP'}.`,
+      (routers == null
+        ? 'two peers have dialled a third at the address that STUN servers told it.'
+        : 'a peer behind one NAT has dialled a peer behind another, over plain TCP.'),
     'end',
     { connected: true }
   )

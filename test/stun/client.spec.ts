@@ -4,7 +4,9 @@ import { pEvent } from 'p-event'
 import { bindSocket } from '../../src/net/bound-socket.ts'
 import { createSTUNServer } from '../../src/server/index.ts'
 import { STUNClient } from '../../src/stun/client.ts'
-import { STUNConnectionError, STUNErrorResponseError, STUNProtocolError, STUNTimeoutError } from '../../src/stun/errors.ts'
+import {
+  STUNConnectionError, STUNErrorResponseError, STUNProtocolError, STUNTimeoutError
+} from '../../src/stun/errors.ts'
 import { createTransactionId, encodeMessage } from '../../src/stun/message.ts'
 import { openClient } from '../../src/stun/open-client.ts'
 import { parseSTUNURI } from '../../src/stun/uri.ts'

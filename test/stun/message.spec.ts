@@ -4,7 +4,9 @@ import { fromString, toString } from 'uint8arrays'
 import { STUNProtocolError } from '../../src/stun/errors.ts'
 import { checkFingerprint } from '../../src/stun/fingerprint.ts'
 import { checkIntegrity, shortTermKey } from '../../src/stun/integrity.ts'
-import { METHOD_BINDING, createTransactionId, decodeMessage, encodeMessage, getAttribute } from '../../src/stun/message.ts'
+import {
+  METHOD_BINDING, createTransactionId, decodeMessage, encodeMessage, getAttribute
+} from '../../src/stun/message.ts'
 import type { Attribute } from '../../src/stun/attributes.ts'
 import type { STUNMessage } from '../../src/stun/message.ts'
 
@@ -16,18 +18,24 @@ const ID = hex('b7e7a701bc34d686fa87dfae')
  */
 const PASSWORD = 'VOkJxbRl1RmTxUk/WvJxBt'
 const REQUEST =
-  '000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74002400046e0001ff80290008932ff9b151263b36000600096576746a3a68367659202020000800149aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a280280004e57a3bcf'
+  '000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74002400046e0001ff' +
+  '80290008932ff9b151263b36000600096576746a3a68367659202020000800149aeaa70cbfd8cb56781ef2b5b2d3f249' +
+  'c1b571a280280004e57a3bcf'
 const IPV4_RESPONSE =
-  '0101003c2112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000080001a147e112a643000800142b91f599fd9e90c38c7489f92af9ba53f06be7d780280004c07d4c96'
+  '0101003c2112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000080001a147e112a643' +
+  '000800142b91f599fd9e90c38c7489f92af9ba53f06be7d780280004c07d4c96'
 const IPV6_RESPONSE =
-  '010100482112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000140002a1470113a9faa5d3f179bc25f4b5bed2b9d900080014a382954e4be67bf11784c97c8292c275bfe3ed4180280004c8fb0b4c'
+  '010100482112a442b7e7a701bc34d686fa87dfae8022000b7465737420766563746f7220002000140002a1470113a9fa' +
+  'a5d3f179bc25f4b5bed2b9d900080014a382954e4be67bf11784c97c8292c275bfe3ed4180280004c8fb0b4c'
 
 /**
  * RFC 5769, section 2.4: long-term credentials, the user name is "Matrix" in
  * katakana, the password "TheMatrIX" after SASLprep
  */
 const LONG_TERM_REQUEST =
-  '000100602112a44278ad3433c6ad72c029da412e00060012e3839ee38388e383aae38383e382afe382b900000015001c662f2f3439396b39353464364f4c33346f4c394653547679363473410014000b6578616d706c652e6f72670000080014f67024656dd64a3e02b8e0712e85c9a28ca89666'
+  '000100602112a44278ad3433c6ad72c029da412e00060012e3839ee38388e383aae38383e382afe382b900000015001c' +
+  '662f2f3439396b39353464364f4c33346f4c394653547679363473410014000b6578616d706c652e6f72670000080014' +
+  'f67024656dd64a3e02b8e0712e85c9a28ca89666'
 
 function message (attributes: Attribute[], overrides: Partial<STUNMessage> = {}): STUNMessage {
   return { class: 'success', method: METHOD_BINDING, transactionId: ID, attributes, ...overrides }

@@ -34,7 +34,9 @@ describe('options of the transport', () => {
     })
   }
 
-  for (const credential of [{}, { username: 'a' }, { username: '', password: 'b' }, { username: 'a'.repeat(509), password: 'b' }]) {
+  for (const credential of [
+    {}, { username: 'a' }, { username: '', password: 'b' }, { username: 'a'.repeat(509), password: 'b' }
+  ]) {
     it(`refuses the credential ${JSON.stringify(credential).slice(0, 40)}`, () => {
       expect(() => tcpSTUN({ stunCredential: credential as any })).to.throw('stunCredential')
     })

@@ -41,13 +41,16 @@ export function drawMatrix (rows: MatrixRow[]): string {
   const width = COLUMNS * BLOCK.width
   const height = TOP + Math.ceil(kinds.length / COLUMNS) * BLOCK.height
 
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="13" fill="#222">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"
+  font-family="sans-serif" font-size="13" fill="#222">
 <rect width="${width}" height="${height}" fill="#fff"/>
 ${LEGEND.map(
   ([cell, text], i) => `${square(16 + i * 262, 16, 18, cell)}
 <text x="${42 + i * 262}" y="30">${text}</text>`
 ).join('\n')}
-<text x="16" y="58" fill="#555">Down: mapping, across: filtering. EI: endpoint-independent, AD: address-dependent,</text>
+<text x="16" y="58" fill="#555">
+  Down: mapping, across: filtering. EI: endpoint-independent, AD: address-dependent,
+</text>
 <text x="16" y="76" fill="#555">APD: address-and-port-dependent. White: there is no such NAT.</text>
 ${kinds
   .map((kind, i) =>
@@ -80,5 +83,7 @@ ${BEHAVIOURS.flatMap((mapping, y) => BEHAVIOURS.map((filtering, x) => {
 }
 
 function square (x: number, y: number, size: number, cell?: Cell): string {
-  return `<rect x="${x}" y="${y}" width="${size}" height="${size}" rx="3" fill="${cell == null ? '#fff' : COLOURS[cell]}" stroke="${cell == null ? '#ddd' : 'none'}"/>`
+  const [fill, stroke] = cell == null ? ['#fff', '#ddd'] : [COLOURS[cell], 'none']
+
+  return `<rect x="${x}" y="${y}" width="${size}" height="${size}" rx="3" fill="${fill}" stroke="${stroke}"/>`
 }

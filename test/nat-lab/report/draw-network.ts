@@ -32,11 +32,15 @@ export function drawNetwork (pairs: Pair[]): string {
 
     return isDirect
       ? `<line x1="${from.x}" y1="${from.y}" x2="${to.x}" y2="${to.y}" stroke="${COLOURS.direct}" stroke-width="2.5"/>`
-      : `<path d="M ${from.x} ${from.y} Q ${CENTRE.x} ${CENTRE.y} ${to.x} ${to.y}" fill="none" stroke="${COLOURS.relayed}" stroke-width="2.5" stroke-dasharray="7 5"/>`
+      : `<path d="M ${from.x} ${from.y} Q ${CENTRE.x} ${CENTRE.y} ${to.x} ${to.y}" fill="none"
+  stroke="${COLOURS.relayed}" stroke-width="2.5" stroke-dasharray="7 5"/>`
   }
 
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${SIZE.width} ${SIZE.height}" width="${SIZE.width}" height="${SIZE.height}" font-family="sans-serif" font-size="13" fill="#222">
-<rect width="${SIZE.width}" height="${SIZE.height}" fill="#fff"/>
+  const { width, height } = SIZE
+
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"
+  font-family="sans-serif" font-size="13" fill="#222">
+<rect width="${width}" height="${height}" fill="#fff"/>
 ${pairs.map(line).join('\n')}
 ${box('helper', CENTRE, COLOURS.helper)}
 ${names.map(name => box(name, place(name), '#fff')).join('\n')}
@@ -49,6 +53,9 @@ ${names.map(name => box(name, place(name), '#fff')).join('\n')}
 }
 
 function box (name: string, { x, y }: { x: number, y: number }, fill: string): string {
-  return `<rect x="${x - BOX.width / 2}" y="${y - BOX.height / 2}" width="${BOX.width}" height="${BOX.height}" rx="6" fill="${fill}" stroke="#222"/>
+  const { width, height } = BOX
+
+  return `<rect x="${x - width / 2}" y="${y - height / 2}" width="${width}" height="${height}" rx="6" fill="${fill}"
+  stroke="#222"/>
 <text x="${x}" y="${y + 5}" text-anchor="middle">${name}</text>`
 }
