@@ -60,11 +60,9 @@ describe('spare port', () => {
   it('is not looked for beside a port on loopback, nor for a public address that is private', async () => {
     const { uri } = await stunServer()
     const options = { signal: AbortSignal.timeout(10_000), log }
+    const loopback = [{ ...LISTENING, host: '127.0.0.1' }]
 
-    expect(
-      const listening = [{ ...LISTENING, host: '127.0.0.1' }]
-      await openSparePorts(listening, { stunServers: [uri], allowPrivateMapping: true }, options)
-    ).to.be.empty()
+    expect(await openSparePorts(loopback, { stunServers: [uri], allowPrivateMapping: true }, options)).to.be.empty()
     expect(await openSparePorts([LISTENING], { stunServers: [uri] }, options)).to.be.empty()
   })
 })
