@@ -3,7 +3,8 @@
  * Fuzz the codec, the decoder, the server's side of a connection, the PROXY header,
  * IP addresses and, with fewer inputs, the server's whole pipeline with PROXY and
  * TLS, guided by the coverage of their branches: `npm run fuzz`, with `-- --seconds
- * 60 --inputs 10000000 --seed 1 --save` as wanted.
+ * 60 --inputs 10000000 --pipeline 20 --seed 1 --save` as wanted. `--pipeline` is the
+ * number of its inputs for each 1 000 of the others.
  *
  * Begins with the inputs of fuzz/corpus.txt. With --save it replaces them by the
  * smallest set of inputs with the same coverage. Ends with 1 at the first input that
@@ -18,6 +19,8 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
     inputs: { type: 'string', default: 'Infinity' },
+    // it waits for the event loop, so it takes far longer than the others
+    pipeline: { type: 'string', default: '20' },
     seed: { type: 'string' },
     save: { type: 'boolean', default: false }
   }
@@ -33,11 +36,6 @@ const deadline = values.inputs === 'Infinity' ? performance.now() + Number(value
 const MAX_TIME = 1_000
 
 /**
- * Inputs of the pipeline for each 1 000 of the other targets
- */
-const PIPELINE_INPUTS = 20
-
-/**
  * The process, in bytes, from when it is warm
  */
 const MAX_GROWTH = 64 * 1024 * 1024
@@ -45,7 +43,7 @@ const WARM_AFTER = 100_000
 
 // after coverage.ts, which counts in what is loaded from now on
 const { fuzzAddress, fuzzCodec, fuzzDecoder, fuzzProxy, fuzzServer, seeds } = await import('./targets.ts')
-const { fuzzPipeline, pipelineSeeds } = await import('./pipeline.ts')
+const { WAYS, fuzzPipeline, pipelineSeeds } = await import('./pipeline.ts')
 const targets = Object.entries({
   codec: fuzzCodec,
   decoder: fuzzDecoder,
@@ -106,8 +104,8 @@ for (const bytes of [...seeds(), ...loadCorpus()]) {
   run(bytes)
 }
 
-async function runPipeline (bytes: Uint8Array): Promise<void> {
-  await fuzzPipeline(bytes).catch(err => { fail('pipeline', bytes, err.stack) })
+async function runPipeline (bytes: Uint8Array, ways?: typeof WAYS): Promise<void> {
+  await fuzzPipeline(bytes, ways).catch(err => { fail('pipeline', bytes, err.stack) })
 
   if (sawNew()) {
     corpus.push(bytes)
@@ -118,7 +116,7 @@ async function runPipeline (bytes: Uint8Array): Promise<void> {
 
 for (const bytes of await pipelineSeeds()) {
   corpus.push(bytes)
-  await runPipeline(bytes)
+  await runPipeline(bytes, WAYS)
 }
 
 while (done < inputs && performance.now() < deadline) {
@@ -126,8 +124,7 @@ while (done < inputs && performance.now() < deadline) {
     run(mutate(corpus, chance))
   }
 
-  // it waits for the event loop, so it takes far longer than the others
-  for (let i = 0; i < PIPELINE_INPUTS; i++) {
+  for (let i = 0; i < Number(values.pipeline); i++) {
     await runPipeline(mutate(corpus, chance))
   }
 
