@@ -48,12 +48,15 @@ interface Level {
   maxRate?: number
 }
 
+export type AdmissionLimits =
+  Pick<Limits, 'maxConnectionsPerAddress' | 'maxConnectionsPerSubnet' | 'maxNewConnectionsPerSecond'>
+
 /**
  * Decides which addresses may connect, by the connections they have and how
  * fast they open them. It has no clock: it is told the time.
  */
 export class Admission {
-  private readonly limits: Limits
+  private readonly limits: AdmissionLimits
 
   /**
    * By address and by network
@@ -61,7 +64,7 @@ export class Admission {
   private readonly sources = new Map<string, Source>()
   private swept = 0
 
-  constructor (limits: Limits) {
+  constructor (limits: AdmissionLimits) {
     this.limits = limits
   }
 

@@ -28,6 +28,7 @@ export function createSTUNServer (init: STUNServerInit = {}): STUNServer {
   return new TCPSTUNServer(init)
 }
 
+export { Admission } from './admission.ts'
 export { createCounters } from './counters.ts'
 export { DEFAULT_LIMITS } from './limits.ts'
 export { collectGarbage } from './memory.ts'
@@ -38,7 +39,7 @@ export type {
   STUNServerInit, STUNServerState, STUNServerTLSInit, STUNTransport
 } from './options.ts'
 export type { STUNServerCounters } from './counters.ts'
-export type { RefusalReason } from './admission.ts'
+export type { AdmissionLimits, RefusalReason } from './admission.ts'
 export type { ErrorCode } from './response.ts'
 export type { ResetReason } from './client-session.ts'
 export type { Limits } from './limits.ts'

@@ -6,6 +6,7 @@ import type { Endpoint } from '../address/endpoint.ts'
 import type { STUNCredential } from '../stun/client-init.ts'
 import type { AbortOptions, ComponentLogger } from '@libp2p/interface'
 import type { TypedEventTarget } from 'main-event'
+import type { Socket } from 'node:net'
 import type { SecureContextOptions } from 'node:tls'
 
 export interface STUNServerInit extends Partial<Limits> {
@@ -186,6 +187,13 @@ export interface STUNServer<Events extends STUNServerEvents = STUNServerEvents> 
    * @throws {AbortError} the signal was aborted or the server was closed meanwhile
    */
   listen(options?: ListenOptions): Promise<void>
+
+  /**
+   * Serve a connection that another server has accepted, on a port that STUN shares with
+   * other protocols. Nothing of it may have been read yet. It counts for all limits, and is
+   * reset while the server does not listen. No PROXY header is expected.
+   */
+  accept(socket: Socket): void
 
   /**
    * Use another certificate for new TLS connections. Open ones go on.

@@ -28,6 +28,11 @@ export interface Entrance {
    */
   readonly certificate?: { secureContext: SecureContext }
 
+  /**
+   * Whether no proxy is in between, whoever is at the other end
+   */
+  readonly isDirect?: boolean
+
   responderFor(connection: Connection): Responder
 }
 
@@ -103,7 +108,7 @@ export class ConnectionPipeline implements SessionHost {
       return
     }
 
-    const admitted = this.isTrusted(connection.client.host)
+    const admitted = entrance.isDirect !== true && this.isTrusted(connection.client.host)
       ? await this.admitProxied(connection)
       : this.admit(connection)
 

@@ -3,6 +3,7 @@ import { AbortError, AlreadyStartedError, InvalidParametersError } from '@libp2p
 import { anySignal } from 'any-signal'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
+import { resetSocket } from '../net/reset-socket.ts'
 import { createCounters } from './counters.ts'
 import { validateLimits } from './limits.ts'
 import { Listener } from './listener.ts'
@@ -18,6 +19,7 @@ import type {
 import type { Responder } from './response.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Logger } from '@libp2p/interface'
+import type { Socket } from 'node:net'
 
 const DEFAULT_LISTEN = [{ host: '0.0.0.0', port: 3478 }]
 const DEFAULT_TLS_LISTEN = [{ host: '0.0.0.0', port: 5349 }]
@@ -40,6 +42,7 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
   private readonly pipeline: ConnectionPipeline
   private readonly certificate?: { secureContext: tls.SecureContext }
   private listeners: Listener[] = []
+  private readonly adopted: Responders
   private status: Status = { state: 'idle' }
 
   constructor (init: STUNServerInit) {
@@ -53,6 +56,7 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
       this.certificate = { secureContext: createSecureContext(init.tls) }
     }
 
+    this.adopted = this.createResponders()
     this.pipeline = new ConnectionPipeline({
       limits: this.limits,
       counters: this.counters,
@@ -107,6 +111,19 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
     } finally {
       signal.clear()
     }
+  }
+
+  accept (socket: Socket): void {
+    if (this.status.state !== 'listening') {
+      resetSocket(socket)
+      return
+    }
+
+    socket.setKeepAlive(true, this.limits.keepAliveDelay)
+    void this.pipeline.handle(socket, {
+      isDirect: true,
+      responderFor: ({ server }) => this.adopted.get(server, this.endpointsOf('tcp'))
+    })
   }
 
   async updateTLS (options: tls.SecureContextOptions): Promise<void> {
@@ -182,7 +199,7 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
       endpoint,
       transport,
       reusePort,
-      responders: new Responders(this.init.software ?? 'libp2p-tcp-stun', this.init.credential),
+      responders: this.createResponders(),
       keepAliveDelay: this.limits.keepAliveDelay,
       onConnection: socket => { void this.pipeline.handle(socket, { certificate, responderFor }) }
     })
@@ -192,17 +209,21 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
     listener.server.on('error', err => { this.log?.error('a listener on %s failed - %e', endpoint.host, err) })
     // listeners name each other
     this.listeners.forEach(({ responders }) => { responders.clear() })
+    this.adopted.clear()
     this.log?.('listening on %s port %d for %s', listener.endpoint.host, listener.endpoint.port, transport)
   }
 
   private responderFor ({ server, isProxied }: Connection, { transport, responders }: Listener): Responder {
     // the listeners of a proxy are not known here
-    const others = isProxied ? [] : this.listeners.filter(other => other.transport === transport)
+    return responders.get(server, isProxied ? [] : this.endpointsOf(transport))
+  }
 
-    return responders.get(
-      server,
-      others.map(({ endpoint }) => endpoint)
-    )
+  private endpointsOf (transport: STUNTransport): Endpoint[] {
+    return this.listeners.filter(listener => listener.transport === transport).map(({ endpoint }) => endpoint)
+  }
+
+  private createResponders (): Responders {
+    return new Responders(this.init.software ?? 'libp2p-tcp-stun', this.init.credential)
   }
 }
 

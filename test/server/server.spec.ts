@@ -32,6 +32,35 @@ describe('STUN server', () => {
     return closeLater(await rawClient(init))
   }
 
+  it('serves a connection that another server has accepted, until it stops', async () => {
+    // of a proxy too, whose clients are not announced there
+    const server = await start({ trustedProxies: [`${HOST}/32`] })
+    const other = net.createServer(socket => { server.accept(socket) }).listen(0, HOST)
+    await pEvent(other, 'listening')
+
+    try {
+      const { port } = other.address() as net.AddressInfo
+      const client = await connect({ host: HOST, port })
+      client.socket.write(request())
+      const { message } = await client.next()
+      expect(getAttribute(message, 'XOR-MAPPED-ADDRESS')?.address).to.deep.equal({
+        host: HOST,
+        port: client.socket.localPort
+      })
+      expect(getAttribute(message, 'RESPONSE-ORIGIN')?.address).to.deep.equal({ host: HOST, port })
+      expect(server.counters).to.include({ connections: 1, accepted: 1, bindings: 1 })
+
+      const closed = pEvent(client.socket, 'close', { ...EVENT, rejectionEvents: [] })
+      await server.close()
+      await closed
+      const late = net.connect(port, HOST)
+      late.on('error', () => {})
+      await pEvent(late, 'close', { ...EVENT, rejectionEvents: [] })
+    } finally {
+      other.close()
+    }
+  })
+
   for (const host of [HOST, '::1']) {
     it(`answers every request of a client at ${host} with its address`, async () => {
       const server = await start({ listen: [{ host, port: 0 }] })

@@ -16,11 +16,13 @@ export type ClientEventDetail = BindingEvent | ResetEvent | RefuseEvent
  */
 const MAX_PENDING = 1_000
 
+type ClientEvents = Pick<STUNServer, 'addEventListener' | 'removeEventListener'>
+
 /**
  * Forwards the events of a server that somebody in another process listens to
  */
 export class EventForwarder {
-  private readonly server: STUNServer
+  private readonly server: ClientEvents
 
   /**
    * Calls `done` once the event has been sent
@@ -28,7 +30,7 @@ export class EventForwarder {
   private readonly send: (name: ClientEvent, detail: ClientEventDetail, done: () => void) => void
   private pending = 0
 
-  constructor (server: STUNServer, send: EventForwarder['send']) {
+  constructor (server: ClientEvents, send: EventForwarder['send']) {
     this.server = server
     this.send = send
   }

@@ -38,7 +38,7 @@ export interface ProductionServerEvents extends STUNServerEvents {
  * A STUN server in one or several processes. With workers the counters are their
  * sum, at most a second old.
  */
-export interface ProductionServer extends STUNServer<ProductionServerEvents> {
+export interface ProductionServer extends Omit<STUNServer<ProductionServerEvents>, 'accept'> {
   /**
    * The process ids of the workers that serve; empty without workers
    */
