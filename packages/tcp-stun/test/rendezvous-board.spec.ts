@@ -20,6 +20,7 @@ function registration (position: number, expires = Infinity): Registration {
     position,
     expires,
     via: 'helper',
+    networks: [],
     removed: false
   }
 }

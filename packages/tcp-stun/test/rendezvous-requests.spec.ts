@@ -225,6 +225,29 @@ describe('requests to a board', () => {
     expect(await peer.register({ signedPeerRecord: await peer.seal() })).to.have.property('status', 'OK')
   })
 
+  it('gives the peers of one address so many registrations, unless it is that of a load balancer', async () => {
+    const register = async (): Promise<string | undefined> => {
+      const other = await Requester.create(nodes, server)
+
+      return (await other.register({ signedPeerRecord: await other.seal() })).status
+    }
+    await start({ maxRegistrationsPerAddress: 2 })
+    await peer.register({ signedPeerRecord: await peer.seal() })
+    expect([await register(), await register()]).to.deep.equal(['OK', 'E_UNAVAILABLE'])
+    expect(await peer.register({ ns: 'another', signedPeerRecord: await peer.seal() })).to.include({
+      status: 'E_UNAVAILABLE',
+      statusText: 'The peers of this network have too many registrations, unregister one first'
+    })
+    // a place is kept, counts once, and is free again
+    expect(await peer.register({ signedPeerRecord: await peer.seal() })).to.have.property('status', 'OK')
+    expect(await peer.register({ signedPeerRecord: await peer.seal({ sequence: 2n }) })).to.have.property('status', 'OK')
+    await peer.unregister()
+    expect([await register(), await register()]).to.deep.equal(['OK', 'E_UNAVAILABLE'])
+
+    await start({ maxRegistrationsPerAddress: 1, isProxy: host => host === '127.0.0.1' })
+    expect([await register(), await register()]).to.deep.equal(['OK', 'OK'])
+  })
+
   it('refuses strangers', async () => {
     await start({ allow: () => false })
 

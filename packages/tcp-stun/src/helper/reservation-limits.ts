@@ -1,15 +1,4 @@
-import { isIPv6 } from 'node:net'
-import { subnetOf } from 'libp2p-tcp-stun/net'
-
-/**
- * A subscriber mostly has a whole IPv6 network, and a hosting customer several.
- * Each of these networks may have `factor` times the reservations of an address.
- */
-const IPV6_NETWORKS = [
-  { prefix: 64, factor: 1 },
-  { prefix: 56, factor: 2 },
-  { prefix: 48, factor: 4 }
-]
+import { NetworkCounts } from '../limits/network-counts.ts'
 
 interface Reservation {
   networks: string[]
@@ -38,20 +27,17 @@ export interface ReservationLimitsInit {
  * or network cannot take them all. Has no clock: it is told the time.
  */
 export class ReservationLimits {
-  private readonly init: ReservationLimitsInit
+  private readonly ttl: number
+  private readonly counts: NetworkCounts
 
   /**
    * By peer, the one that expires first is the first
    */
   private readonly reservations = new Map<string, Reservation>()
 
-  /**
-   * How many reservations each network has
-   */
-  private readonly counts = new Map<string, number>()
-
-  constructor (init: ReservationLimitsInit) {
-    this.init = init
+  constructor ({ maxPerAddress, ttl }: ReservationLimitsInit) {
+    this.ttl = ttl
+    this.counts = new NetworkCounts(maxPerAddress)
   }
 
   /**
@@ -67,25 +53,19 @@ export class ReservationLimits {
    */
   admit (peer: string, hosts: string[], now: number): boolean {
     this.expire(now)
-    const limits = new Map(hosts.flatMap(host => this.limitsOf(host)))
-    const before = this.reservations.get(peer)?.networks ?? []
 
-    for (const [network, max] of limits) {
-      if (!before.includes(network) && (this.counts.get(network) ?? 0) >= max) {
-        return false
-      }
+    if (!this.counts.hasRoom(hosts, this.reservations.get(peer)?.networks)) {
+      return false
     }
 
     this.release(peer)
-    const networks = [...limits.keys()]
-    networks.forEach(network => { this.count(network, 1) })
-    this.reservations.set(peer, { networks, expires: now + this.init.ttl })
+    this.reservations.set(peer, { networks: this.counts.add(hosts), expires: now + this.ttl })
 
     return true
   }
 
   release (peer: string): void {
-    this.reservations.get(peer)?.networks.forEach(network => { this.count(network, -1) })
+    this.counts.remove(this.reservations.get(peer)?.networks ?? [])
     this.reservations.delete(peer)
   }
 
@@ -97,26 +77,5 @@ export class ReservationLimits {
 
       this.release(peer)
     }
-  }
-
-  private count (network: string, change: number): void {
-    const count = (this.counts.get(network) ?? 0) + change
-
-    if (count === 0) {
-      this.counts.delete(network)
-    } else {
-      this.counts.set(network, count)
-    }
-  }
-
-  /**
-   * The networks of an address, and how many reservations each may have
-   */
-  private limitsOf (host: string): Array<[network: string, max: number]> {
-    const { maxPerAddress } = this.init
-
-    return isIPv6(host)
-      ? IPV6_NETWORKS.map(({ prefix, factor }) => [subnetOf(host, { ipv4: 32, ipv6: prefix }), factor * maxPerAddress])
-      : [[host, maxPerAddress]]
   }
 }

@@ -1,10 +1,12 @@
 import { equals } from 'uint8arrays/equals'
+import { NetworkCounts } from '../../limits/network-counts.ts'
 import { ExpiryQueue } from './expiry-queue.ts'
 import { OrderedList } from './ordered-list.ts'
+import { PeerIndex } from './peer-index.ts'
 import { Positions } from './positions.ts'
 import type { Cookie } from './cookie.ts'
 import type { BoardLimits } from './limits.ts'
-import type { Registration } from './registration.ts'
+import type { NewRegistration, Registration } from './registration.ts'
 import type { RegistrationKey, StoredRegistration } from '../store/store.ts'
 import type { Clock } from 'libp2p-tcp-stun/mapping'
 
@@ -25,7 +27,12 @@ export interface BoardObserver {
 /**
  * Why a registration was refused
  */
-export type FullReason = 'board-full' | 'peer-full'
+export type FullReason = 'board-full' | 'peer-full' | 'address-full'
+
+/**
+ * Of a registration that counts for no network
+ */
+const NO_NETWORKS: string[] = []
 
 /**
  * Registrations by peer, by namespace and by age. Knows no network and no disk: what
@@ -36,11 +43,9 @@ export class Board {
   private readonly limits: BoardLimits
   private readonly observer: BoardObserver
   private readonly positions: Positions
+  private readonly networks: NetworkCounts
 
-  /**
-   * The first registration of each peer; the others follow by `next`
-   */
-  private readonly peers = new Map<string, Registration>()
+  private readonly peers = new PeerIndex()
   private readonly namespaces = new Map<string, OrderedList>()
   private readonly all = new OrderedList()
   private readonly expiry = new ExpiryQueue()
@@ -50,6 +55,7 @@ export class Board {
     this.limits = limits
     this.observer = observer
     this.positions = new Positions(() => clock.date())
+    this.networks = new NetworkCounts(limits.maxRegistrationsPerAddress)
   }
 
   /**
@@ -72,24 +78,18 @@ export class Board {
   }
 
   peerIds (): Iterable<string> {
-    return this.peers.keys()
+    return this.peers.ids()
   }
 
   /**
    * The registrations of a peer
    */
-  * ofPeer (peer: string): Generator<Registration> {
-    for (let entry = this.peers.get(peer); entry != null; entry = entry.next) {
-      yield entry
-    }
+  ofPeer (peer: string): Iterable<Registration> {
+    return this.peers.of(peer)
   }
 
   find (key: RegistrationKey): Registration | undefined {
-    for (const entry of this.ofPeer(key.peer)) {
-      if (entry.namespace === key.namespace && entry.form === key.form) {
-        return entry
-      }
-    }
+    return this.peers.find(key)
   }
 
   /**
@@ -98,19 +98,23 @@ export class Board {
    *
    * @returns why it was refused, or undefined
    */
-  register (key: RegistrationKey, record: Uint8Array<ArrayBuffer>, ttl: number, via: string): FullReason | undefined {
+  register (
+    key: RegistrationKey,
+    { record, ttl, via, hosts }: NewRegistration
+  ): FullReason | undefined {
     const expires = this.clock.now() + ttl * 1_000
     const existing = this.find(key)
 
     if (existing != null && equals(existing.record, record)) {
       existing.expires = expires
       existing.via = via
+      this.recount(existing, hosts)
       this.observer.onRefresh(existing)
 
       return
     }
 
-    const full = this.isFull(key)
+    const full = this.isFull(key, hosts)
 
     if (full != null) {
       return full
@@ -120,7 +124,9 @@ export class Board {
       this.detach(existing)
     }
 
-    this.observer.onAdd(this.attach({ ...key, record, expires, via, position: this.positions.next() }))
+    this.observer.onAdd(this.attach({
+      ...key, record, expires, via, networks: this.networks.add(hosts), position: this.positions.next()
+    }))
   }
 
   /**
@@ -149,7 +155,7 @@ export class Board {
     const { peer, namespace, form, record, via } = stored
     const position = this.positions.adopt(stored.position)
 
-    return this.attach({ peer, namespace, form, record, via, expires, position })
+    return this.attach({ peer, namespace, form, record, via, expires, networks: NO_NETWORKS, position })
   }
 
   /**
@@ -214,7 +220,7 @@ export class Board {
   /**
    * Why there is no place for a registration. One that is there already has a place.
    */
-  isFull (key: RegistrationKey): FullReason | undefined {
+  isFull (key: RegistrationKey, hosts: string[]): FullReason | undefined {
     if (this.find(key) != null) {
       return
     }
@@ -223,20 +229,25 @@ export class Board {
       return 'board-full'
     }
 
-    let count = 0
-
-    for (const _ of this.ofPeer(key.peer)) { // eslint-disable-line @typescript-eslint/no-unused-vars
-      count++
+    if (this.peers.count(key.peer) >= this.limits.maxRegistrationsPerPeer) {
+      return 'peer-full'
     }
 
-    return count >= this.limits.maxRegistrationsPerPeer ? 'peer-full' : undefined
+    return this.networks.hasRoom(hosts) ? undefined : 'address-full'
+  }
+
+  /**
+   * A peer may come back from another network
+   */
+  private recount (registration: Registration, hosts: string[]): void {
+    this.networks.remove(registration.networks)
+    registration.networks = this.networks.add(hosts)
   }
 
   private attach (init: Omit<Registration, 'removed' | 'next'>): Registration {
-    const first = this.peers.get(init.peer)
     const list = this.namespaces.get(init.namespace) ?? new OrderedList()
-    const registration: Registration = { ...init, removed: false, next: first }
-    this.peers.set(init.peer, registration)
+    const registration: Registration = { ...init, removed: false, next: undefined }
+    this.peers.add(registration)
     this.namespaces.set(init.namespace, list)
     list.append(registration)
     this.all.append(registration)
@@ -251,36 +262,14 @@ export class Board {
     }
 
     registration.removed = true
-    this.unlink(registration)
+    this.networks.remove(registration.networks)
+    this.peers.remove(registration)
     this.all.forget()
     const list = this.namespaces.get(registration.namespace)
     list?.forget()
 
     if (list?.size === 0) {
       this.namespaces.delete(registration.namespace)
-    }
-  }
-
-  private unlink (registration: Registration): void {
-    const { peer, next } = registration
-    let previous = this.peers.get(peer)
-
-    if (previous === registration) {
-      if (next == null) {
-        this.peers.delete(peer)
-      } else {
-        this.peers.set(peer, next)
-      }
-
-      return
-    }
-
-    while (previous != null && previous.next !== registration) {
-      previous = previous.next
-    }
-
-    if (previous != null) {
-      previous.next = next
     }
   }
 }

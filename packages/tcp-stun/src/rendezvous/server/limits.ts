@@ -18,6 +18,14 @@ export interface BoardLimits {
   maxRegistrationsPerPeer: number
 
   /**
+   * How many registrations the peers of one IPv4 address or IPv6 /64 may have. An IPv6 /56
+   * may have twice as many, a /48 four times as many.
+   *
+   * @default 256
+   */
+  maxRegistrationsPerAddress: number
+
+  /**
    * The shortest time that a registration may last, in s
    *
    * @default 60
@@ -42,6 +50,7 @@ export interface BoardLimits {
 export const DEFAULT_BOARD_LIMITS: BoardLimits = {
   maxRegistrations: 10_000,
   maxRegistrationsPerPeer: 32,
+  maxRegistrationsPerAddress: 256,
   minTTL: 60,
   maxTTL: 72 * 60 * 60,
   maxRecordLength: 4_096

@@ -1,6 +1,28 @@
 import type { RecordForm } from '../signed-record.ts'
 
 /**
+ * What a peer registers
+ */
+export interface NewRegistration {
+  record: Uint8Array<ArrayBuffer>
+
+  /**
+   * How long it lasts, in s
+   */
+  ttl: number
+
+  /**
+   * The helper that accepts it
+   */
+  via: string
+
+  /**
+   * The IP addresses that its peer is connected from, as far as they are its own
+   */
+  hosts: string[]
+}
+
+/**
  * One registration on the board. There are many: no field is there for convenience.
  */
 export interface Registration {
@@ -23,6 +45,11 @@ export interface Registration {
    * Which helper has accepted it
    */
   via: string
+
+  /**
+   * The networks that it counts for, none where it was stored or came from another helper
+   */
+  networks: string[]
 
   /**
    * Whether it has left the board. Lists drop it when they are next compacted.

@@ -7,6 +7,7 @@ import type { Board, FullReason } from './board.ts'
 import type { BoardLimits } from './limits.ts'
 import type { Page } from './pages.ts'
 import type { Readers } from './readers.ts'
+import type { Sender } from './sender.ts'
 import type { SignedRecord } from '../signed-record.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Clock } from 'libp2p-tcp-stun/mapping'
@@ -20,7 +21,8 @@ export const MAX_WAIT = 60_000
 
 const FULL: Record<FullReason, string> = {
   'board-full': 'The board is full, try again later',
-  'peer-full': 'The peer has too many registrations, unregister one first'
+  'peer-full': 'The peer has too many registrations, unregister one first',
+  'address-full': 'The peers of this network have too many registrations, unregister one first'
 }
 
 export interface RequestHandlerInit {
@@ -58,11 +60,11 @@ export class RequestHandler {
   /**
    * @returns undefined when the protocol has no answer to it
    */
-  async handle (request: Message, peer: PeerId, signal: AbortSignal): Promise<Message | undefined> {
+  async handle (request: Message, { peer, hosts }: Sender, signal: AbortSignal): Promise<Message | undefined> {
     switch (request.type) {
       case MessageType.REGISTER:
         return this.guard(MessageType.REGISTER_RESPONSE, peer, async () =>
-          this.register(request.register ?? {}, peer, signal))
+          this.register(request.register ?? {}, { peer, hosts }, signal))
       case MessageType.DISCOVER:
         return this.guard(MessageType.DISCOVER_RESPONSE, peer, async () =>
           this.discover(request.discover ?? {}, peer, signal))
@@ -101,7 +103,7 @@ export class RequestHandler {
     }
   }
 
-  private async register (request: Message.Register, peer: PeerId, signal: AbortSignal): Promise<Message> {
+  private async register (request: Message.Register, { peer, hosts }: Sender, signal: AbortSignal): Promise<Message> {
     const { board, limits, via } = this.init
     const namespace = checkNamespace(request.ns)
     const ttl = checkTTL(request.ttl, limits)
@@ -114,8 +116,11 @@ export class RequestHandler {
       )
     }
 
-    const { form } = await this.checkRecord(bytes, peer, namespace, signal)
-    const full = board.register({ peer: peer.toString(), namespace, form }, new Uint8Array(bytes), ttl, via)
+    const { form } = await this.checkRecord(bytes, { peer, hosts }, namespace, signal)
+    const full = board.register(
+      { peer: peer.toString(), namespace, form },
+      { record: new Uint8Array(bytes), ttl, via, hosts }
+    )
 
     if (full != null) {
       throw new Refusal(ResponseStatus.E_UNAVAILABLE, FULL[full])
@@ -133,7 +138,7 @@ export class RequestHandler {
    */
   private async checkRecord (
     bytes: Uint8Array,
-    peer: PeerId,
+    { peer, hosts }: Sender,
     namespace: string,
     signal: AbortSignal
   ): Promise<SignedRecord> {
@@ -148,7 +153,7 @@ export class RequestHandler {
 
       const key = { peer: peer.toString(), namespace, form: record.form }
       const existing = board.find(key)
-      const full = board.isFull(key)
+      const full = board.isFull(key, hosts)
 
       if (existing != null && readRecord(existing.record).sequence > record.sequence) {
         throw new Refusal(

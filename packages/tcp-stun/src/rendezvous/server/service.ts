@@ -10,6 +10,7 @@ import { DEFAULT_BOARD_LIMITS } from './limits.ts'
 import { Pace } from './pace.ts'
 import { Readers } from './readers.ts'
 import { RequestHandler } from './request-handler.ts'
+import { senderOf } from './sender.ts'
 import { serveStream } from './serve-stream.ts'
 import type { RendezvousCounters, RendezvousServer, RendezvousServerComponents, RendezvousServerEvents, RendezvousServerInit, StoreState } from './types.ts'
 import type { Message } from '../pb/rendezvous.ts'
@@ -58,6 +59,7 @@ export class RendezvousServerService
   private readonly departures: Departures
   private readonly requests: RequestHandler
   private readonly maxRequestsPerSecond: number
+  private readonly isProxy: (host: string) => boolean
   private readonly paces = new WeakMap<Connection, Pace>()
   private lifetime?: AbortController
   private sweepTimer?: Timer
@@ -71,6 +73,7 @@ export class RendezvousServerService
       graceTime = DEFAULT_GRACE_TIME,
       allow = () => true,
       maxRequestsPerSecond = DEFAULT_REQUESTS_PER_SECOND,
+      isProxy = () => false,
       ...others
     } = init
     const limits = { ...DEFAULT_BOARD_LIMITS, ...others }
@@ -78,6 +81,7 @@ export class RendezvousServerService
     this.log = components.logger.forComponent('libp2p:tcp-stun:rendezvous-server')
     this.clock = clock
     this.maxRequestsPerSecond = maxRequestsPerSecond
+    this.isProxy = isProxy
     this.readers = new Readers(clock)
     this.departures = new Departures(graceTime)
     this.board = new Board(clock, limits, {
@@ -205,7 +209,7 @@ export class RendezvousServerService
       await this.sleep(delay, signal)
     }
 
-    const response = await this.requests.handle(request, connection.remotePeer, signal)
+    const response = await this.requests.handle(request, senderOf(connection, this.isProxy), signal)
     this.count(response)
 
     return response

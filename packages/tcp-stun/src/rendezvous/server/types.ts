@@ -28,6 +28,14 @@ export interface RendezvousServerInit extends Partial<BoardLimits> {
   allow?(peer: PeerId): boolean
 
   /**
+   * Whether an IP address is that of a load balancer, which many peers have in common. The
+   * limit of one address does not apply to it.
+   *
+   * @default none is
+   */
+  isProxy?(host: string): boolean
+
+  /**
    * How many requests of a connection are answered a second. Further ones wait; those of
    * two seconds may come at once.
    *
