@@ -89,6 +89,28 @@ describe('a client of a board', () => {
     })
   }
 
+  it('finds its servers by a look-up, also when the first ones fail', async () => {
+    const { servers, requests } = await startServer(({ type }) => type === MessageType.REGISTER ? REGISTERED : discovered([]))
+    let lookUps = 0
+    const client = await nodes.client({
+      lookUp: async () => {
+        if (lookUps++ === 0) {
+          throw new Error('there is no network')
+        }
+
+        return servers.map(address => multiaddr(address))
+      }
+    })
+    const failed = pEvent<'server:failed', CustomEvent>(client.services.board, 'server:failed', EVENT)
+    const registered = pEvent(client.services.board, 'registered', EVENT)
+
+    expect((await failed).detail).to.deep.include({ addresses: [] })
+      .and.to.have.nested.property('error.message', 'there is no network')
+    await registered
+    expect(lookUps).to.equal(2)
+    expect(requests).to.not.be.empty()
+  })
+
   it('ignores what no peer has signed, and reports the others', async () => {
     const [good, forged, elsewhere] = await Promise.all([1, 2, 3].map(async () => generateKeyPair('Ed25519')))
     const broken = await seal(forged)

@@ -12,6 +12,14 @@ export class InvalidHelperAddressError extends Error {
   name = 'InvalidHelperAddressError'
 }
 
+/**
+ * The name servers could not be asked for the records of a helper
+ */
+export class HelperLookUpError extends Error {
+  static name = 'HelperLookUpError'
+  name = 'HelperLookUpError'
+}
+
 export interface Helpers {
   /**
    * How many helpers there are
@@ -31,6 +39,13 @@ export interface Helpers {
 
 export interface ResolveOptions extends AbortOptions {
   dns?: DNS
+
+  /**
+   * Whether what was answered before may be used again for its TTL
+   *
+   * @default true
+   */
+  cached?: boolean
 }
 
 /**
@@ -50,6 +65,7 @@ const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-
  * From what a user knows of helpers to what a node needs
  *
  * @throws {InvalidHelperAddressError} says what is wrong, and what to write
+ * @throws {HelperLookUpError} the name servers do not answer
  */
 export async function resolveHelpers (texts: string[], options: ResolveOptions = {}): Promise<Helpers> {
   const addresses = new Map<string, Multiaddr>()
@@ -132,12 +148,15 @@ async function resolve (address: Multiaddr, options: ResolveOptions, depth = 0):
 /**
  * The multiaddrs in the TXT records of a name; records for other purposes are left out
  */
-async function lookUp (name: string, { dns = systemDNS(), signal }: ResolveOptions): Promise<Multiaddr[]> {
-  const { Answer } = await dns.query(`_dnsaddr.${name}`, { types: [RecordType.TXT], signal }).catch(err => {
+async function lookUp (name: string, { dns = systemDNS(), cached, signal }: ResolveOptions): Promise<Multiaddr[]> {
+  const { Answer } = await dns.query(`_dnsaddr.${name}`, { types: [RecordType.TXT], cached, signal }).catch(err => {
     signal?.throwIfAborted()
-    throw new InvalidHelperAddressError(`The TXT records of _dnsaddr.${name} could not be read: ${err.message}`, {
-      cause: err
-    })
+
+    if (isMissing(err)) {
+      return { Answer: [] }
+    }
+
+    throw new HelperLookUpError(`The TXT records of _dnsaddr.${name} could not be read: ${err.message}`, { cause: err })
   })
 
   return Answer.flatMap(({ data }) => {
@@ -149,6 +168,33 @@ async function lookUp (name: string, { dns = systemDNS(), signal }: ResolveOptio
       return []
     }
   })
+}
+
+/**
+ * Whether the name servers have answered that there are no records
+ */
+function isMissing (err: any): boolean {
+  const causes: any[] = Array.isArray(err.errors) ? err.errors : [err]
+
+  return causes.some(({ code, name }) => code === 'ENOTFOUND' || code === 'ENODATA' || name === 'EmptyDNSAnswerError')
+}
+
+/**
+ * Whether the address of a helper is found by its name, so that it may change
+ */
+export function hasName (text: string): boolean {
+  return HOST_NAME.test(text) || text.startsWith('/dnsaddr/')
+}
+
+/**
+ * What is known of helpers whose names cannot be looked up yet
+ *
+ * @param ids - how many there may be
+ */
+export function unknownHelpers (texts: string[], ids: number): Helpers {
+  const names = texts.filter(hasName).map(text => text.replace(/^\/dnsaddr\//, '').replace(/\/.*/, '').toLowerCase())
+
+  return { ids, addresses: [], stunServers: [...new Set(names.map(name => `stun:${name}`))] }
 }
 
 /**

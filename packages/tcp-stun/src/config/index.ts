@@ -37,16 +37,19 @@ import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { preSharedKey } from '@libp2p/pnet'
 import { yamux } from '@libp2p/yamux'
+import { anySignal } from 'any-signal'
 import { rendezvousClient } from '../rendezvous/client/index.ts'
-import { resolveHelpers } from './helper-address.ts'
+import { hasName, resolveHelpers, unknownHelpers } from './helper-address.ts'
 import { memberConnector } from './member-connector.ts'
 import { defaultListen, directServices, directTransports } from './platform.ts'
+import type { Helpers, ResolveOptions } from './helper-address.ts'
 import type { MemberConnector } from './member-connector.ts'
 import type { RendezvousClient } from '../rendezvous/client/index.ts'
 import type { Identify, IdentifyPush } from '@libp2p/identify'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Ping } from '@libp2p/ping'
 import type { DNS } from '@multiformats/dns'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
 
 export interface HelperConfigInit extends AbortOptions {
@@ -127,11 +130,18 @@ const PING_INTERVAL = 60_000
 const MAX_RELAYS = 2
 
 /**
+ * How long the start of a node waits for name servers, in ms
+ */
+const LOOK_UP_TIMEOUT = 5_000
+
+/**
  * The options of a libp2p node that uses a helper
  *
  * @param address - of the helper: a multiaddr with its peer id, like the helper prints it
  * (`/dns4/helper.example.org/tcp/4001/p2p/12D3Koo...`), `/dnsaddr/helper.example.org`, or
- * a host name with `dnsaddr` records; several helpers as a list
+ * a host name with `dnsaddr` records; several helpers as a list. Names are looked up again
+ * every hour, when a helper does not answer, and until they can be: a node may start without
+ * a network.
  *
  * @throws {InvalidHelperAddressError} an address is none of these, or the name has no records
  * @throws {InvalidParametersError} an option is invalid
@@ -142,7 +152,8 @@ export async function helperConfig (
   init: HelperConfigInit
 ): Promise<Libp2pOptions<HelperConfigServices>> {
   const { namespace, listen = defaultListen(), maxMembers, dns, networkKey } = init
-  const helpers = await resolveHelpers([address].flat(), init)
+  const texts = [address].flat()
+  const helpers = await findHelpers(texts, init)
   const relays = Array.from({ length: Math.min(helpers.ids, MAX_RELAYS) }, () => '/p2p-circuit')
 
   return {
@@ -160,10 +171,41 @@ export async function helperConfig (
       ping: ping(),
       autoNAT: autoNATv2(),
       ...directServices(),
-      board: rendezvousClient({ servers: helpers.addresses, namespaces: [namespace].flat() }),
+      board: rendezvousClient({
+        servers: helpers.addresses,
+        namespaces: [namespace].flat(),
+        ...texts.some(hasName) && { lookUp: async ({ signal }) => lookUpHelpers(texts, { dns, signal }) }
+      }),
       members: memberConnector({ maxMembers })
     }
   }
+}
+
+/**
+ * A name that cannot be looked up now is looked up again while the node runs
+ */
+async function findHelpers (texts: string[], { dns, signal }: HelperConfigInit): Promise<Helpers> {
+  const limited = anySignal([signal, AbortSignal.timeout(LOOK_UP_TIMEOUT)])
+
+  try {
+    return await resolveHelpers(texts, { dns, signal: limited })
+  } catch (err: any) {
+    signal?.throwIfAborted()
+
+    if (err.name === 'HelperLookUpError' || limited.aborted) {
+      return unknownHelpers(texts, MAX_RELAYS)
+    }
+
+    throw err
+  } finally {
+    limited.clear()
+  }
+}
+
+async function lookUpHelpers (texts: string[], options: ResolveOptions): Promise<Multiaddr[]> {
+  const { addresses } = await resolveHelpers(texts, { ...options, cached: false })
+
+  return addresses
 }
 
 export { InvalidHelperAddressError } from './helper-address.ts'

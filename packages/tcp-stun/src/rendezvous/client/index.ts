@@ -41,7 +41,7 @@
 
 import { RendezvousClientService } from './service.ts'
 import type { RendezvousClientComponents } from './components.ts'
-import type { PeerDiscoveryEvents, PeerDiscoveryProvider, PeerId } from '@libp2p/interface'
+import type { AbortOptions, PeerDiscoveryEvents, PeerDiscoveryProvider, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 
@@ -51,6 +51,15 @@ export interface RendezvousClientInit {
    * helpers are used at once.
    */
   servers: Array<string | Multiaddr>
+
+  /**
+   * Finds the addresses of the helpers anew. It is called every hour, when a helper does not
+   * answer (once a minute at most), and soon if `servers` is empty. Helpers that are not among
+   * its addresses are no longer used; when it rejects nothing changes.
+   *
+   * @default the servers stay the same
+   */
+  lookUp?(options: AbortOptions): Promise<Multiaddr[]>
 
   /**
    * Under which names the peers of the network register, of at most 255 bytes
@@ -94,7 +103,7 @@ export interface RegisteredEvent {
 
 export interface ServerFailure {
   /**
-   * The addresses of the helper
+   * The addresses of the helper, none where it is the look-up of helpers that has failed
    */
   addresses: Multiaddr[]
 

@@ -107,11 +107,23 @@ export async function tell (connection: Connection, message: Message, signal: Ab
     const messages = lpStream(stream, { maxDataLength: MAX_RESPONSE_LENGTH })
     await messages.write(Message.encode(message), { signal })
     await stream.close({ signal })
-    // ends when the server closes its side
-    await messages.read({ signal }).catch(() => {})
+    await untilEnd(messages, signal)
   } catch (err: any) {
     stream.abort(err)
     throw err
+  }
+}
+
+/**
+ * Resolves when the server closes its side, which is a failed read: it has nothing to send
+ *
+ * @throws the signal's reason: the server may not have read the message
+ */
+async function untilEnd (messages: OpenStream['messages'], signal: AbortSignal): Promise<void> {
+  try {
+    await messages.read({ signal })
+  } catch {
+    signal.throwIfAborted()
   }
 }
 

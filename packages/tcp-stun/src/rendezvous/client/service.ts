@@ -1,10 +1,11 @@
 import { InvalidParametersError, peerDiscoverySymbol, serviceCapabilities } from '@libp2p/interface'
-import { CODE_P2P, multiaddr } from '@multiformats/multiaddr'
+import { multiaddr } from '@multiformats/multiaddr'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { DEFAULT_TTL, MAX_NAMESPACE_LENGTH, namespaceLength } from '../protocol.ts'
 import { DiscoveredPeers } from './discovered-peers.ts'
+import { LookUp } from './look-up.ts'
 import { OwnRecord } from './own-record.ts'
-import { Session } from './session.ts'
+import { Sessions } from './sessions.ts'
 import type { RendezvousClientComponents } from './components.ts'
 import type { RendezvousClient, RendezvousClientEvents, RendezvousClientInit } from './index.ts'
 import type { Logger, PeerDiscovery, Startable } from '@libp2p/interface'
@@ -27,35 +28,50 @@ export class RendezvousClientService
 
   private readonly log: Logger
   private readonly record: OwnRecord
-  private readonly sessions: Session[]
+  private readonly servers: Multiaddr[]
+  private readonly sessions: Sessions
+  private readonly lookUp?: LookUp
   private lifetime?: AbortController
 
   constructor (components: RendezvousClientComponents, init: RendezvousClientInit) {
     super()
 
-    const servers = groupByPeer(init.servers)
+    this.servers = init.servers.map(toMultiaddr)
     init.namespaces.forEach(checkNamespace)
 
-    if (servers.length === 0 || init.namespaces.length === 0) {
+    if ((init.servers.length === 0 && init.lookUp == null) || init.namespaces.length === 0) {
       throw new InvalidParametersError('A rendezvous client needs at least one server and one namespace')
     }
 
     this.log = components.logger.forComponent('libp2p:tcp-stun:rendezvous-client')
     this.record = new OwnRecord(components)
-    const peers = new DiscoveredPeers(components, peer => { this.safeDispatchEvent('peer', { detail: peer }) })
-    this.sessions = servers.map(addresses => new Session({
+    const onFailure = (addresses: Multiaddr[], error: Error): void => {
+      this.safeDispatchEvent('server:failed', { detail: { addresses, error } })
+    }
+    this.sessions = new Sessions({
       components,
-      addresses,
       namespaces: [...new Set(init.namespaces)],
       ttl: init.ttl ?? DEFAULT_TTL,
       pollInterval: init.pollInterval ?? DEFAULT_POLL_INTERVAL,
       legacyRecords: init.legacyRecords ?? false,
       record: this.record,
-      peers,
+      peers: new DiscoveredPeers(components, peer => { this.safeDispatchEvent('peer', { detail: peer }) }),
       log: this.log,
       onRegistered: event => { this.safeDispatchEvent('registered', { detail: event }) },
-      onFailure: (addresses, error) => { this.safeDispatchEvent('server:failed', { detail: { addresses, error } }) }
-    }))
+      onFailure: (addresses, error) => {
+        this.lookUp?.onServerFailure()
+        onFailure(addresses, error)
+      }
+    })
+    this.lookUp = init.lookUp == null
+      ? undefined
+      : new LookUp({
+        log: this.log,
+        lookUp: init.lookUp,
+        hasServers: () => this.sessions.size > 0,
+        onServers: addresses => { this.use(addresses) },
+        onFailure: error => { onFailure([], error) }
+      })
   }
 
   get [peerDiscoverySymbol] (): PeerDiscovery {
@@ -72,7 +88,8 @@ export class RendezvousClientService
     this.lifetime = lifetime
     setMaxListeners(Infinity, lifetime.signal)
     this.record.start()
-    this.sessions.forEach(session => { void session.run(lifetime.signal) })
+    this.use(this.servers)
+    void this.lookUp?.run(lifetime.signal)
   }
 
   /**
@@ -83,25 +100,16 @@ export class RendezvousClientService
     setMaxListeners(Infinity, signal)
     this.record.stop()
     this.lifetime?.abort()
-    await Promise.allSettled(this.sessions.map(async session => session.unregister(signal)))
+    await this.sessions.unregister(signal)
   }
 
   stop (): void {}
-}
 
-/**
- * The addresses of each server. Those without a peer id are a server each.
- */
-function groupByPeer (servers: Array<string | Multiaddr>): Multiaddr[][] {
-  const groups = new Map<string, Multiaddr[]>()
-
-  for (const server of servers) {
-    const address = toMultiaddr(server)
-    const id = address.getComponents().findLast(({ code }) => code === CODE_P2P)?.value ?? address.toString()
-    groups.set(id, [...groups.get(id) ?? [], address])
+  private use (servers: Multiaddr[]): void {
+    if (this.lifetime != null && !this.lifetime.signal.aborted) {
+      this.sessions.update(servers, this.lifetime.signal)
+    }
   }
-
-  return [...groups.values()]
 }
 
 function toMultiaddr (server: string | Multiaddr): Multiaddr {

@@ -2,6 +2,7 @@ import { anySignal } from 'any-signal'
 import { Message } from '../pb/rendezvous.ts'
 import { FormFinder, RefusedError, register, unregister } from './registration.ts'
 import { RequestStream } from './request-stream.ts'
+import { sleep } from './sleep.ts'
 import type { RendezvousClientComponents } from './components.ts'
 import type { DiscoveredPeers } from './discovered-peers.ts'
 import type { RegisteredEvent } from './index.ts'
@@ -45,7 +46,6 @@ const TAG = { 'tcp-stun-rendezvous': { value: 100 } }
 
 export interface SessionInit {
   components: RendezvousClientComponents
-  addresses: Multiaddr[]
   namespaces: string[]
   ttl: number
   pollInterval: number
@@ -67,11 +67,17 @@ export class Session {
   private connection?: Connection
 
   /**
+   * Of the server
+   */
+  addresses: Multiaddr[]
+
+  /**
    * Since this node was last registered
    */
   private failures = 0
 
-  constructor (init: SessionInit) {
+  constructor (addresses: Multiaddr[], init: SessionInit) {
+    this.addresses = addresses
     this.init = init
   }
 
@@ -88,8 +94,8 @@ export class Session {
         }
 
         this.failures++
-        this.init.log('server %a failed - %e', this.init.addresses[0], err)
-        this.init.onFailure(this.init.addresses, err)
+        this.init.log('server %a failed - %e', this.addresses[0], err)
+        this.init.onFailure(this.addresses, err)
         await sleep(retryDelay(err, this.failures), signal)
       }
     }
@@ -110,7 +116,7 @@ export class Session {
    * Use a connection until it is closed or something fails
    */
   private async connect (signal: AbortSignal): Promise<never> {
-    const { components, addresses, namespaces } = this.init
+    const { addresses, init: { components, namespaces } } = this
     const limited = anySignal([signal, AbortSignal.timeout(CONNECT_TIMEOUT)])
     const connection = await components.connectionManager.openConnection(addresses, { signal: limited })
       .finally(() => { limited.clear() })
@@ -269,23 +275,4 @@ function retryDelay (err: Error, failures: number): number {
   const delay = err.name === 'RefusedError' ? REFUSED_RETRY : Math.min(MIN_RETRY * 2 ** (failures - 1), MAX_RETRY)
 
   return delay * (0.5 + Math.random() / 2)
-}
-
-/**
- * Resolves after some time, or when the signal aborts
- */
-async function sleep (ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) {
-    return
-  }
-
-  await new Promise<void>(resolve => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    signal.addEventListener('abort', done)
-  })
 }

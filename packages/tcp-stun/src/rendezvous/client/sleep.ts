@@ -1,0 +1,18 @@
+/**
+ * Resolves after some time, or when the signal aborts
+ */
+export async function sleep (ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) {
+    return
+  }
+
+  await new Promise<void>(resolve => {
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal.addEventListener('abort', done)
+  })
+}
