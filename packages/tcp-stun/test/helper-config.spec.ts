@@ -1,11 +1,13 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { createLibp2p } from 'libp2p'
 import { pEvent } from 'p-event'
 import { retryDelay, waitsForPartner } from '../src/config/dial-turns.ts'
 import { resolveHelpers } from '../src/config/helper-address.ts'
 import { helperConfig, mergeConfig } from '../src/config/index.ts'
+import { onOwnNetworks } from '../src/config/neighbours.ts'
 import { startHelper } from '../src/helper/helper.ts'
 import type { Helper } from '../src/helper/options.ts'
 import type { Libp2p } from '@libp2p/interface'
@@ -125,6 +127,68 @@ describe('the address of a helper', () => {
     const silent: DNS = { query: async (name, options) => { options?.signal?.throwIfAborted(); throw new Error('late') } }
 
     await expect(resolveHelpers(['one.example.org'], { dns: silent, signal })).to.eventually.be.rejectedWith('enough')
+  })
+})
+
+describe('a helper whose name changes', () => {
+  const NAME = 'helper.example.org'
+
+  it('is not looked for by its name where that does not exist', async () => {
+    const none: DNS = { query: async () => { throw new AggregateError([Object.assign(new Error(), { code: 'ENOTFOUND' })]) } }
+
+    await expect(helperConfig(NAME, { namespace: 'my-app', dns: none })).to.eventually.be.rejected
+      .with.property('name', 'InvalidHelperAddressError')
+  })
+
+  it('is found once the name servers answer, and where it is then', async () => {
+    const loopback = [{ host: '127.0.0.1', port: 0 }]
+    const helper = await startHelper({ listen: loopback, stunListen: loopback })
+    let queries = 0
+    const late: DNS = {
+      query: async (name, options) => {
+        if (queries++ < 2) {
+          throw new Error('SERVFAIL')
+        }
+
+        return zone({ [`_dnsaddr.${NAME}`]: [`dnsaddr=${helper.node.getMultiaddrs()[0]}`] }).query(name, options)
+      }
+    }
+    const config = await helperConfig(NAME, { namespace: 'my-app', dns: late, listen: ['/ip4/127.0.0.1/tcp/0'] })
+    const node = await createLibp2p(config)
+
+    try {
+      await pEvent(node.services.board as any, 'registered', EVENT)
+      expect(queries).to.equal(3)
+    } finally {
+      await node.stop()
+      await helper.close()
+    }
+  })
+})
+
+describe('the neighbours of a machine', () => {
+  for (const { interfaces, address, expected } of [
+    { interfaces: ['192.168.1.2/24'], address: '/ip4/192.168.1.3/tcp/4001', expected: true },
+    { interfaces: ['192.168.1.2/24'], address: '/ip4/192.168.1.2/tcp/4001', expected: false },
+    { interfaces: ['192.168.1.2/24'], address: '/ip4/192.168.2.3/tcp/4001', expected: false },
+    { interfaces: ['192.168.1.2/16'], address: '/ip4/192.168.2.3/tcp/4001', expected: true },
+    { interfaces: ['127.0.0.1/8', '10.0.0.1/8'], address: '/ip4/10.1.2.3/tcp/4001', expected: true },
+    { interfaces: ['127.0.0.1/8'], address: '/ip4/127.0.0.2/tcp/4001', expected: false },
+    // strangers can dial it, or nobody can
+    { interfaces: ['11.0.0.1/24'], address: '/ip4/11.0.0.2/tcp/4001', expected: false },
+    { interfaces: ['fd00::1/64'], address: '/ip6/fd00::2/tcp/4001', expected: true },
+    { interfaces: ['fd00::1/64'], address: '/ip6/fd00:0:0:1::2/tcp/4001', expected: false },
+    { interfaces: ['192.168.1.2/24'], address: '/dns4/example.org/tcp/4001', expected: false }
+  ]) {
+    it(`${address} is ${expected ? '' : 'not '}beside ${interfaces.join(' and ')}`, () => {
+      expect(onOwnNetworks([multiaddr(address)], interfaces)).to.have.lengthOf(expected ? 1 : 0)
+    })
+  }
+
+  it('are a few addresses of a peer', () => {
+    const addresses = Array.from({ length: 100 }, (_, i) => multiaddr(`/ip4/192.168.1.${i + 10}/tcp/1`))
+
+    expect(onOwnNetworks(addresses, ['192.168.1.2/24'])).to.have.lengthOf(4)
   })
 })
 

@@ -1,8 +1,10 @@
 import { PeerMap } from '@libp2p/peer-collections'
 import { PeerQueue } from '@libp2p/utils'
 import { retryDelay, waitsForPartner } from './dial-turns.ts'
+import { neighbourAddresses } from './platform.ts'
 import type { RendezvousClientEvents } from '../rendezvous/client/index.ts'
-import type { ComponentLogger, Connection, Libp2pEvents, Logger, PeerId, PeerInfo, Startable } from '@libp2p/interface'
+import type { ComponentLogger, Connection, Libp2pEvents, Logger, Peer, PeerId, PeerInfo, Startable } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 
 export interface MemberConnectorInit {
@@ -23,7 +25,10 @@ export interface MemberConnectorComponents {
   events: TypedEventTarget<Libp2pEvents>
   connectionManager: {
     getConnections(peer?: PeerId): Connection[]
-    openConnection(peer: PeerId, options?: { signal?: AbortSignal }): Promise<Connection>
+    openConnection(peer: PeerId | Multiaddr[], options?: { signal?: AbortSignal }): Promise<Connection>
+  }
+  peerStore: {
+    get(peer: PeerId): Promise<Peer>
   }
   board: TypedEventTarget<RendezvousClientEvents>
 }
@@ -45,6 +50,11 @@ const PARALLEL_DIALS = 5
  * A dial may try a direct address before it takes the relay, in ms
  */
 const DIAL_TIMEOUT = 15_000
+
+/**
+ * Hosts of a local network answer at once, in ms
+ */
+const NEIGHBOUR_DIAL_TIMEOUT = 2_000
 
 /**
  * Connects this node to the other members of its network, as they appear on the board
@@ -148,7 +158,11 @@ export class MemberConnector implements Startable {
       await this.dials.add(async () => {
         if (!this.isConnected(peer)) {
           const signal = AbortSignal.any([lifetime.signal, AbortSignal.timeout(DIAL_TIMEOUT)])
-          await components.connectionManager.openConnection(peer, { signal })
+          const { limits } = await components.connectionManager.openConnection(peer, { signal })
+
+          if (limits != null) {
+            void this.dialNeighbour(peer, lifetime.signal)
+          }
         }
       }, { peerId: peer, signal: lifetime.signal })
       member.failures = 0
@@ -161,9 +175,34 @@ export class MemberConnector implements Startable {
     }
   }
 
+  /**
+   * Two members behind one router would stay on the relay where that router does not pass
+   * their connections back to its own network: libp2p tries the relay before private addresses.
+   * The dial comes after the relay, so that nobody waits for it.
+   */
+  private async dialNeighbour (peer: PeerId, lifetime: AbortSignal): Promise<void> {
+    const { connectionManager, peerStore } = this.components
+
+    try {
+      const { addresses } = await peerStore.get(peer)
+      const neighbours = neighbourAddresses(addresses.map(({ multiaddr }) => multiaddr))
+
+      if (neighbours.length > 0) {
+        const signal = AbortSignal.any([lifetime, AbortSignal.timeout(NEIGHBOUR_DIAL_TIMEOUT)])
+        await connectionManager.openConnection(neighbours.map(address => withPeer(address, peer)), { signal })
+      }
+    } catch (err) {
+      this.log('%p is not on a network of this machine - %e', peer, err)
+    }
+  }
+
   private isConnected (peer: PeerId): boolean {
     return this.components.connectionManager.getConnections(peer).length > 0
   }
+}
+
+function withPeer (address: Multiaddr, peer: PeerId): Multiaddr {
+  return address.encapsulate(`/p2p/${peer}`)
 }
 
 export function memberConnector (

@@ -1,4 +1,5 @@
 import { webSockets } from '@libp2p/websockets'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
 
 /**
@@ -15,4 +16,8 @@ export function directTransports (): NonNullable<Libp2pOptions['transports']> {
 
 export function directServices (): object {
   return {}
+}
+
+export function neighbourAddresses (): Multiaddr[] {
+  return []
 }

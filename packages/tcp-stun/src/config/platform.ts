@@ -1,6 +1,9 @@
+import os from 'node:os'
 import { tcpSTUN } from 'libp2p-tcp-stun'
 import { dcutr } from 'libp2p-tcp-stun/dcutr'
+import { onOwnNetworks } from './neighbours.ts'
 import { parseCredential } from './stun-credential.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
 import type { DCUtR } from 'libp2p-tcp-stun/dcutr'
 
@@ -31,4 +34,13 @@ export function directTransports (
 
 export function directServices (): { dcutr(components: any): DCUtR } {
   return { dcutr: dcutr() }
+}
+
+/**
+ * The addresses at which a peer may be on the same local network
+ */
+export function neighbourAddresses (addresses: Multiaddr[]): Multiaddr[] {
+  const interfaces = Object.values(os.networkInterfaces()).flatMap(list => list?.flatMap(({ cidr }) => cidr ?? []) ?? [])
+
+  return onOwnNetworks(addresses, interfaces)
 }
