@@ -9,7 +9,7 @@ import { answer } from '../lib/child.ts'
 import { Member } from './member.ts'
 
 export type Question =
-  { do: 'join', port: number, from: number, count: number } |
+  { do: 'join', port: number, from: number, count: number, follow: boolean } |
   { do: 'poll', seconds: number } |
   { do: 'attack', port: number, stunPort: number, seconds: number, perSecond: number }
 
@@ -18,13 +18,17 @@ export type Question =
  */
 const NAMESPACE_SIZE = 100
 const PARALLEL_JOINS = 20
-const POLL_INTERVAL = 20
+
+/**
+ * The board slows down a connection that asks 20 times a second, so a member asks less often, in ms
+ */
+const POLL_INTERVAL = 60
 
 const members: Member[] = []
 
 answer<Question, any>(async question => {
   switch (question.do) {
-    case 'join': return join(question.port, question.from, question.count)
+    case 'join': return join(question)
     case 'poll': return poll(question.seconds)
     default: return attack(question.port, question.stunPort, question.seconds, question.perSecond)
   }
@@ -33,7 +37,9 @@ answer<Question, any>(async question => {
 /**
  * @returns how long it took, in s
  */
-async function join (port: number, from: number, count: number): Promise<number> {
+async function join (
+  { port, from, count, follow }: Extract<Question, { do: 'join' }>
+): Promise<number> {
   const start = performance.now()
   const numbers = Array.from({ length: count }, (_, i) => from + i)
 
@@ -42,8 +48,7 @@ async function join (port: number, from: number, count: number): Promise<number>
       const member = await Member.join(port, addressOf(number), `app-${Math.floor(number / NAMESPACE_SIZE)}`)
       members.push(member)
 
-      // a single one is to poll, so its stream stays free
-      if (count > 1) {
+      if (follow) {
         await member.follow()
       }
     }
@@ -53,21 +58,24 @@ async function join (port: number, from: number, count: number): Promise<number>
 }
 
 /**
- * A member that asks again and again
+ * All members of this process ask again and again, not at the same time
  *
  * @returns the time of each poll, in ms
  */
 async function poll (seconds: number): Promise<number[]> {
   const times: number[] = []
   const end = performance.now() + 1_000 * seconds
-  const [member] = members.slice(-1)
 
-  while (performance.now() < end) {
-    const start = performance.now()
-    await member.discover(0)
-    times.push(performance.now() - start)
-    await new Promise(resolve => setTimeout(resolve, POLL_INTERVAL))
-  }
+  await Promise.all(members.map(async (member, i) => {
+    await new Promise(resolve => setTimeout(resolve, i * POLL_INTERVAL / members.length))
+
+    while (performance.now() < end) {
+      const start = performance.now()
+      await member.discover(0)
+      times.push(performance.now() - start)
+      await new Promise(resolve => setTimeout(resolve, POLL_INTERVAL))
+    }
+  }))
 
   return times
 }

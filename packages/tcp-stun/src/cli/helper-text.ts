@@ -12,6 +12,7 @@ export function limitsText (limits: HelperLimits): string[] {
     ['peers', count(limits.peers), '--max-peers'],
     ['peers of one address', count(limits.peersPerAddress), '--max-peers-per-address'],
     ['connections', count(limits.connections)],
+    ['connections of one address', count(limits.connectionsPerAddress)],
     ['connections not upgraded yet', count(limits.pendingConnections)],
     ['new connections a second of one address', count(limits.newConnectionsPerSecond)],
     ['dials by AutoNAT at once', count(limits.dials)],
@@ -20,6 +21,7 @@ export function limitsText (limits: HelperLimits): string[] {
     ['duration of a relayed connection', duration(limits.relayDuration), '--relay-duration'],
     ['connections to the STUN server', count(limits.stunConnections)],
     ['registrations on the board', count(limits.registrations)],
+    ['registrations of one address', count(limits.registrationsPerAddress)],
     ['open files needed', count(limits.descriptors)],
     ['memory with all peers', bytes(limits.memory)]
   ]

@@ -8,9 +8,11 @@ import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { tcpSTUN } from 'libp2p-tcp-stun'
 import { toMultiaddr } from 'libp2p-tcp-stun/net'
-import { createSTUNServer } from 'libp2p-tcp-stun/server'
+import { createSTUNServer, networkMatcher } from 'libp2p-tcp-stun/server'
 import { rendezvousServer } from '../rendezvous/index.ts'
+import { linearConnectionList } from './connection-list.ts'
 import { defaultListen, defaultSTUNListen, publicAddresses } from './endpoints.ts'
+import { Gate } from './gate.ts'
 import { helperLimits } from './limits.ts'
 import { collectAfterBursts } from './memory.ts'
 import { RelayPolicy } from './relay-policy.ts'
@@ -32,6 +34,8 @@ const DIAL_TIMEOUT = 3_000
  */
 const KEEP_ALIVE_DELAY = 60_000
 
+const EVERYBODY = ['/ip4/0.0.0.0/ipcidr/0', '/ip6/::/ipcidr/0']
+
 /**
  * Start everything that a private network of peers needs on one public machine: a
  * STUN server, which tells peers their address; an AutoNAT v2 server, which tests
@@ -43,7 +47,9 @@ const KEEP_ALIVE_DELAY = 60_000
 export async function startHelper (init: HelperInit = {}): Promise<Helper> {
   const { listen = defaultListen(), stunListen = defaultSTUNListen(), trustedProxies = [], allow, networkKey } = init
   const limits = helperLimits(init, allow == null && networkKey == null)
-  const policy = new RelayPolicy({ limits, trustedProxies, allow })
+  const isProxy = trustedProxies.length === 0 ? () => false : networkMatcher(trustedProxies)
+  const policy = new RelayPolicy({ limits, isProxy, allow })
+  const gate = new Gate({ limits, isProxy })
   const strangers = allow == null ? undefined : new Strangers(allow)
   const stunServer = createSTUNServer({
     listen: stunListen,
@@ -54,7 +60,7 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
   await stunServer.listen()
 
   try {
-    const node = await createNode({ ...init, listen }, limits, policy)
+    const node = await createNode({ ...init, listen }, limits, { policy, gate, isProxy })
     policy.watch(node)
     strangers?.watch(node)
     forgetDeparted(node)
@@ -64,6 +70,7 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
     const close = async (): Promise<void> => {
       stopCollecting()
       strangers?.close()
+      gate.close()
       await Promise.all([node.stop(), stunServer.close()])
     }
 
@@ -72,6 +79,7 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
       stunServer,
       limits,
       refused: policy.refused,
+      refusedConnections: gate.refused,
       get circuits () { return policy.circuits },
       expelStrangers: () => { strangers?.expel() },
       drain: async deadline => {
@@ -86,12 +94,21 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
   }
 }
 
+/**
+ * Who decides which peers are served
+ */
+interface Access {
+  policy: RelayPolicy
+  gate: Gate
+  isProxy(host: string): boolean
+}
+
 async function createNode (
   init: HelperInit & { listen: Endpoint[] },
   limits: HelperLimits,
-  policy: RelayPolicy
+  { policy, gate, isProxy }: Access
 ): Promise<Libp2p<HelperServices>> {
-  const { listen, announce = [], externalIPs = [], trustedProxies = [], networkKey, allow } = init
+  const { listen, announce = [], externalIPs = [], networkKey, allow } = init
 
   return createLibp2p({
     start: false,
@@ -117,19 +134,25 @@ async function createNode (
     streamMuxers: [yamux({ enableKeepAlive: false })],
     connectionMonitor: { enabled: false },
     connectionGater: {
+      denyInboundConnection: async connection => gate.denies(connection),
+      denyInboundUpgradedConnection: (_, connection) => {
+        gate.upgraded(connection)
+
+        return false
+      },
       denyInboundRelayReservation: peer => !policy.admit(peer),
       denyOutboundRelayedConnection: source => !policy.isMember(source)
     },
     connectionManager: {
       addressDialTimeout: DIAL_TIMEOUT,
-      maxConnections: limits.connections,
-      inboundConnectionThreshold: limits.newConnectionsPerSecond,
-      maxIncomingPendingConnections: limits.pendingConnections,
+      // the gate limits inbound ones, by network too
+      allow: EVERYBODY,
+      maxConnections: limits.connections + limits.dials,
       maxParallelDials: limits.dials,
-      maxDialQueueLength: limits.queuedDials,
-      allow: trustedProxies.map(toCIDR)
+      maxDialQueueLength: limits.queuedDials
     },
     services: {
+      connectionList: linearConnectionList(),
       // answers, but asks nobody: a helper has no use for what its peers support
       identify: identify({ runOnConnectionOpen: false }),
       ping: ping(),
@@ -138,6 +161,8 @@ async function createNode (
       board: rendezvousServer({
         store: init.store,
         maxRegistrations: limits.registrations,
+        maxRegistrationsPerAddress: limits.registrationsPerAddress,
+        isProxy,
         allow: peer => allow?.has(peer) !== false
       })
     }
@@ -153,13 +178,4 @@ function forgetDeparted (node: Libp2p): void {
   node.addEventListener('peer:disconnect', ({ detail }) => {
     node.peerStore.delete(detail).catch(err => { log.error('could not forget %p - %e', detail, err) })
   })
-}
-
-/**
- * A network like 10.0.0.0/8 as a multiaddr
- */
-function toCIDR (network: string): string {
-  const [host, prefix = host.includes(':') ? '128' : '32'] = network.split('/')
-
-  return `/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/ipcidr/${prefix}`
 }

@@ -1,3 +1,5 @@
+import { DEFAULT_BOARD_LIMITS } from '../rendezvous/server/limits.ts'
+
 /**
  * As many as go-libp2p allows
  */
@@ -21,6 +23,11 @@ const STUN_CONNECTIONS_PER_PEER = 3
  * Namespaces of one peer, and the registrations of peers that have just left
  */
 const REGISTRATIONS_PER_PEER = 4
+
+/**
+ * Behind the NAT of a carrier there may be peers without a reservation
+ */
+const CONNECTIONS_PER_PEER_OF_ADDRESS = 8
 
 /**
  * As many as go-libp2p allows
@@ -100,12 +107,18 @@ export interface HelperLimits {
   connections: number
 
   /**
+   * Those of one IPv4 address or IPv6 /64. An IPv6 /56 may have twice as many, a /48 four
+   * times as many.
+   */
+  connectionsPerAddress: number
+
+  /**
    * Connections that are not upgraded yet
    */
   pendingConnections: number
 
   /**
-   * From one IP address
+   * From one IPv4 address or IPv6 /64
    */
   newConnectionsPerSecond: number
 
@@ -134,6 +147,11 @@ export interface HelperLimits {
   registrations: number
 
   /**
+   * Those of one IPv4 address or IPv6 /64
+   */
+  registrationsPerAddress: number
+
+  /**
    * Open files that the process needs, see `ulimit -n`
    */
   descriptors: number
@@ -157,6 +175,7 @@ export function helperLimits (init: HelperLimitsInit, isOpenToStrangers: boolean
     peers,
     peersPerAddress: maxPeersPerAddress,
     connections,
+    connectionsPerAddress: CONNECTIONS_PER_PEER_OF_ADDRESS * maxPeersPerAddress,
     pendingConnections: between(100, peers / 4, 1_000),
     newConnectionsPerSecond: NEW_CONNECTIONS_PER_SECOND,
     dials: between(100, peers / 4, 500),
@@ -167,6 +186,8 @@ export function helperLimits (init: HelperLimitsInit, isOpenToStrangers: boolean
     relayDuration: init.relayDuration ?? circuit.duration,
     stunConnections,
     registrations: REGISTRATIONS_PER_PEER * peers,
+    // a single peer may have all of its own
+    registrationsPerAddress: Math.max(DEFAULT_BOARD_LIMITS.maxRegistrationsPerPeer, REGISTRATIONS_PER_PEER * maxPeersPerAddress),
     descriptors: connections + stunConnections + OTHER_DESCRIPTORS,
     memory: BASE_MEMORY + peers * MEMORY_PER_PEER
   }

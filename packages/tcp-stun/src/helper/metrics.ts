@@ -23,6 +23,9 @@ export function createHelperMetrics (helper: Helper): Registry {
   metrics.counterBy(
     'reservations_refused_total', 'reason', 'Peers that got no reservation', () => helper.refused
   )
+  metrics.counterBy(
+    'connections_refused_total', 'reason', 'Connections that were refused', () => helper.refusedConnections
+  )
   metrics.gauge('relayed_connections', 'Connections through the relay that are open now', () => helper.circuits)
   metrics.gauge('board_registrations', 'Registrations on the board', () => board.registrations)
   metrics.gauge('board_peers', 'Peers on the board', () => board.peers)

@@ -1,4 +1,5 @@
 import type { AllowList } from './allow-list.ts'
+import type { ConnectionRefusal } from './gate.ts'
 import type { HelperLimits, HelperLimitsInit } from './limits.ts'
 import type { RelayRefusal } from './relay-policy.ts'
 import type { RendezvousServer } from '../rendezvous/index.ts'
@@ -99,6 +100,11 @@ export interface Helper {
    * How many peers got no reservation, and why
    */
   readonly refused: Readonly<Record<RelayRefusal, number>>
+
+  /**
+   * How many inbound connections were refused, and why
+   */
+  readonly refusedConnections: Readonly<Record<ConnectionRefusal, number>>
 
   /**
    * How many relayed connections there are

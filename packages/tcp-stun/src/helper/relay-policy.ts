@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Circuit } from '@multiformats/multiaddr-matcher'
 import { toIPEndpoint } from 'libp2p-tcp-stun/net'
-import { networkMatcher } from 'libp2p-tcp-stun/server'
 import { ReservationLimits } from './reservation-limits.ts'
 import type { AllowList } from './allow-list.ts'
 import type { HelperLimits } from './limits.ts'
@@ -17,9 +16,9 @@ export interface RelayPolicyInit {
   limits: HelperLimits
 
   /**
-   * Networks of load balancers, behind which all peers have the same address
+   * Whether an IP address is that of a load balancer, which many peers have in common
    */
-  trustedProxies: string[]
+  isProxy(host: string): boolean
 
   /**
    * The only peers that are served
@@ -55,11 +54,11 @@ export class RelayPolicy {
   private isDraining = false
   private node?: Libp2p<{ relay: CircuitRelayService }>
 
-  constructor ({ limits, trustedProxies, allow }: RelayPolicyInit) {
+  constructor ({ limits, isProxy, allow }: RelayPolicyInit) {
     this.limits = limits
     this.allow = allow
     this.perAddress = new ReservationLimits({ maxPerAddress: limits.peersPerAddress, ttl: RESERVATION_TTL })
-    this.isProxy = trustedProxies.length === 0 ? () => false : networkMatcher(trustedProxies)
+    this.isProxy = isProxy
   }
 
   /**

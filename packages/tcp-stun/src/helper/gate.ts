@@ -1,0 +1,149 @@
+import { toIPEndpoint } from 'libp2p-tcp-stun/net'
+import { Admission } from 'libp2p-tcp-stun/server'
+import { BusyGap } from './busy-gap.ts'
+import { HandshakeQueue } from './handshake-queue.ts'
+import { KnownHosts } from './known-hosts.ts'
+import type { HelperLimits } from './limits.ts'
+import type { MultiaddrConnection } from '@libp2p/interface'
+
+/**
+ * How long a peer is connected until its home is known, in ms
+ */
+const KNOWN_AFTER = 60_000
+
+/**
+ * Why a connection was refused
+ *
+ * - `full`: there are as many connections as there may be
+ * - `address`, `subnet`: those of its IP address or IPv6 network
+ * - `rate`: too many new ones a second from its address or network
+ * - `pending`: too many that are not upgraded yet
+ * - `busy`: it has waited for its handshake in vain, since too many others wait
+ */
+export type ConnectionRefusal = 'full' | 'address' | 'subnet' | 'rate' | 'pending' | 'busy'
+
+export interface GateInit {
+  limits: HelperLimits
+
+  /**
+   * Whether an IP address is that of a load balancer, which many peers have in common
+   */
+  isProxy(host: string): boolean
+}
+
+/**
+ * Decides which inbound connections are upgraded, and when. It comes before everything that
+ * costs: a refused connection takes a twentieth of the time of a handshake.
+ */
+export class Gate {
+  readonly refused: Record<ConnectionRefusal, number> = {
+    full: 0, address: 0, subnet: 0, rate: 0, pending: 0, busy: 0
+  }
+
+  private readonly limits: HelperLimits
+  private readonly isProxy: (host: string) => boolean
+  private readonly admission: Admission
+  private readonly queue: HandshakeQueue
+  private readonly known: KnownHosts
+  private readonly pending = new Set<MultiaddrConnection>()
+  private open = 0
+
+  constructor ({ limits, isProxy }: GateInit) {
+    this.limits = limits
+    this.isProxy = isProxy
+    this.known = new KnownHosts(2 * limits.peers)
+    this.admission = new Admission({
+      maxConnectionsPerAddress: limits.connectionsPerAddress,
+      maxConnectionsPerSubnet: limits.connectionsPerAddress,
+      maxNewConnectionsPerSecond: limits.newConnectionsPerSecond
+    })
+    const gap = new BusyGap()
+    this.queue = new HandshakeQueue({ gap: () => gap.next(), maxWaiting: limits.pendingConnections })
+  }
+
+  /**
+   * Whether a new connection is refused. Resolves when it is its turn.
+   */
+  async denies (connection: MultiaddrConnection): Promise<boolean> {
+    const host = this.hostOf(connection)
+    const refusal = this.admit(connection, host) ?? await this.awaitTurn(connection, host)
+
+    if (refusal != null) {
+      this.refused[refusal]++
+    }
+
+    return refusal != null
+  }
+
+  /**
+   * The handshake of a connection has succeeded
+   */
+  upgraded (connection: MultiaddrConnection): void {
+    this.pending.delete(connection)
+    const host = this.hostOf(connection)
+
+    if (host != null) {
+      const start = performance.now()
+      connection.addEventListener('close', () => {
+        if (performance.now() - start >= KNOWN_AFTER) {
+          this.known.add(host)
+        }
+      }, { once: true })
+    }
+  }
+
+  close (): void {
+    this.queue.close()
+  }
+
+  private admit (connection: MultiaddrConnection, host?: string): ConnectionRefusal | undefined {
+    const refusal = this.open >= this.limits.connections
+      ? 'full'
+      : this.pending.size >= this.limits.pendingConnections
+        ? 'pending'
+        : host == null ? undefined : this.admission.admit(host, performance.now())
+
+    if (refusal != null) {
+      return refusal
+    }
+
+    this.open++
+    this.pending.add(connection)
+    connection.addEventListener('close', () => {
+      this.open--
+      this.pending.delete(connection)
+
+      if (host != null) {
+        this.admission.release(host)
+      }
+    }, { once: true })
+  }
+
+  /**
+   * Peers that were here before go first
+   */
+  private async awaitTurn (connection: MultiaddrConnection, host?: string): Promise<ConnectionRefusal | undefined> {
+    if (host == null || this.known.has(host)) {
+      return
+    }
+
+    const gone = new AbortController()
+    const leave = (): void => { gone.abort() }
+    connection.addEventListener('close', leave, { once: true })
+
+    try {
+      return await this.queue.enter(host, gone.signal) ? undefined : 'busy'
+    } finally {
+      connection.removeEventListener('close', leave)
+    }
+  }
+
+  /**
+   * The IP address of a peer, unless others have it too
+   */
+  private hostOf ({ remoteAddr }: MultiaddrConnection): string | undefined {
+    const host = toIPEndpoint(remoteAddr)?.host
+
+    return host == null || this.isProxy(host) ? undefined : host
+  }
+}
