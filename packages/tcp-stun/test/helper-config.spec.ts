@@ -4,11 +4,13 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { createLibp2p } from 'libp2p'
 import { pEvent } from 'p-event'
+import { asWebSocket, canDial, originOf } from '../src/config/browser-dials.ts'
 import { retryDelay, waitsForPartner } from '../src/config/dial-turns.ts'
 import { resolveHelpers } from '../src/config/helper-address.ts'
 import { helperConfig, mergeConfig } from '../src/config/index.ts'
 import { onOwnNetworks } from '../src/config/neighbours.ts'
 import { startHelper } from '../src/helper/helper.ts'
+import type { PageOrigin } from '../src/config/browser-dials.ts'
 import type { Helper } from '../src/helper/options.ts'
 import type { Libp2p } from '@libp2p/interface'
 import type { DNS } from '@multiformats/dns'
@@ -254,5 +256,51 @@ describe('nodes with nothing but the address of a helper', () => {
 
     await pEvent(b as any, 'peer:connect', { ...EVENT, filter: ({ detail }: any) => detail.equals(a.peerId) })
     expect(a.services.members.connected).to.be.at.most(1)
+  })
+})
+
+describe('what a page can dial', () => {
+  const page = (url: string): PageOrigin => originOf(new URL(url))
+  const CIRCUIT = `/ip4/11.0.0.9/tcp/4001/p2p/${A}/p2p-circuit`
+
+  for (const { from, address, expected } of [
+    { from: 'https://example.org/', address: '/dns4/a.example.org/tcp/443/tls/ws', expected: true },
+    { from: 'https://example.org/', address: '/dns4/a.example.org/tcp/443/wss', expected: true },
+    { from: 'https://example.org/', address: '/ip4/11.0.0.1/tcp/4001/ws', expected: false },
+    { from: 'http://example.org/', address: '/ip4/11.0.0.1/tcp/4001/ws', expected: true },
+    { from: 'https://example.org/', address: '/ip4/192.168.1.2/tcp/4001/tls/ws', expected: false },
+    { from: 'http://192.168.1.1/', address: '/ip4/192.168.1.2/tcp/4001/ws', expected: true },
+    { from: 'http://[fd00::1]/', address: '/ip4/192.168.1.2/tcp/4001/ws', expected: true },
+    { from: 'http://localhost:8080/', address: '/ip4/127.0.0.1/tcp/4001/ws', expected: true },
+    { from: 'http://box.local/', address: '/ip4/192.168.1.2/tcp/4001/ws', expected: true },
+    { from: 'http://11.0.0.1/', address: '/ip4/192.168.1.2/tcp/4001/ws', expected: false },
+    { from: 'file:///tmp/chat.html', address: '/ip4/127.0.0.1/tcp/4001/ws', expected: true },
+    // by the helper, whatever its address is
+    { from: 'https://example.org/', address: `/ip4/127.0.0.1/tcp/4001/ws/p2p/${A}`, expected: true },
+    { from: 'https://example.org/', address: `${CIRCUIT}/p2p/${B}`, expected: true },
+    { from: 'https://example.org/', address: `${CIRCUIT}/webrtc/p2p/${B}`, expected: true },
+    { from: 'https://example.org/', address: `/ip4/192.168.1.2/tcp/4001/tls/ws/p2p/${B}`, expected: false }
+  ]) {
+    it(`${address.replace(A, 'HELPER').replace(B, 'PEER')} from ${from}: ${expected ? 'yes' : 'no'}`, () => {
+      expect(canDial(multiaddr(address), page(from), new Set([A]))).to.equal(expected)
+    })
+  }
+
+  for (const { from, address, expected } of [
+    { from: 'http://example.org/', address: '/dns4/a.example.org/tcp/4001', expected: '/dns4/a.example.org/tcp/4001/ws' },
+    { from: 'https://example.org/', address: '/dns4/a.example.org/tcp/4001', expected: '/dns4/a.example.org/tcp/4001/tls/ws' },
+    { from: 'https://example.org/', address: '/ip6/2a00::1/tcp/4001', expected: '/ip6/2a00::1/tcp/4001/ws' },
+    { from: 'https://example.org/', address: '/ip4/11.0.0.1/tcp/4001/tls/ws', expected: '/ip4/11.0.0.1/tcp/4001/tls/ws' },
+    { from: 'http://example.org/', address: '/ip4/11.0.0.1/udp/4001/quic-v1', expected: '/ip4/11.0.0.1/udp/4001/quic-v1' }
+  ]) {
+    it(`a helper at ${address} from ${from} by ${expected}`, () => {
+      const actual = asWebSocket(multiaddr(`${address}/p2p/${A}`), page(from))
+
+      expect(actual.toString()).to.equal(`${expected}/p2p/${A}`)
+    })
+  }
+
+  it('everything from React Native', () => {
+    expect(canDial(multiaddr('/ip4/192.168.1.2/tcp/4001/ws'), originOf(undefined), new Set())).to.equal(true)
   })
 })

@@ -212,7 +212,7 @@ function check (address: Multiaddr): void {
   }
 }
 
-function peerIdOf (address: Multiaddr): string | undefined {
+export function peerIdOf (address: Multiaddr): string | undefined {
   return address.getComponents().findLast(({ code }) => code === CODE_P2P)?.value
 }
 

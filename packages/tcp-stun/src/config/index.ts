@@ -39,9 +39,9 @@ import { preSharedKey } from '@libp2p/pnet'
 import { yamux } from '@libp2p/yamux'
 import { anySignal } from 'any-signal'
 import { rendezvousClient } from '../rendezvous/client/index.ts'
-import { hasName, resolveHelpers, unknownHelpers } from './helper-address.ts'
+import { hasName, peerIdOf, resolveHelpers, unknownHelpers } from './helper-address.ts'
 import { memberConnector } from './member-connector.ts'
-import { defaultListen, directServices, directTransports } from './platform.ts'
+import { defaultListen, dialRules, dialable, directServices, directTransports } from './platform.ts'
 import type { Helpers, ResolveOptions } from './helper-address.ts'
 import type { MemberConnector } from './member-connector.ts'
 import type { RendezvousClient } from '../rendezvous/client/index.ts'
@@ -155,6 +155,12 @@ export async function helperConfig (
   const texts = [address].flat()
   const helpers = await findHelpers(texts, init)
   const relays = Array.from({ length: Math.min(helpers.ids, MAX_RELAYS) }, () => '/p2p-circuit')
+  const ids = new Set<string>()
+  const dialableHelpers = (addresses: Multiaddr[]): Multiaddr[] => {
+    addresses.forEach(address => { ids.add(peerIdOf(address) ?? '') })
+
+    return dialable(addresses)
+  }
 
   return {
     addresses: { listen: [...listen, ...relays] },
@@ -164,6 +170,7 @@ export async function helperConfig (
     connectionManager: { addressDialTimeout: ADDRESS_DIAL_TIMEOUT },
     connectionMonitor: { pingInterval: PING_INTERVAL },
     dns,
+    ...dialRules(ids),
     ...networkKey != null && { connectionProtector: preSharedKey({ psk: networkKey }) },
     services: {
       identify: identify(),
@@ -172,9 +179,11 @@ export async function helperConfig (
       autoNAT: autoNATv2(),
       ...directServices(),
       board: rendezvousClient({
-        servers: helpers.addresses,
+        servers: dialableHelpers(helpers.addresses),
         namespaces: [namespace].flat(),
-        ...texts.some(hasName) && { lookUp: async ({ signal }) => lookUpHelpers(texts, { dns, signal }) }
+        ...texts.some(hasName) && {
+          lookUp: async ({ signal }) => dialableHelpers(await lookUpHelpers(texts, { dns, signal }))
+        }
       }),
       members: memberConnector({ maxMembers })
     }

@@ -1,4 +1,5 @@
 import { webSockets } from '@libp2p/websockets'
+import { asWebSocket, canDial, originOf } from './browser-dials.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
 
@@ -20,4 +21,20 @@ export function directServices (): object {
 
 export function neighbourAddresses (): Multiaddr[] {
   return []
+}
+
+/**
+ * @param helpers - their peer ids
+ */
+export function dialRules (helpers: ReadonlySet<string>): Pick<Libp2pOptions, 'connectionGater'> {
+  const origin = originOf(globalThis.location)
+
+  return { connectionGater: { denyDialMultiaddr: address => !canDial(address, origin, helpers) } }
+}
+
+/**
+ * How this platform dials the addresses of helpers
+ */
+export function dialable (addresses: Multiaddr[]): Multiaddr[] {
+  return addresses.map(address => asWebSocket(address, originOf(globalThis.location)))
 }

@@ -44,3 +44,15 @@ export function neighbourAddresses (addresses: Multiaddr[]): Multiaddr[] {
 
   return onOwnNetworks(addresses, interfaces)
 }
+
+/**
+ * Those of libp2p
+ */
+export const dialRules: (helpers: ReadonlySet<string>) => Pick<Libp2pOptions, 'connectionGater'> = () => ({})
+
+/**
+ * As they are
+ */
+export function dialable (addresses: Multiaddr[]): Multiaddr[] {
+  return addresses
+}
