@@ -1,6 +1,6 @@
 import { Option } from 'commander'
 import { LOG_LEVELS } from './log.ts'
-import { endpoint, ipAddress, loopbackEndpoint, multiaddrs, network, wholeNumber } from './options.ts'
+import { endpoint, hostName, ipAddress, loopbackEndpoint, multiaddrs, network, wholeNumber } from './options.ts'
 import type { LogLevel } from './log.ts'
 import type { HelperLimitsInit } from '../helper/limits.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -20,6 +20,7 @@ export interface HelperOptions extends HelperLimitsInit {
   networkKey?: string
   private?: string
   metrics?: Endpoint | true
+  hostName?: string[]
   drainDeadline: number
   logLevel?: LogLevel
   json?: boolean
@@ -92,8 +93,14 @@ export function addHelperOptions (command: Command): void {
     .option('--store <location>', 'of the board: a folder, or redis://host:port (default: board in --data)')
     .option(
       '--metrics [address]',
-      'answer /metrics (Prometheus) and /health over HTTP (default address: 127.0.0.1:9478)',
+      'serve the status page, /metrics (Prometheus) and /health over HTTP (default address: 127.0.0.1:9478)',
       loopbackEndpoint
+    )
+    .option(
+      '--host-name <name>',
+      'by which the status page and /metrics are asked for, repeatable; addresses, localhost, the name of the ' +
+        'machine and announced names are known',
+      hostName
     )
     .option(
       '--drain-deadline <ms>',

@@ -1,8 +1,7 @@
-import { formatEndpoint } from 'libp2p-tcp-stun/net'
+import { nodeLine } from '../helper/node-example.ts'
 import type { HelperLimits } from '../helper/limits.ts'
+import type { NodeSecrets } from '../helper/node-example.ts'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
-
-const STUN_PORT = 3478
 
 /**
  * The limits of a helper, a line each, with the flag that changes them
@@ -55,33 +54,14 @@ function duration (ms: number): string {
 /**
  * What a node of this network is made with
  */
-export function nodeText (
-  addresses: string[],
-  stun: Endpoint[],
-  { networkKey, credential }: { networkKey?: string, credential?: string }
-): string {
-  const address = addresses.find(address => !address.includes('/127.0.0.1/') && !address.includes('/ip6/::1/')) ??
-    addresses[0]
-  const options = [
-    "namespace: 'my-app'",
-    ...stun.some(({ port }) => port === STUN_PORT) ? [] : [`stunServers: [${stunServers(address, stun).join(', ')}]`],
-    ...networkKey == null ? [] : [`networkKey: await readFile('${networkKey}')`],
-    ...credential == null ? [] : [`stunCredential: await readFile('${credential}', 'utf8')`]
-  ]
+export function nodeText (addresses: string[], stun: Endpoint[], secrets: NodeSecrets): string {
+  const readsFiles = secrets.networkKey != null || secrets.credential != null
 
   return [
     'A node of this network',
     "  import { createLibp2p } from 'libp2p'",
     "  import { helperConfig } from 'tcp-stun/config'",
-    ...networkKey == null && credential == null ? [] : ["  import { readFile } from 'node:fs/promises'"],
-    `  const node = await createLibp2p(await helperConfig('${address}', { ${options.join(', ')} }))`
+    ...readsFiles ? ["  import { readFile } from 'node:fs/promises'"] : [],
+    `  ${nodeLine(addresses, stun, secrets)}`
   ].join('\n')
-}
-
-function stunServers (address: string, stun: Endpoint[]): string[] {
-  const [, host = '127.0.0.1'] = /^\/(?:ip[46]|dns[46]?)\/([^/]+)/.exec(address) ?? []
-
-  return stun
-    .filter(endpoint => endpoint.host.includes(':') === host.includes(':'))
-    .map(({ port }) => `'stun:${formatEndpoint({ host, port })}'`)
 }

@@ -74,7 +74,11 @@ async function runHelper (options: HelperOptions): Promise<void> {
   })
   const web = metrics == null
     ? undefined
-    : await serveHelperMetrics(helper, metrics === true ? {} : { listen: metrics }).catch(async err => {
+    : await serveHelperMetrics(helper, {
+      listen: metrics === true ? undefined : metrics,
+      hostNames: options.hostName,
+      trustedProxies: trustedProxy
+    }).catch(async err => {
       await helper.close()
       throw err
     })
@@ -116,7 +120,7 @@ function logStart (
 
   if (web != null) {
     const { address } = web
-    log('info', 'metrics', `Metrics at http://${formatEndpoint(address)}/metrics, health at /health`, address)
+    log('info', 'metrics', `Status page at http://${formatEndpoint(address)}/, with /metrics and /health`, address)
   }
 
   log('info', 'node', nodeText(addresses, helper.stunServer.addresses, access), {})

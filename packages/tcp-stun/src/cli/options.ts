@@ -88,6 +88,17 @@ export function ipAddress (text: string, previous: string[] = []): string[] {
 }
 
 /**
+ * A host name, several times
+ */
+export function hostName (text: string, previous: string[] = []): string[] {
+  if (!/^[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?$/i.test(text)) {
+    throw new InvalidArgumentError('It must be a host name like helper.example.org, without a port.')
+  }
+
+  return [...previous, text]
+}
+
+/**
  * A multiaddr of a TCP port, several times
  */
 export function multiaddrs (text: string, previous: Multiaddr[] = []): Multiaddr[] {
@@ -123,6 +134,6 @@ export function helperAddress (text: string, previous: Multiaddr[] = []): Multia
   return multiaddrs(`/${version === 0 ? 'dns' : `ip${version}`}/${host}/tcp/${port}`, previous)
 }
 
-for (const parser of [endpoint, stunURI, network, ipAddress, multiaddrs, helperAddress]) {
+for (const parser of [endpoint, hostName, stunURI, network, ipAddress, multiaddrs, helperAddress]) {
   LISTS.add(parser)
 }

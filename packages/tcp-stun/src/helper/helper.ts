@@ -78,6 +78,11 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
       node,
       stunServer,
       limits,
+      access: {
+        get members () { return allow?.size },
+        networkKey: networkKey != null,
+        stunCredential: init.stunCredential != null
+      },
       refused: policy.refused,
       refusedConnections: gate.refused,
       get circuits () { return policy.circuits },

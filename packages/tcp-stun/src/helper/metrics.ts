@@ -1,10 +1,18 @@
 import { Registry, collectDefaultMetrics } from 'prom-client'
 import { MetricSet } from '../metrics/metric-set.ts'
-import { serveWeb } from '../metrics/web.ts'
+import { answerMetrics, serveWeb } from '../metrics/web.ts'
+import { StatusPage } from '../page/page.ts'
 import { addServerMetrics } from '../server/metrics.ts'
 import type { Helper } from './options.ts'
 import type { MetricsInit, MetricsServer } from '../metrics/web.ts'
+import type { StatusPageInit } from '../page/page.ts'
 import type { AbortOptions } from '@libp2p/interface'
+import type { RequestListener } from 'node:http'
+
+/**
+ * Where a helper's status is served, and for whom
+ */
+export type HelperWebInit = MetricsInit & AbortOptions & Omit<StatusPageInit, 'helper' | 'programs'>
 
 /**
  * A helper as Prometheus metrics, read at each scrape
@@ -40,27 +48,42 @@ export function createHelperMetrics (helper: Helper): Registry {
 }
 
 /**
- * Answer `GET /metrics` and `GET /health` for a helper. Its health is good while it has
- * room for peers.
+ * Answers what programs ask a helper: `GET /metrics` and `GET /health`. Its health is good
+ * while it has room for peers.
+ */
+export function answerHelperMetrics (helper: Helper): RequestListener {
+  return answerMetrics(createHelperMetrics(helper), () => {
+    const { node: { status, services: { relay, board } }, stunServer, limits } = helper
+    const peers = relay.reservations.size
+    const isGood = status === 'started' && stunServer.state === 'listening' && peers < limits.peers
+
+    return {
+      isGood,
+      body: { state: status, stun: stunServer.state, peers, maxPeers: limits.peers, registrations: board.registrations }
+    }
+  })
+}
+
+/**
+ * Serve the status page of a helper, with `/status.json`, `/metrics` and `/health`
  *
  * @throws the system's error, for example with code EADDRINUSE
  */
-export async function serveHelperMetrics (
-  helper: Helper,
-  init: MetricsInit & AbortOptions = {}
-): Promise<MetricsServer> {
-  return serveWeb({
-    ...init,
-    registry: createHelperMetrics(helper),
-    health: () => {
-      const { node: { status, services: { relay, board } }, stunServer, limits } = helper
-      const peers = relay.reservations.size
-      const isGood = status === 'started' && stunServer.state === 'listening' && peers < limits.peers
+export async function serveHelperMetrics (helper: Helper, init: HelperWebInit = {}): Promise<MetricsServer> {
+  const page = new StatusPage({ ...init, helper, programs: answerHelperMetrics(helper) })
 
-      return {
-        isGood,
-        body: { state: status, stun: stunServer.state, peers, maxPeers: limits.peers, registrations: board.registrations }
+  try {
+    const web = await serveWeb((request, response) => { page.handle(request, response, true) }, init)
+
+    return {
+      address: web.address,
+      close: async () => {
+        page.close()
+        await web.close()
       }
     }
-  })
+  } catch (err) {
+    page.close()
+    throw err
+  }
 }

@@ -89,12 +89,33 @@ export interface HelperServices extends Record<string, unknown> {
 }
 
 /**
+ * Who is served
+ */
+export interface HelperAccess {
+  /**
+   * How many peers are on the list of those allowed, if there is a list
+   */
+  readonly members?: number
+
+  /**
+   * Whether a network key is needed
+   */
+  readonly networkKey: boolean
+
+  /**
+   * Whether the STUN server asks for a password
+   */
+  readonly stunCredential: boolean
+}
+
+/**
  * A helper that is running
  */
 export interface Helper {
   readonly node: Libp2p<HelperServices>
   readonly stunServer: STUNServer
   readonly limits: HelperLimits
+  readonly access: HelperAccess
 
   /**
    * How many peers got no reservation, and why

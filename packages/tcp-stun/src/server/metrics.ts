@@ -1,6 +1,6 @@
 import { Registry, collectDefaultMetrics } from 'prom-client'
 import { MetricSet } from '../metrics/metric-set.ts'
-import { serveWeb } from '../metrics/web.ts'
+import { answerMetrics, serveWeb } from '../metrics/web.ts'
 import type { ProductionServer } from './types.ts'
 import type { MetricsInit, MetricsServer } from '../metrics/web.ts'
 import type { AbortOptions } from '@libp2p/interface'
@@ -53,15 +53,11 @@ export async function serveMetrics (
   server: ProductionServer,
   init: MetricsInit & AbortOptions = {}
 ): Promise<MetricsServer> {
-  return serveWeb({
-    ...init,
-    registry: createMetrics(server),
-    health: () => {
-      const body = { state: server.state, connections: server.counters.connections, workers: server.workers.length }
+  return serveWeb(answerMetrics(createMetrics(server), () => {
+    const body = { state: server.state, connections: server.counters.connections, workers: server.workers.length }
 
-      return { isGood: isAccepting(body), body }
-    }
-  })
+    return { isGood: isAccepting(body), body }
+  }), init)
 }
 
 function isAccepting ({ state, workers }: { state: STUNServerState, workers: number }): boolean {

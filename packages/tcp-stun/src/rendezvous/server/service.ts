@@ -5,6 +5,7 @@ import { MemoryStore } from '../store/memory-store.ts'
 import { BoardStorage } from './board-storage.ts'
 import { Board } from './board.ts'
 import { systemClock } from './clock.ts'
+import { Contents } from './contents.ts'
 import { Departures } from './departures.ts'
 import { DEFAULT_BOARD_LIMITS } from './limits.ts'
 import { Pace } from './pace.ts'
@@ -12,7 +13,7 @@ import { Readers } from './readers.ts'
 import { RequestHandler } from './request-handler.ts'
 import { senderOf } from './sender.ts'
 import { serveStream } from './serve-stream.ts'
-import type { RendezvousCounters, RendezvousServer, RendezvousServerComponents, RendezvousServerEvents, RendezvousServerInit, StoreState } from './types.ts'
+import type { BoardContents, RendezvousCounters, RendezvousServer, RendezvousServerComponents, RendezvousServerEvents, RendezvousServerInit, StoreState } from './types.ts'
 import type { Message } from '../pb/rendezvous.ts'
 import type { Connection, Logger, PeerId, Startable, Stream } from '@libp2p/interface'
 import type { Clock, Timer } from 'libp2p-tcp-stun/mapping'
@@ -49,6 +50,8 @@ export class RendezvousServerService
     expired: 0,
     failedStreams: 0
   }
+
+  readonly contents: BoardContents
 
   private readonly components: RendezvousServerComponents
   private readonly log: Logger
@@ -92,6 +95,7 @@ export class RendezvousServerService
       onRefresh: registration => { this.storage.put(registration) },
       onRemove: registration => { this.storage.delete(registration) }
     })
+    this.contents = new Contents(this.board)
     this.storage = new BoardStorage({
       store,
       clock,

@@ -96,6 +96,31 @@ export interface RendezvousServerEvents {
 }
 
 /**
+ * How many registrations there are, by what they belong to
+ */
+export interface BoardSummary {
+  namespaces: Map<string, number>
+
+  /**
+   * By the id of the helper that has accepted them
+   */
+  helpers: Map<string, number>
+}
+
+export interface BoardContents {
+  /**
+   * Looks at each registration: 1 ms with 10 000
+   */
+  summary(): BoardSummary
+
+  /**
+   * A signed record of a peer, if it has registered: the same object until it registers
+   * another one
+   */
+  recordOf(peer: string): Uint8Array | undefined
+}
+
+/**
  * A board that is a service of a libp2p node
  */
 export interface RendezvousServer extends TypedEventTarget<RendezvousServerEvents> {
@@ -116,6 +141,11 @@ export interface RendezvousServer extends TypedEventTarget<RendezvousServerEvent
    * How many requests wait for a registration
    */
   readonly waiting: number
+
+  /**
+   * What is on the board
+   */
+  readonly contents: BoardContents
 }
 
 /**
