@@ -7,6 +7,7 @@ import { packageVersion } from '../lib/machine.ts'
 import { benchOptions } from '../lib/options.ts'
 import { atMost } from '../lib/promise.ts'
 import { Scoreboard } from '../lib/scoreboard.ts'
+import { watchPage } from './page.ts'
 import { HelperProcess } from './process.ts'
 import type { Question } from './peers.ts'
 
@@ -85,6 +86,10 @@ async function watchSteps (): Promise<void> {
       ...isMost && { promise: atMost(percent, 25, '25 %') }
     })
     board.add({ what: `${count} peers: resident memory`, unit: 'MB', results: { helper: resident } })
+
+    if (isMost) {
+      await watchPage(board, helper, count, percent)
+    }
   }
 
   // what the process needs anyway is not the peers'

@@ -16,26 +16,29 @@ const TICKS = 100
 export class HelperProcess {
   readonly port: number
   readonly stunPort: number
+  readonly pagePort: number
   private readonly program: Program
   private readonly pid: number
 
-  private constructor (program: Program, pid: number, port: number, stunPort: number) {
+  private constructor (program: Program, pid: number, ports: { port: number, stunPort: number, pagePort: number }) {
     this.program = program
     this.pid = pid
-    this.port = port
-    this.stunPort = stunPort
+    this.port = ports.port
+    this.stunPort = ports.stunPort
+    this.pagePort = ports.pagePort
   }
 
   static async start (maxPeers: number): Promise<HelperProcess> {
     const child = spawn(process.execPath, [
-      CLI, 'helper', '--listen', '127.0.0.1:0', '--stun-listen', '127.0.0.1:0', '--max-peers',
-      String(maxPeers), '--json'
+      CLI, 'helper', '--listen', '127.0.0.1:0', '--stun-listen', '127.0.0.1:0', '--metrics',
+      '127.0.0.1:0', '--max-peers', String(maxPeers), '--json'
     ])
     const program = new Program('helper', child)
     const { port: stunPort } = await program.waitFor('stun')
     const { addresses } = await program.waitFor('listening')
+    const { port: pagePort } = await program.waitFor('metrics')
 
-    return new HelperProcess(program, child.pid ?? 0, Number(addresses[0].split('/')[4]), stunPort)
+    return new HelperProcess(program, child.pid ?? 0, { port: Number(addresses[0].split('/')[4]), stunPort, pagePort })
   }
 
   /**
