@@ -53,18 +53,7 @@ export const LINGER_TIME = 10_000
 export const DEFAULT_MAX_LINGERING_DIALS = 16
 
 /**
- * Public servers that are known to answer over TCP
+ * The log of connections. libp2p logs dozens of lines of its own for each, in scopes of
+ * this: they must not be under `libp2p:tcp-stun`, which tells what happens to the node.
  */
-export const DEFAULT_STUN_SERVERS = [
-  'stun:stun.nextcloud.com',
-  'stun:turn.cloudflare.com',
-  'stun:global.turn.twilio.com',
-  'stun:stun.freeswitch.org',
-  'stun:stun.sipnet.com',
-  'stun:stun.radiojar.com',
-  'stun:stun.sonetel.com',
-  'stun:stun.telnyx.com',
-  'stun:stun.voip.blackberry.com',
-  'stun:stun.isp.net.au',
-  'stun:fwa.lifesizecloud.com'
-]
+export const CONNECTION_LOG = 'libp2p:connection:tcp-stun'

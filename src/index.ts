@@ -274,8 +274,8 @@ export function tcpSTUN (init: TCPSTUNInit = {}): (components: TCPSTUNComponents
   return (components) => new TCPSTUN(components, init)
 }
 
-export { DEFAULT_STUN_SERVERS } from './constants.ts'
 export { natStatus } from './nat-status.ts'
+export { DEFAULT_STUN_SERVERS } from './stun/default-servers.ts'
 export * from './mapping/errors.ts'
 export * from './stun/errors.ts'
 export type { NodeAddress, ObservedAddresses, OpenConnections, RegisteredProtocols, TCPSTUNComponents } from './components.ts'

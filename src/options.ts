@@ -1,6 +1,5 @@
 import { InvalidParametersError } from '@libp2p/interface'
-import { validateMappingOptions } from './mapping/options.ts'
-import { parseSTUNURI } from './stun/uri.ts'
+import { parseServers, validateMappingOptions } from './mapping/options.ts'
 import type { Announce, TCPSTUNInit } from './index.ts'
 
 /**
@@ -54,7 +53,11 @@ export function validateOptions (init: TCPSTUNInit): void {
   }
 
   validateMappingOptions(init)
-  validateServers(init.stunServers)
+
+  if (init.stunServers != null) {
+    parseServers(init.stunServers)
+  }
+
   validateCredential(init.stunCredential)
 
   const { announce, mappingTimeout, maxLingeringDials, closeServerOnMaxConnections: limits } = init
@@ -73,24 +76,6 @@ export function validateOptions (init: TCPSTUNInit): void {
 
   if (limits != null && limits.closeAbove < limits.listenBelow) {
     throw new InvalidParametersError('closeAbove must be >= listenBelow')
-  }
-}
-
-function validateServers (servers: unknown): void {
-  if (servers == null) {
-    return
-  }
-
-  if (!Array.isArray(servers)) {
-    throw new InvalidParametersError('stunServers must be a list of STUN URIs')
-  }
-
-  for (const server of servers) {
-    try {
-      parseSTUNURI(server)
-    } catch (err: any) {
-      throw new InvalidParametersError(`stunServers: ${err.message}`)
-    }
   }
 }
 

@@ -1,13 +1,13 @@
 import { anySignal } from 'any-signal'
-import { toMultiaddr } from '../address/endpoint.ts'
 import { unmapIPv4 } from '../address/ip.ts'
 import { isLoopback } from '../address/scope.ts'
-import { DEFAULT_MAPPING_TIMEOUT, DEFAULT_STUN_SERVERS, NAT_MEMORY } from '../constants.ts'
+import { DEFAULT_MAPPING_TIMEOUT, NAT_MEMORY } from '../constants.ts'
 import { PublicMapping } from '../mapping/mapping.ts'
 import { DEFAULT_KEEP_ALIVE_INTERVAL } from '../mapping/options.ts'
 import { externalOf } from '../mapping/status.ts'
 import { contactedHosts } from '../net/contacted-hosts.ts'
 import { systemClock } from '../runtime/clock.ts'
+import { DEFAULT_STUN_SERVERS } from '../stun/default-servers.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import { Announcer } from './announcer.ts'
 import { holdMapping } from './mapping-holders.ts'
@@ -138,8 +138,8 @@ export class ListenerMapping {
       mappingTimeout > 0 ? AbortSignal.timeout(Math.ceil(mappingTimeout)) : AbortSignal.abort()
     ])
 
-    await mapping.start(signal)
-      .catch(err => { this.init.log('no mapping within %d ms - %e', mappingTimeout, err) })
+    await mapping.start({ signal })
+      .catch(err => { this.init.log('no public address within %d ms, the search goes on - %e', mappingTimeout, err) })
       .finally(() => { signal.clear() })
   }
 
@@ -169,7 +169,7 @@ export class ListenerMapping {
     )
 
     if (isStranger) {
-      this.init.log('%s has connected, which this port has not contacted', remote)
+      this.init.log.trace('%s has connected, a host that this port has not contacted', remote)
       const addresses = this.components.addressManager?.getAddressesWithMetadata() ?? []
       this.announcer.onStranger(this.clock.now() >= forgottenAt && !hasOtherAddress(addresses, external))
     }
@@ -187,7 +187,7 @@ export class ListenerMapping {
     }
 
     this.components.events?.removeEventListener('peer:identify', this.onIdentify)
-    await this.started?.mapping.close()
+    await this.started?.mapping.stop()
   }
 
   private createMapping (port: ListeningPort, stunServers: string[]): PublicMapping {
@@ -200,21 +200,18 @@ export class ListenerMapping {
       stunCredential
     } = this.init.options
 
-    return new PublicMapping(
-      { logger: this.components.logger, metrics: this.components.metrics },
-      {
-        listener: toMultiaddr(port),
-        stunServers,
-        stunConnections,
-        keepAliveInterval,
-        minReconnectInterval,
-        allowPrivateMapping,
-        tls,
-        stunCredential,
-        isHeld: () =>
-          holdMapping(port, this.init.connections, { keepAlive: keepAliveInterval, allowPrivate: allowPrivateMapping })
-      }
-    )
+    return new PublicMapping({
+      listener: port,
+      stunServers,
+      stunConnections,
+      keepAliveInterval,
+      minReconnectInterval,
+      allowPrivateMapping,
+      tls,
+      stunCredential,
+      isHeld: () =>
+        holdMapping(port, this.init.connections, { keepAlive: keepAliveInterval, allowPrivate: allowPrivateMapping })
+    }, { logger: this.components.logger, metrics: this.components.metrics })
   }
 
   private readonly onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => {

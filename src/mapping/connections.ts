@@ -206,10 +206,10 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
     const server = this.pool.take(now, { replaced: connection.server })
 
     if (server != null) {
-      log?.('%s is to replace %s', server.uri.uri, connection.server.uri.uri)
+      log?.trace('%s is to replace %s', server.uri.uri, connection.server.uri.uri)
       this.open(server).replaces = connection
     } else if (this.pool.mayReconnect(connection.server, now)) {
-      log?.('renewing the connection to %s', connection.server.uri.uri)
+      log?.trace('renewing the connection to %s', connection.server.uri.uri)
       this.drop(connection, 'ahead')
     } else {
       this.alarm.set(now + RENEWAL_RETRY)
@@ -250,13 +250,13 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
     }
 
     if (outcome.type === 'held') {
-      log?.('%s ended the connection after %d ms', server.uri.uri, outcome.ms)
+      log?.trace('%s ended the connection after %d ms', server.uri.uri, outcome.ms)
 
       if (this.pool.size === 1 && !this.isAloneKnown) {
         this.isAloneKnown = true
         log?.(
-          '%s ends connections and is the only server: the mapping is without a connection for a moment each ' +
-            'time, add another server',
+          '%s ends connections and is the only server: each time, no connection holds the mapping for a moment. Add ' +
+            'another server',
           server.uri.uri
         )
       }
@@ -275,7 +275,7 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
   }
 
   private onWake (ms: number): void {
-    this.init.log?.('slept for %d ms', ms)
+    this.init.log?.('the machine slept for %d ms, asking all servers again', ms)
     this.all.askAgain()
     this.maintain()
   }

@@ -1,7 +1,6 @@
 import { formatEndpoint, toMultiaddr } from '../address/endpoint.ts'
 import { Alarm } from '../runtime/alarm.ts'
 import { systemNetwork } from '../runtime/network.ts'
-import { parseSTUNURI } from '../stun/uri.ts'
 import { Answers } from './answers.ts'
 import { Connections } from './connections.ts'
 import { decide } from './decide.ts'
@@ -27,9 +26,10 @@ import type { Logger } from '@libp2p/interface'
 
 export interface MappingControllerInit extends Pick<
   PublicMappingInit,
-  'stunServers' | 'stunCredential' | 'isHeld' | 'tls' | 'dns' | 'network' | 'random'
+  'stunCredential' | 'isHeld' | 'tls' | 'dns' | 'network' | 'random'
 > {
   options: Required<MappingOptions>
+  servers: STUNURI[]
 
   /**
    * The endpoint that is listened on
@@ -63,17 +63,18 @@ export class MappingController {
   private readonly samples = new PortSamples()
   private readonly alarm: Alarm
   private isStarted = false
+  private isRewritingKnown = false
   private memory: Memory = NO_MEMORY
   private keepAlive: KeepAlive
 
   constructor (init: MappingControllerInit) {
-    const { stunServers, stunCredential, options, local, tls, dns, network, clock, random, signal, log, metrics } = init
+    const { servers, stunCredential, options, local, tls, dns, network, clock, random, signal, log } = init
     const { stunConnections, minReconnectInterval, keepAliveInterval, allowPrivateMapping } = options
     this.init = init
     this.alarm = new Alarm(clock, () => { this.evaluate() })
     this.keepAlive = initialKeepAlive(keepAliveInterval)
     this.connections = new Connections({
-      servers: this.parseServers(stunServers),
+      servers,
       minReconnectInterval,
       keepAliveInterval,
       allowPrivateMapping,
@@ -91,7 +92,7 @@ export class MappingController {
     this.connections.on('answer', answer => { this.onAnswer(answer) })
     this.connections.on('drop', connection => { this.answers.forget(connection) })
     this.connections.on('end', end => { this.onEnd(end) })
-    this.connections.on('renewal', cause => { metrics.onRenewal(cause) })
+    this.connections.on('renewal', cause => { init.metrics.onRenewal(cause) })
   }
 
   start (): void {
@@ -142,7 +143,8 @@ export class MappingController {
     const now = this.init.clock.now()
     const address = toMultiaddr(external).toString()
 
-    if (result.rewritten != null && this.answers.get(connection) == null) {
+    if (result.rewritten != null && !this.isRewritingKnown) {
+      this.isRewritingKnown = true
       this.init.log?.(
         'an application layer gateway rewrites addresses on the path to %s: MAPPED-ADDRESS is %s, ' +
           'XOR-MAPPED-ADDRESS %s',
@@ -204,7 +206,7 @@ export class MappingController {
       if (uri === origin) {
         this.init.failures.add(uri.uri, failure)
       } else {
-        this.init.log?.('%s, another endpoint of %s, failed - %e', uri.uri, origin.uri, failure)
+        this.init.log?.trace('%s, another endpoint of %s, failed - %e', uri.uri, origin.uri, failure)
       }
     }
 
@@ -255,7 +257,7 @@ export class MappingController {
    */
   private steer ({ wanted, mayRenew, ask, keep, outcome }: Decision): void {
     if (ask.length > 0) {
-      this.init.log?.(
+      this.init.log?.trace(
         'servers differ, asking again: %s',
         ask.map(({ server, external }) => `${server} says ${external}`).join(', ')
       )
@@ -273,22 +275,5 @@ export class MappingController {
       isUrgent: outcome.state === 'unchanged' || outcome.state === 'acquiring',
       keepAliveInterval: this.keepAlive.interval
     })
-  }
-
-  /**
-   * An invalid URI is a server that fails
-   */
-  private parseServers (servers: string[]): STUNURI[] {
-    const uris: STUNURI[] = []
-
-    for (const server of new Set(servers)) {
-      try {
-        uris.push(parseSTUNURI(server))
-      } catch (err: any) {
-        this.init.failures.add(server, err)
-      }
-    }
-
-    return uris
   }
 }

@@ -48,6 +48,15 @@ export class AllServersFailedError extends AggregateError {
 }
 
 /**
+ * The socket that listens on the port does not share it: its server was not made to
+ * listen with `reusePort: true`
+ */
+export class PortNotSharedError extends Error {
+  static name = 'PortNotSharedError'
+  name = 'PortNotSharedError'
+}
+
+/**
  * The platform cannot share a port between a listener and a STUN connection
  */
 export class PortSharingUnsupportedError extends Error {

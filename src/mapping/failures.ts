@@ -4,12 +4,19 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Logger } from '@libp2p/interface'
 
 /**
- * The servers that fail, and why. Each is logged once and kept until it answers.
+ * A server that fails now and then is logged again after this time, in ms
+ */
+const LOG_INTERVAL = 3_600_000
+
+/**
+ * The servers that fail, and why. Each is kept until it answers, and logged once an hour
+ * at most for each kind of error.
  */
 export class Failures {
   private failures: ServerFailure[] = []
   private readonly clock: Clock
   private readonly log?: Logger
+  private readonly logged = new Map<string, number>()
 
   constructor (clock: Clock, log?: Logger) {
     this.clock = clock
@@ -19,11 +26,9 @@ export class Failures {
   add (server: string, error: Error): void {
     const failure = { server, error, time: this.clock.date() }
     const known = this.failures.findIndex(failure => failure.server === server)
-
-    // a server that is down is not logged again every few seconds
-    if (this.failures[known]?.error.message !== error.message) {
-      this.log?.('STUN server %s failed - %s: %s', server, error.name, error.message)
-    }
+    const isNews = this.failures[known]?.error.name !== error.name && this.isDue(`${server} ${error.name}`)
+    const log = isNews ? this.log : this.log?.trace
+    log?.('STUN server %s failed - %s: %s', server, error.name, error.message)
 
     this.failures = known === -1 ? [...this.failures, failure] : this.failures.with(known, failure)
   }
@@ -55,5 +60,16 @@ export class Failures {
       errors,
       `No STUN server can be used: ${failures.map(({ server, error }) => `${server}: ${error.message}`).join('; ')}`
     )
+  }
+
+  private isDue (what: string): boolean {
+    const now = this.clock.now()
+    const isDue = now - (this.logged.get(what) ?? -Infinity) >= LOG_INTERVAL
+
+    if (isDue) {
+      this.logged.set(what, now)
+    }
+
+    return isDue
   }
 }

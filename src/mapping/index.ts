@@ -1,22 +1,25 @@
 /**
- * Holds the external address of one local TCP port, for any Node program.
+ * Finds the public address of a TCP port of any Node program behind a NAT, and keeps it
+ * for as long as the program runs.
  *
  * @example
  *
  * ```TypeScript
- * import net from 'node:net'
- * import { multiaddr } from '@multiformats/multiaddr'
+ * import { once } from 'node:events'
+ * import http from 'node:http'
  * import { PublicMapping } from 'libp2p-tcp-stun/mapping'
  *
- * const server = net.createServer()
- * server.listen({ host: '0.0.0.0', port: 4001, reusePort: true })
+ * const server = http.createServer((request, response) => { response.end('hello') })
+ * server.listen({ port: 8080, reusePort: true })
+ * await once(server, 'listening')
  *
- * const mapping = new PublicMapping({}, {
- *   listener: multiaddr('/ip4/0.0.0.0/tcp/4001'),
- *   stunServers: ['stun:stun.example.org', 'stun:stun.example.net']
+ * const mapping = new PublicMapping({ listener: server })
+ *
+ * mapping.addEventListener('mapped', ({ detail: { endpoint } }) => {
+ *   console.info('public address', endpoint.host, endpoint.port)
  * })
+ * mapping.addEventListener('lost', ({ detail }) => { console.info('no public address:', detail.state) })
  *
- * mapping.addEventListener('mapped', ({ detail }) => { console.info('dialable at', detail) })
  * await mapping.start()
  * ```
  *
@@ -30,10 +33,12 @@ export { requestInterval } from './keep-alive.ts'
 export { DEFAULT_KEEP_ALIVE_INTERVAL } from './options.ts'
 export { otherEndpoints } from './other-endpoints.ts'
 export { PublicMapping } from './mapping.ts'
+export { DEFAULT_STUN_SERVERS } from '../stun/default-servers.ts'
 export type { Consensus, Observation } from './consensus.ts'
 export type { BindOnceOptions } from './bind-once.ts'
+export type { AddressStatus, NoAddressStatus, PublicMappingEvents } from './events.ts'
 export type { ExternalAddressOptions } from './external-address.ts'
-export type { PublicMappingEvents } from './mapping.ts'
+export type { MappingListener } from './listening-endpoint.ts'
 export type { MappingOptions, PublicMappingComponents, PublicMappingInit } from './options.ts'
 export type { PortSample } from './port-samples.ts'
 export type { AcquiringStatus, DirectStatus, EndpointDependentStatus, LostStatus, MappedStatus, MappingStatus, ServerFailure, UnsupportedStatus } from './status.ts'

@@ -1,75 +1,54 @@
 import { isIP } from 'node:net'
 import { InvalidParametersError, NotStartedError } from '@libp2p/interface'
-import { getNetConfig } from '@libp2p/utils'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { toMultiaddr } from '../address/endpoint.ts'
 import { portSharing } from '../net/port-sharing.ts'
 import { systemClock } from '../runtime/clock.ts'
+import { DEFAULT_STUN_SERVERS } from '../stun/default-servers.ts'
 import { MappingController } from './controller.ts'
 import { PortSharingUnsupportedError } from './errors.ts'
 import { toExternalAddress } from './external-address.ts'
 import { Failures } from './failures.ts'
+import { assertPortShared, toListeningEndpoint } from './listening-endpoint.ts'
+import { logStatus, mappingLog } from './log.ts'
 import { MappingMetrics } from './metrics.ts'
-import { validateMappingOptions } from './options.ts'
+import { parseServers, validateMappingOptions } from './options.ts'
 import { externalOf, isSameStatus } from './status.ts'
 import { toStatus } from './to-status.ts'
 import type { BindOnceOptions } from './bind-once.ts'
 import type { Outcome } from './decision.ts'
+import type { PublicMappingEvents } from './events.ts'
 import type { MappingOptions, PublicMappingComponents, PublicMappingInit } from './options.ts'
 import type { PortSample } from './port-samples.ts'
 import type { MappingStatus } from './status.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Clock } from '../runtime/clock.ts'
-import type { ComponentLogger, Logger } from '@libp2p/interface'
+import type { STUNURI } from '../stun/uri.ts'
+import type { AbortOptions, Logger } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
-export interface PublicMappingEvents {
-  /**
-   * There is an external address, and there was none
-   */
-  mapped: CustomEvent<MappingStatus>
-
-  /**
-   * The external address is another one than before
-   */
-  changed: CustomEvent<MappingStatus>
-
-  /**
-   * There is no external address that peers could use
-   */
-  lost: CustomEvent<MappingStatus>
+/**
+ * From `start` to `stop`
+ */
+interface Search {
+  controller: MappingController
+  failures: Failures
+  shutdown: AbortController
 
   /**
-   * The status changed in any way: one of the above, or a server failed or recovered
+   * Resolves with the first status that is not `acquiring`
    */
-  status: CustomEvent<MappingStatus>
+  settled: PromiseWithResolvers<void>
 }
 
 /**
- * Holds the external address of one local TCP port: asks STUN servers from that
- * port, keeps the connections open so that the NAT keeps its mapping, replaces those
- * that end, and reports the address.
+ * Holds the public address of one local TCP port: asks STUN servers from that port,
+ * keeps the connections open so that the NAT keeps its mapping, replaces those that end,
+ * and reports the address.
  *
- * A listener must have the port, bound so that it can be shared: `tcpSTUN()` does
- * that, any other Node program does by `server.listen({ port, reusePort: true })`.
- *
- * @example
- *
- * ```TypeScript
- * import net from 'node:net'
- * import { multiaddr } from '@multiformats/multiaddr'
- * import { PublicMapping } from 'libp2p-tcp-stun/mapping'
- *
- * const server = net.createServer()
- * server.listen({ host: '0.0.0.0', port: 4001, reusePort: true })
- *
- * const mapping = new PublicMapping({}, {
- *   listener: multiaddr('/ip4/0.0.0.0/tcp/4001'),
- *   stunServers: ['stun:stun.example.org', 'stun:stun.example.net']
- * })
- * mapping.addEventListener('status', ({ detail }) => { console.info(detail.state) })
- * await mapping.start(AbortSignal.timeout(5_000))
- * ```
+ * A listener must have the port, and share it: `tcpSTUN()` does that, any other Node
+ * program does by `server.listen({ port, reusePort: true })`.
  */
 export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
   /**
@@ -79,88 +58,46 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
 
   private readonly init: PublicMappingInit
   private readonly options: Required<MappingOptions>
+  private readonly servers: STUNURI[]
   private readonly local: Endpoint
+  private readonly listener: Multiaddr
   private readonly log: Logger | undefined
   private readonly clock: Clock
-  private readonly controller: MappingController
-  private readonly failures: Failures
   private readonly metrics: MappingMetrics
-  private readonly shutdown = new AbortController()
-  private readonly settled = Promise.withResolvers<void>()
-  private isStarted = false
+  private search?: Search
 
   /**
-   * @throws {InvalidParametersError} an option is invalid. An invalid server URI does
-   * not throw: it is a failure in the status, and the other servers are used.
+   * @param init - the listener and the options
+   * @param components - of libp2p, where there are some
+   * @throws {InvalidParametersError} an option is invalid; the message names it
    */
-  constructor (components: PublicMappingComponents, init: PublicMappingInit) {
+  constructor (init: PublicMappingInit, components: PublicMappingComponents = {}) {
     super()
 
     this.init = init
     this.options = validateMappingOptions(init)
-    const { host, port } = getNetConfig(init.listener)
-    this.local = { host, port: port ?? 0 }
+    this.servers = parseServers(init.stunServers ?? DEFAULT_STUN_SERVERS)
+    this.local = toListeningEndpoint(init.listener)
+    this.listener = toMultiaddr(this.local)
     this.log = components.logger == null ? undefined : mappingLog(components.logger)
     this.clock = init.clock ?? systemClock
-    this.metrics = new MappingMetrics(components.metrics, init.listener.toString())
-    this.failures = new Failures(this.clock, this.log)
-    this.status = {
-      state: 'acquiring',
-      listener: init.listener,
-      keepAliveInterval: this.options.keepAliveInterval,
-      failures: []
-    }
-    const { stunServers, stunCredential, isHeld, tls, dns, network, random } = init
-    this.controller = new MappingController({
-      stunServers,
-      stunCredential,
-      isHeld,
-      tls,
-      dns,
-      network,
-      random,
-      options: this.options,
-      local: this.local,
-      clock: this.clock,
-      log: this.log,
-      metrics: this.metrics,
-      failures: this.failures,
-      signal: this.shutdown.signal,
-      onOutcome: (outcome, keepAliveInterval) => { this.onOutcome(outcome, keepAliveInterval) }
-    })
-    setMaxListeners(Infinity, this.shutdown.signal)
+    this.metrics = new MappingMetrics(components.metrics, this.listener.toString())
+    this.status = this.initialStatus()
   }
 
   /**
    * Begin the search, and wait for the first status that is not `acquiring`.
    * When the signal is aborted only the wait ends: the search goes on until
-   * `close()`.
+   * `stop()`.
    *
    * @throws {AbortError} the signal was aborted
-   * @throws {NotStartedError} the mapping was closed
+   * @throws {NotStartedError} the mapping was stopped meanwhile
+   * @throws {PortNotSharedError} the listener does not share its port
    * @throws the system's error when it cannot tell whether it shares ports, for example EMFILE
    */
-  async start (signal?: AbortSignal): Promise<MappingStatus> {
-    this.shutdown.signal.throwIfAborted()
-
-    if (!this.isStarted) {
-      const sharing = portSharing()
-      this.isStarted = true
-
-      if (sharing === 'unsupported') {
-        this.setStatus({
-          ...this.status,
-          state: 'unsupported',
-          reason: new PortSharingUnsupportedError(
-            `This runtime cannot share a TCP port between a listener and STUN connections on ${process.platform}`
-          )
-        })
-      } else {
-        this.controller.start()
-      }
-    }
-
-    await raceSignal(this.settled.promise, signal)
+  async start ({ signal }: AbortOptions = {}): Promise<MappingStatus> {
+    const { settled } = this.search ?? this.begin()
+    await raceSignal(settled.promise, signal)
 
     return this.status
   }
@@ -191,7 +128,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       return
     }
 
-    this.controller.observe({ host, external: toMultiaddr(usable).toString() })
+    this.search?.controller.observe({ host, external: toMultiaddr(usable).toString() })
   }
 
   /**
@@ -199,7 +136,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
    * 32, those that live and those of the last five minutes. Nothing is asked for it.
    */
   get samples (): PortSample[] {
-    return this.controller.listSamples()
+    return this.search?.controller.listSamples() ?? []
   }
 
   /**
@@ -207,37 +144,112 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
    * reset. Two of them bracket the ports of the connections between them.
    *
    * @throws {NoServerAvailableError} every server was connected to within `minReconnectInterval`
-   * @throws {NotStartedError} the mapping was closed
+   * @throws {NotStartedError} the mapping is not started, or was stopped meanwhile
    * @throws {AbortError} the signal was aborted
    * @throws {InvalidMappedAddressError} no peer could use the address
    * @throws what `STUNClient` throws: the server did not answer
    */
   async bindOnce (options?: BindOnceOptions): Promise<PortSample> {
-    return this.controller.bindOnce(options)
+    if (this.search == null) {
+      throw new NotStartedError('The mapping is not started')
+    }
+
+    return this.search.controller.bindOnce(options)
   }
 
   /**
-   * Give up the mapping: all connections are reset, nothing is left behind
+   * Give up the mapping: all connections are reset, nothing is left behind. There is no
+   * event. `start()` begins anew.
    */
-  async close (): Promise<void> {
-    this.shutdown.abort(new NotStartedError('The mapping was closed'))
-    this.settled.promise.catch(() => {})
-    this.settled.reject(this.shutdown.signal.reason)
+  async stop (): Promise<void> {
+    const { search } = this
+
+    if (search == null) {
+      return
+    }
+
+    this.search = undefined
+    this.status = this.initialStatus()
+    search.shutdown.abort(new NotStartedError('The mapping was stopped'))
+    search.settled.reject(search.shutdown.signal.reason)
     this.metrics.close()
-    await this.controller.close()
+    await search.controller.close()
+  }
+
+  private begin (): Search {
+    const sharing = portSharing()
+
+    if (sharing !== 'unsupported') {
+      assertPortShared(this.local)
+    }
+
+    const shutdown = new AbortController()
+    const failures = new Failures(this.clock, this.log)
+    const settled = Promise.withResolvers<void>()
+    // nobody may wait
+    settled.promise.catch(() => {})
+    setMaxListeners(Infinity, shutdown.signal)
+    const search = { controller: this.createController(failures, shutdown.signal), failures, shutdown, settled }
+    this.search = search
+
+    if (sharing === 'unsupported') {
+      this.setStatus(search, {
+        ...this.status,
+        state: 'unsupported',
+        reason: new PortSharingUnsupportedError(
+          `This runtime cannot share a TCP port between a listener and STUN connections on ${process.platform}`
+        )
+      })
+    } else {
+      search.controller.start()
+    }
+
+    return search
+  }
+
+  private createController (failures: Failures, signal: AbortSignal): MappingController {
+    const { stunCredential, isHeld, tls, dns, network, random } = this.init
+
+    return new MappingController({
+      servers: this.servers,
+      stunCredential,
+      isHeld,
+      tls,
+      dns,
+      network,
+      random,
+      options: this.options,
+      local: this.local,
+      clock: this.clock,
+      log: this.log,
+      metrics: this.metrics,
+      failures,
+      signal,
+      onOutcome: (outcome, keepAliveInterval) => { this.onOutcome(outcome, keepAliveInterval) }
+    })
+  }
+
+  private initialStatus (): MappingStatus {
+    const { listener, options: { keepAliveInterval } } = this
+
+    return { state: 'acquiring', listener, keepAliveInterval, failures: [] }
   }
 
   private onOutcome (outcome: Outcome, keepAliveInterval: number): void {
-    this.setStatus(toStatus(outcome, this.status, {
-      listener: this.init.listener,
-      keepAliveInterval,
-      failures: this.failures.list(),
-      failure: this.failures.toError(),
-      date: this.clock.date()
-    }))
+    const { search, listener } = this
+
+    if (search != null) {
+      this.setStatus(search, toStatus(outcome, this.status, {
+        listener,
+        keepAliveInterval,
+        failures: search.failures.list(),
+        failure: search.failures.toError(),
+        date: this.clock.date()
+      }))
+    }
   }
 
-  private setStatus (status: MappingStatus): void {
+  private setStatus ({ controller, settled }: Search, status: MappingStatus): void {
     const previous = this.status
     const before = externalOf(previous)
     const after = externalOf(status)
@@ -254,43 +266,34 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       return
     }
 
-    if ('reason' in status) {
-      this.log?.error('no public address for %a - %e', status.listener, status.reason)
-    } else {
-      this.log?.('%a is %s %s', status.listener, status.state, after ?? '')
+    if (status.state !== previous.state || after?.toString() !== before?.toString()) {
+      logStatus(status, this.log)
     }
 
     if (status.state !== 'acquiring') {
-      this.settled.resolve()
+      settled.resolve()
     }
 
-    if (before == null && after != null) {
-      this.announce('mapped', status)
-    } else if (before != null && after != null && !before.equals(after)) {
-      // what peers saw before is not about the new address
-      this.controller.forgetPeers()
-      this.announce('changed', status)
-    } else if (after == null && status.state !== 'acquiring' && previous.state !== status.state) {
+    if ('external' in status) {
+      if (before == null) {
+        this.announce('mapped', status)
+      } else if (!before.equals(status.external)) {
+        // what peers saw before is not about the new address
+        controller.forgetPeers()
+        this.announce('changed', status)
+      }
+    } else if (status.state !== 'acquiring' && previous.state !== status.state) {
       this.announce('lost', status)
     }
 
     this.safeDispatchEvent('status', { detail: status })
   }
 
-  private announce (event: 'mapped' | 'changed' | 'lost', detail: MappingStatus): void {
-    this.metrics.onEvent(event)
-    this.safeDispatchEvent(event, { detail })
+  private announce <Name extends 'mapped' | 'changed' | 'lost'>(
+    name: Name,
+    detail: PublicMappingEvents[Name]['detail']
+  ): void {
+    this.metrics.onEvent(name)
+    this.safeDispatchEvent(name, { detail })
   }
-}
-
-/**
- * One log for all mappings of a logger: each takes 2.6 kB
- */
-const logs = new WeakMap<ComponentLogger, Logger>()
-
-function mappingLog (logger: ComponentLogger): Logger {
-  const log = logs.get(logger) ?? logger.forComponent('libp2p:tcp-stun:mapping')
-  logs.set(logger, log)
-
-  return log
 }

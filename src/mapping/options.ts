@@ -1,11 +1,13 @@
 import { InvalidParametersError } from '@libp2p/interface'
+import { parseSTUNURI } from '../stun/uri.ts'
+import type { MappingListener } from './listening-endpoint.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { DNS } from '../runtime/dns.ts'
 import type { Network } from '../runtime/network.ts'
 import type { Random } from '../runtime/random.ts'
 import type { STUNClientInit, STUNCredential } from '../stun/client-init.ts'
+import type { STUNURI } from '../stun/uri.ts'
 import type { ComponentLogger, Metrics } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
  * Two connections, so that one holds the mapping while the other is replaced
@@ -63,16 +65,21 @@ export interface MappingOptions {
 
 export interface PublicMappingInit extends MappingOptions {
   /**
-   * The address that is listened on, with its actual port: `/ip4/0.0.0.0/tcp/4001`
+   * Where the program listens: its server, once it listens, or the address with the
+   * actual port as `0.0.0.0:4001`, `{ host, port }` or `/ip4/0.0.0.0/tcp/4001`. It must
+   * share the port: `server.listen({ port: 4001, reusePort: true })`. Of a server on `::`
+   * that accepts IPv4 too, the IPv4 port is mapped; `[::]:4001` is the IPv6 one.
    */
-  listener: Multiaddr
+  listener: MappingListener
 
   /**
    * RFC 7064 URIs: `stun:` servers are asked over TCP, `stuns:` servers over TLS. A
    * name without a port is looked up as SRV `_stun._tcp` or `_stuns._tcp` first. The
    * order does not matter: the first servers to ask are drawn at random.
+   *
+   * @default a list of public servers, `DEFAULT_STUN_SERVERS`
    */
-  stunServers: string[]
+  stunServers?: string[]
 
   /**
    * Called when no connection to a server is left. Whether another connection that
@@ -102,9 +109,31 @@ export interface PublicMappingInit extends MappingOptions {
   random?: Random
 }
 
+/**
+ * Parts of libp2p that a mapping uses if there are any
+ */
 export interface PublicMappingComponents {
   logger?: ComponentLogger
   metrics?: Metrics
+}
+
+/**
+ * The servers, each once
+ *
+ * @throws {InvalidParametersError} it is no list of STUN URIs; the message names what is wrong
+ */
+export function parseServers (servers: unknown): STUNURI[] {
+  if (!Array.isArray(servers)) {
+    throw new InvalidParametersError('stunServers must be a list of STUN URIs')
+  }
+
+  return [...new Set(servers)].map(server => {
+    try {
+      return parseSTUNURI(server)
+    } catch (err: any) {
+      throw new InvalidParametersError(`stunServers: ${err.message}`)
+    }
+  })
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Endpoint } from '../address/endpoint.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
@@ -54,6 +55,11 @@ export interface MappedStatus extends Status {
    * The address that the servers see, `/ip4/1.2.3.4/tcp/50123`
    */
   external: Multiaddr
+
+  /**
+   * The same as IP address and port, `{ host: '1.2.3.4', port: 50123 }`
+   */
+  endpoint: Endpoint
 
   /**
    * The local address that the connections to the servers have, `/ip4/192.168.1.2/tcp/4001`

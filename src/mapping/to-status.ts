@@ -1,10 +1,11 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { toMultiaddr } from '../address/endpoint.ts'
+import { toIPEndpoint } from '../address/net-config.ts'
 import { STUNTimeoutError } from '../stun/errors.ts'
 import { NoSTUNServersError } from './errors.ts'
 import { externalOf } from './status.ts'
 import type { Outcome } from './decision.ts'
-import type { MappingStatus, ServerFailure } from './status.ts'
+import type { MappedStatus, MappingStatus, ServerFailure } from './status.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 export interface StatusContext {
@@ -43,7 +44,7 @@ export function toStatus (
       return {
         ...base,
         state: isDirect ? 'direct' : 'mapped',
-        external: before?.external ?? multiaddr(external),
+        ...(before == null ? toAddress(external) : { external: before.external, endpoint: before.endpoint }),
         local: localAddr,
         behaviour,
         servers,
@@ -66,6 +67,13 @@ export function toStatus (
     default:
       return { ...previous, ...base }
   }
+}
+
+function toAddress (external: string): Pick<MappedStatus, 'external' | 'endpoint'> {
+  const ma = multiaddr(external)
+  const { host = '', port = 0 } = toIPEndpoint(ma) ?? {}
+
+  return { external: ma, endpoint: { host, port } }
 }
 
 function noServer (previous: MappingStatus): Error {

@@ -1,10 +1,10 @@
 import { anySignal } from 'any-signal'
 import { formatEndpoint, toMultiaddr } from '../address/endpoint.ts'
 import { isLoopback } from '../address/scope.ts'
-import { DEFAULT_STUN_SERVERS } from '../constants.ts'
 import { toExternalAddress } from '../mapping/external-address.ts'
 import { bindSocket } from '../net/bound-socket.ts'
 import { shuffle } from '../runtime/random.ts'
+import { DEFAULT_STUN_SERVERS } from '../stun/default-servers.ts'
 import { openClient } from '../stun/open-client.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import type { TCPSTUNInit } from '../index.ts'
@@ -67,7 +67,7 @@ export async function openSparePorts (
   try {
     const opened = await Promise.all(listening.filter(({ host }) => !isLoopback(host)).map(async port =>
       open(port, init, signal).catch(err => {
-        log('no spare port beside %s - %e', formatEndpoint(port), err)
+        log.trace('no spare port beside %s - %e', formatEndpoint(port), err)
       })
     ))
 

@@ -28,6 +28,7 @@ function mapped (): Listener {
     ...COMMON,
     state: 'mapped',
     external: multiaddr('/ip4/1.2.3.4/tcp/4001'),
+    endpoint: { host: '1.2.3.4', port: 4001 },
     local: multiaddr('/ip4/192.168.1.2/tcp/4001'),
     behaviour: 'endpoint-independent',
     servers: [],

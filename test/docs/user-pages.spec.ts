@@ -42,11 +42,28 @@ describe('the pages for users', () => {
     const parts = quoted.flatMap(line => line.split(/\.\.\.|\/ip4\S+/))
       .map(part => part.trim())
       .filter(part => part !== '')
-    // put together from a state and an address, and of libp2p
-    const foreign = ['is mapped', 'protocol selection failed']
+    // of libp2p
+    const foreign = ['protocol selection failed']
 
     expect(quoted).to.have.length.greaterThan(8)
     expect(parts.filter(part => !foreign.includes(part) && !SOURCE.includes(part))).to.deep.equal([])
+  })
+
+  it('name the options of a public mapping, and all of them', () => {
+    const interfaces = ['MappingOptions', 'PublicMappingInit']
+    const source = readFileSync('src/mapping/options.ts', 'utf8')
+    const options = interfaces.flatMap(name => {
+      const body = source.split(`export interface ${name} `)[1].split('\n}')[0]
+
+      return [...body.matchAll(/^ {2}(\w+)\??[:(]/gm)].map(([, option]) => option)
+    })
+    // for tests
+    const internal = ['clock', 'dns', 'network', 'random']
+    const named = rows('docs/public-mapping.md', 'Options')
+      .flatMap(row => row.split('`, `'))
+      .map(row => row.split(/\W/)[0])
+
+    expect(named).to.have.members(options.filter(option => !internal.includes(option)))
   })
 
   it('link to files and headings that are there', () => {

@@ -1,5 +1,4 @@
 import net from 'node:net'
-import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { PublicMapping } from '../../src/mapping/index.ts'
@@ -22,8 +21,8 @@ describe('a single Binding from a fresh port', () => {
     const { listen, port } = bindSocket({ host: '127.0.0.1', port: 0 })
     listen(server)
     await listening
-    const mapping = closeLater(new PublicMapping({}, {
-      listener: multiaddr(`/ip4/127.0.0.1/tcp/${port}`),
+    const mapping = closeLater(new PublicMapping({
+      listener: { host: '127.0.0.1', port },
       stunServers: servers.map(({ uri }) => uri),
       minReconnectInterval: 0,
       ...init
@@ -95,8 +94,8 @@ describe('a single Binding from a fresh port', () => {
   for (const [title, end, name] of [
     ['the signal is aborted', (controller: AbortController) => { controller.abort() }, 'AbortError'],
     [
-      'the mapping is closed',
-      async (_: AbortController, mapping: PublicMapping) => { await mapping.close() },
+      'the mapping is stopped',
+      async (_: AbortController, mapping: PublicMapping) => { await mapping.stop() },
       'NotStartedError'
     ]
   ] as const) {

@@ -1,4 +1,3 @@
-import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { PublicMapping } from '../../src/mapping/index.ts'
 import { encodeMessage } from '../../src/stun/message.ts'
@@ -26,13 +25,13 @@ describe('a STUN server that floods', () => {
       return undefined
     }))
     const honest = closeLater(await mapsTo('11.0.0.1', 4001))
-    const mapping = closeLater(new PublicMapping({}, {
-      listener: multiaddr('/ip4/127.0.0.1/tcp/4001'),
+    const mapping = closeLater(new PublicMapping({
+      listener: '127.0.0.1:4001',
       stunServers: [flooding.uri, honest.uri],
       // nothing is asked again until the test moves the time
       clock: new HeldClock()
     }))
-    await mapping.start(AbortSignal.timeout(5_000))
+    await mapping.start({ signal: AbortSignal.timeout(5_000) })
     await waitUntil('the server that floods has failed', () => mapping.status.failures.length > 0)
     const [{ server, error }] = mapping.status.failures
 

@@ -1,8 +1,7 @@
 import net from 'node:net'
-import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
-import { PublicMapping } from '../../src/mapping/index.ts'
+import { DEFAULT_STUN_SERVERS, PublicMapping } from '../../src/mapping/index.ts'
 import { bindSocket } from '../../src/net/bound-socket.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { createSTUNServer } from '../../src/server/index.ts'
@@ -34,9 +33,9 @@ describe('public mapping', () => {
     init: Partial<PublicMappingInit> = {},
     components: PublicMappingComponents = {}
   ): Promise<{ mapping: PublicMapping; seen: MappingStatus[]; events: string[] }> {
-    const listener = multiaddr(`/ip4/127.0.0.1/tcp/${await listen()}`)
+    const listener = `127.0.0.1:${await listen()}`
     const mapping = closeLater(
-      new PublicMapping(components, { listener, stunServers, minReconnectInterval: 0, ...init })
+      new PublicMapping({ listener, stunServers, minReconnectInterval: 0, ...init }, components)
     )
     const seen: MappingStatus[] = []
     const events: string[] = []
@@ -306,14 +305,12 @@ describe('public mapping', () => {
     )
     let failed: (() => void) | undefined
     const failure = new Promise<void>(resolve => { failed = resolve })
-    const log: any = Object.assign(
-      (line: string) => {
-        if (line.includes('another endpoint')) {
-          failed?.()
-        }
-      },
-      { error: () => {}, trace: () => {} }
-    )
+    const trace = (line: string): void => {
+      if (line.includes('another endpoint')) {
+        failed?.()
+      }
+    }
+    const log: any = Object.assign(() => {}, { error: () => {}, trace })
     const { mapping, events } = await create([a.uri], {}, { logger: { forComponent: () => log } })
     await mapping.start()
     await failure
@@ -389,7 +386,7 @@ describe('public mapping', () => {
     const servers = await Promise.all([4001, 4002, 4003].map(async port => closeLater(await mapsTo('11.0.0.1', port))))
     const { mapping } = await create(servers.map(({ uri }) => uri), { clock })
 
-    expect(await mapping.start(AbortSignal.timeout(10_000))).to.have.property('state', 'endpoint-dependent')
+    expect(await mapping.start({ signal: AbortSignal.timeout(10_000) })).to.have.property('state', 'endpoint-dependent')
   })
 
   it('keeps the address that connections support when a server begins to report another one, and accepts that server ' +
@@ -605,38 +602,46 @@ describe('public mapping', () => {
     })
   })
 
-  it('reports that there is no server, or none that is valid', async () => {
+  it('reports that there is no server, or none that can be used', async () => {
     const none = await create([])
     expect(await none.mapping.start()).to.have.nested.property('reason.name', 'NoSTUNServersError')
 
-    const invalid = await create(['http://example.org'])
-    expect(await invalid.mapping.start()).to.have.nested.property('reason.name', 'InvalidSTUNURIError')
+    const silent = async (): Promise<string> => {
+      const server = await fakeServer(() => {})
+      await server.close()
 
-    const several = await create(['http://example.org', 'turn:example.org'])
+      return server.uri
+    }
+    const one = await create([await silent()])
+    expect(await one.mapping.start()).to.have.nested.property('reason.name', 'STUNConnectionError')
+
+    const several = await create([await silent(), await silent()])
     const status: any = await several.mapping.start()
     expect(status.reason.name).to.equal('AllServersFailedError')
     expect(status.reason.errors).to.have.lengthOf(2)
   })
 
-  it('uses the valid servers among invalid ones', async () => {
-    const good = closeLater(await mapsTo('11.0.0.1', 4001))
-    const { mapping } = await create(['nonsense', good.uri])
-    const status = await mapping.start()
+  for (const uri of ['http://example.org', 'turn:example.org', 'stun.l.google.com:19302']) {
+    it(`refuses the server ${uri} among good ones, and says what to write`, () => {
+      expect(() => new PublicMapping({ listener: '127.0.0.1:4001', stunServers: ['stun:example.org', uri] }))
+        .to.throw(`stunServers: Invalid STUN URI "${uri}"`)
+        .with.property('name', 'InvalidParametersError')
+    })
+  }
 
-    expect(external(status)).to.equal('/ip4/11.0.0.1/tcp/4001')
-    expect(status.failures.map(({ error }) => error.name)).to.deep.equal(['InvalidSTUNURIError'])
+  it('asks public servers unless others are named', () => {
+    expect(DEFAULT_STUN_SERVERS).to.have.length.greaterThan(2)
+    expect(() => new PublicMapping({ listener: '127.0.0.1:4001' })).to.not.throw()
   })
 
   it('rejects invalid options by name', async () => {
-    const listener = multiaddr('/ip4/127.0.0.1/tcp/1')
-
     for (const [name, values] of Object.entries({
       stunConnections: [0, -1, 1.5, NaN],
       keepAliveInterval: [0, -1, NaN, Infinity],
       minReconnectInterval: [-1, NaN]
     })) {
       for (const value of values) {
-        expect(() => new PublicMapping({}, { listener, stunServers: [], [name]: value }))
+        expect(() => new PublicMapping({ listener: '127.0.0.1:1', stunServers: [], [name]: value }))
           .to.throw(Error, name)
           .with.property('name', 'InvalidParametersError')
       }
@@ -648,7 +653,7 @@ describe('public mapping', () => {
     const server = closeLater(await stunServer(() => answer ? mapped('11.0.0.1', 4001) : undefined))
     const { mapping } = await create([server.uri])
     const controller = new AbortController()
-    const started = mapping.start(controller.signal)
+    const started = mapping.start({ signal: controller.signal })
     controller.abort()
     await expect(started).to.eventually.be.rejected().with.property('name', 'AbortError')
     answer = true
@@ -656,7 +661,22 @@ describe('public mapping', () => {
     await until(mapping, ({ state }) => state === 'mapped')
   })
 
-  it('leaves no connection and no timer behind when it is closed, at any moment', async () => {
+  it('can be started again after it was stopped', async () => {
+    const server = closeLater(await mapsTo('11.0.0.1', 4001))
+    const { mapping, events } = await create([server.uri])
+
+    for (let i = 1; i <= 3; i++) {
+      expect(external(await mapping.start())).to.equal('/ip4/11.0.0.1/tcp/4001')
+      expect(events).to.have.lengthOf(i)
+      await mapping.stop()
+      expect(mapping.status).to.include({ state: 'acquiring' })
+      await waitUntil('its connections have ended', () => server.sockets.size === 0)
+    }
+
+    expect(new Set(events)).to.deep.equal(new Set(['mapped']))
+  })
+
+  it('leaves no connection and no timer behind when it is stopped, at any moment', async () => {
     const clock = new HeldClock()
     const silent = closeLater(await fakeServer(() => {}))
     const good = closeLater(await mapsTo('11.0.0.1', 4001))
@@ -664,8 +684,8 @@ describe('public mapping', () => {
     const early = await create([silent.uri, good.uri], { clock })
     const started = early.mapping.start()
     started.catch(() => {})
-    await early.mapping.close()
-    await expect(started).to.eventually.be.rejected()
+    await early.mapping.stop()
+    await expect(started).to.eventually.be.rejected().with.property('name', 'NotStartedError')
 
     const late = await create([silent.uri, good.uri], { clock })
     const first = late.mapping.start()
@@ -678,9 +698,9 @@ describe('public mapping', () => {
     })
 
     await first
-    await late.mapping.close()
-    await late.mapping.close()
-    await expect(late.mapping.start()).to.eventually.be.rejected()
+    await late.mapping.stop()
+    await late.mapping.stop()
+    expect(late.mapping.status.state).to.equal('acquiring')
 
     await waitUntil('all connections have ended', () => silent.sockets.size + good.sockets.size === 0)
 

@@ -1,6 +1,5 @@
 import { defaultLogger } from '@libp2p/logger'
 import { prometheusMetrics } from '@libp2p/prometheus-metrics'
-import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { PublicMapping } from '../../src/mapping/index.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
@@ -26,7 +25,7 @@ describe('mapping metrics', () => {
     const { port } = closeLater(await listenShared())
     const label = `/ip4/127.0.0.1/tcp/${port}`
     const mapping = closeLater(
-      new PublicMapping({ metrics }, { listener: multiaddr(label), stunServers, minReconnectInterval: 0 })
+      new PublicMapping({ listener: label, stunServers, minReconnectInterval: 0 }, { metrics })
     )
     await mapping.start()
 
@@ -41,14 +40,14 @@ describe('mapping metrics', () => {
     expect((await scrape(START))[first.label]).to.be.closeTo(Date.now() / 1_000, 60)
     expect(Object.keys(await scrape(ROUND_TRIP))).to.deep.equal([server.uri])
 
-    await first.mapping.close()
+    await first.mapping.stop()
     expect(await scrape(STATE)).to.deep.equal({ [second.label]: 4 })
     expect(await scrape(START)).to.deep.equal({})
     expect(await scrape(ROUND_TRIP)).to.deep.equal({})
 
     // started again, on another port
     const third = await create([server.uri])
-    await second.mapping.close()
+    await second.mapping.stop()
     expect(await scrape(STATE)).to.deep.equal({ [third.label]: 1 })
     expect(Object.keys(await scrape(START))).to.deep.equal([third.label])
   })

@@ -1,5 +1,4 @@
 import net from 'node:net'
-import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { PublicMapping } from '../../src/mapping/index.ts'
@@ -135,22 +134,18 @@ describe('network watch', () => {
     const listening = pEvent(server, 'listening')
     server.listen({ host: '0.0.0.0', port: 0, reusePort: true })
     await listening
-    const { port } = server.address() as net.AddressInfo
     const clock = new HeldClock()
     let address = '127.0.0.1'
     const network: Network = { localAddress: async () => address }
     const stun = closeLater(await mapsTo('11.0.0.1', 4001))
     const mapping = closeLater(
-      new PublicMapping(
-        {},
-        {
-          listener: multiaddr(`/ip4/0.0.0.0/tcp/${port}`),
-          stunServers: [stun.uri],
-          minReconnectInterval: 0,
-          clock,
-          network
-        }
-      )
+      new PublicMapping({
+        listener: server,
+        stunServers: [stun.uri],
+        minReconnectInterval: 0,
+        clock,
+        network
+      })
     )
     const events: string[] = []
     mapping.addEventListener('changed', () => { events.push('changed') })

@@ -28,11 +28,11 @@ describe('an earlier connection from the same port', () => {
     const metrics = prometheusMetrics({ collectDefaultMetrics: false })({ logger: defaultLogger() })
     const failures = async (): Promise<number> =>
       (await scrape('libp2p_tcp_stun_server_failures_total'))[`${server.uri} STUNConnectionError`]
-    const mapping = closeLater(new PublicMapping({ metrics }, {
-      listener: multiaddr(`/ip4/127.0.0.1/tcp/${port}`),
+    const mapping = closeLater(new PublicMapping({
+      listener: `127.0.0.1:${port}`,
       stunServers: [server.uri],
       clock
-    }))
+    }, { metrics }))
     const status = await mapping.start()
     expect(status.state).to.equal('lost')
     expect(status.failures[0].error).to.have.property('name', 'STUNConnectionError')
@@ -59,7 +59,7 @@ describe('an earlier connection from the same port', () => {
     const earlier = bindSocket({ host: '127.0.0.1', port }).connect(servers[0])
     await pEvent(earlier, 'connect')
     closeLater({ close: () => { earlier.resetAndDestroy() } })
-    const mapping = closeLater(new PublicMapping({}, {
+    const mapping = closeLater(new PublicMapping({
       listener: multiaddr(`/ip4/127.0.0.1/tcp/${port}`),
       stunServers: servers.map(({ uri }) => uri)
     }))

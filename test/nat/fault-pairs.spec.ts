@@ -1,6 +1,5 @@
 import net from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { PublicMapping } from '../../src/mapping/index.ts'
@@ -96,8 +95,8 @@ async function run (servers: number, pair: [Fault, Fault]): Promise<Result> {
   const bound = bindSocket({ host: '127.0.0.1', port: 0 })
   bound.listen(listener)
   await listening
-  const mapping = new PublicMapping({}, {
-    listener: multiaddr(`/ip4/127.0.0.1/tcp/${bound.port}`),
+  const mapping = new PublicMapping({
+    listener: bound,
     stunServers: uris,
     keepAliveInterval: KEEP_ALIVE,
     minReconnectInterval: KEEP_ALIVE / 10
@@ -154,7 +153,7 @@ async function run (servers: number, pair: [Fault, Fault]): Promise<Result> {
 
     return result
   } finally {
-    await mapping.close()
+    await mapping.stop()
     await Promise.all(all.map(async server => server.close()))
     listener.close()
   }

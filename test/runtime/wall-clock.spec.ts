@@ -1,5 +1,4 @@
 import net from 'node:net'
-import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { PublicMapping } from '../../src/mapping/index.ts'
@@ -55,15 +54,15 @@ describe('wall clock', () => {
         events.dispatchEvent(new Event('asked'))
         return mapped('11.0.0.1', 4001)
       }))
-      const mapping = closeLater(new PublicMapping({}, {
-        listener: multiaddr(`/ip4/${HOST}/tcp/${port}`),
+      const mapping = closeLater(new PublicMapping({
+        listener: { host: HOST, port },
         stunServers: [server.uri],
         keepAliveInterval: 500,
         minReconnectInterval: 50
       }))
       const seen: string[] = []
       mapping.addEventListener('status', ({ detail }) => { seen.push(detail.state) })
-      await mapping.start(AbortSignal.timeout(5_000))
+      await mapping.start({ signal: AbortSignal.timeout(5_000) })
       step(ms)
       const asked = pEvent(events, 'asked', { timeout: 5_000 })
       server.sockets.forEach(socket => { socket.destroy() })
@@ -85,9 +84,9 @@ describe('wall clock', () => {
       const clock = new HeldClock()
       const server = closeLater(await mapsTo('11.0.0.1', 4001))
       const mapping = closeLater(
-        new PublicMapping({}, { listener: multiaddr(`/ip4/${HOST}/tcp/4001`), stunServers: [server.uri], clock })
+        new PublicMapping({ listener: { host: HOST, port: 4001 }, stunServers: [server.uri], clock })
       )
-      const status = await mapping.start(AbortSignal.timeout(5_000))
+      const status = await mapping.start({ signal: AbortSignal.timeout(5_000) })
       expect(status).to.have.property('since', clock.date())
       clock.stepDate(ms)
       clock.advance(60_000)

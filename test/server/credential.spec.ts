@@ -1,4 +1,3 @@
-import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { PublicMapping } from '../../src/mapping/index.ts'
 import { createSTUNServer } from '../../src/server/index.ts'
@@ -89,14 +88,14 @@ describe('a STUN server with a credential (RFC 8489, section 9.1)', () => {
 
   it('a mapping has it', async () => {
     const { addresses: [{ port }] } = await listen()
-    const mapping = closeLater(new PublicMapping({}, {
-      listener: multiaddr('/ip4/127.0.0.1/tcp/40123'),
+    const mapping = closeLater(new PublicMapping({
+      listener: '127.0.0.1:40123',
       stunServers: [`stun:127.0.0.1:${port}`],
       stunCredential: CREDENTIAL,
       allowPrivateMapping: true
     }))
 
-    expect(await mapping.start(AbortSignal.timeout(5_000)))
+    expect(await mapping.start({ signal: AbortSignal.timeout(5_000) }))
       .to.have.property('state')
       .that.is.oneOf(['direct', 'mapped'])
   })

@@ -97,7 +97,7 @@ describe('coturn', function () {
 
     const closed = new EventTarget()
     let count = 0
-    const log: any = Object.assign((format: string) => {
+    const trace = (format: string): void => {
       // learned hold times are renewed ahead of
       if (/ended the connection|renewing the connection|is to replace/.test(format)) {
         count++
@@ -106,16 +106,17 @@ describe('coturn', function () {
           closed.dispatchEvent(new Event('enough'))
         }
       }
-    }, { error: () => {}, trace: () => {} })
+    }
+    const log: any = Object.assign(() => {}, { error: () => {}, trace })
     const seen: MappingStatus[] = []
     const events: string[] = []
-    const mapping = new PublicMapping({ logger: { forComponent: () => log } }, {
+    const mapping = new PublicMapping({
       listener: multiaddr(`/ip4/${HOST}/tcp/${bound.port}`),
       stunServers,
       minReconnectInterval: 100,
       allowPrivateMapping: true,
       tls: { ca: certificate?.cert }
-    })
+    }, { logger: { forComponent: () => log } })
     mapping.addEventListener('status', ({ detail }) => { seen.push(detail) })
 
     for (const name of ['mapped', 'changed', 'lost'] as const) {
@@ -124,10 +125,10 @@ describe('coturn', function () {
 
     try {
       const enough = pEvent(closed, 'enough', { timeout: 110_000 })
-      await mapping.start(AbortSignal.timeout(10_000))
+      await mapping.start({ signal: AbortSignal.timeout(10_000) })
       await enough
     } finally {
-      await mapping.close()
+      await mapping.stop()
       server.close()
     }
 

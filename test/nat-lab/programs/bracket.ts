@@ -3,7 +3,6 @@
  * which ports they may have and which they have
  */
 import net from 'node:net'
-import { multiaddr } from '@multiformats/multiaddr'
 import { predictPorts } from '../../../src/dcutr/hard/port-prediction.ts'
 import { bracketedPorts } from '../../../src/dcutr/hard/sequential.ts'
 import { PublicMapping } from '../../../src/mapping/index.ts'
@@ -25,8 +24,8 @@ export interface BracketInit {
 const { stunServers, peer } = readOptions<BracketInit>()
 const listener = net.createServer()
 bindSocket({ host: '0.0.0.0', port: 4_001 }).listen(listener)
-const mapping = new PublicMapping({}, {
-  listener: multiaddr('/ip4/0.0.0.0/tcp/4001'),
+const mapping = new PublicMapping({
+  listener: { port: 4001 },
   stunServers,
   minReconnectInterval: 0
 })
@@ -63,7 +62,7 @@ handleCommands({
   }
 }, async () => {
   listener.close()
-  await mapping.close()
+  await mapping.stop()
 })
 
 emit('ready')

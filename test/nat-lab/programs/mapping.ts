@@ -5,7 +5,6 @@ import net from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { defaultLogger } from '@libp2p/logger'
-import { multiaddr } from '@multiformats/multiaddr'
 import { pEvent } from 'p-event'
 import { PublicMapping } from '../../../src/mapping/index.ts'
 import { emit, handleCommands, readOptions } from '../../child/commands.ts'
@@ -51,19 +50,14 @@ async function listen (port: number): Promise<Listening> {
   await pEvent(server, 'listening')
 
   const mapping = new PublicMapping(
-    { logger: defaultLogger(), metrics: renewalMetrics() },
-    {
-      ...init,
-      listener: multiaddr(
-        `/${net.isIPv6(host) ? 'ip6' : 'ip4'}/${host}/tcp/${(server.address() as net.AddressInfo).port}`
-      )
-    }
+    { ...init, listener: server },
+    { logger: defaultLogger(), metrics: renewalMetrics() }
   )
 
   return {
     mapping,
     close: async () => {
-      await mapping.close()
+      await mapping.stop()
       sockets.forEach(socket => { socket.destroy() })
       server.close()
       await pEvent(server, 'close')
