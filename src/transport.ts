@@ -1,7 +1,7 @@
 import { serviceCapabilities, transportSymbol } from '@libp2p/interface'
 import { TCP as TCPMatcher, Unix } from '@multiformats/multiaddr-matcher'
 import { ConnectionTable } from './connection/connection-table.ts'
-import { DEFAULT_MAX_LINGERING_DIALS, LINGER_TIME } from './constants.ts'
+import { CONNECTION_LOG, DEFAULT_MAX_LINGERING_DIALS, LINGER_TIME } from './constants.ts'
 import { Dialer } from './dial/dialer.ts'
 import { DialerMetrics } from './dial/metrics.ts'
 import { OutboundUpgrade } from './dial/outbound-upgrade.ts'
@@ -10,6 +10,7 @@ import { SourcePorts } from './dial/source-port.ts'
 import { ListenerStatuses } from './listen/listener-statuses.ts'
 import { TCPSTUNListener } from './listen/listener.ts'
 import { ListeningPorts } from './listen/listening-ports.ts'
+import { warnWithoutAddress } from './listen/no-address-warning.ts'
 import { registerNATStatus } from './nat-status.ts'
 import { LingeringDials } from './punch/lingering-dials.ts'
 import { openSparePorts } from './punch/spare-port.ts'
@@ -44,9 +45,10 @@ export class TCPSTUN implements Transport<TCPDialEvents>, SparePorts {
 
     this.components = components
     this.init = init
+    warnWithoutAddress(this.statuses)
     this.logs = {
       listener: components.logger.forComponent('libp2p:tcp-stun:listener'),
-      connection: components.logger.forComponent('libp2p:tcp-stun:listener:connection')
+      connection: components.logger.forComponent(CONNECTION_LOG)
     }
 
     if (components.peerId != null) {

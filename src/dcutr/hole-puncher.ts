@@ -228,7 +228,7 @@ export class HolePuncher {
     }
 
     const spare = await transport.openSparePorts(options)
-    this.log(
+    this.log.trace(
       'a router may keep the state of the failed punch with %p for 2 minutes, the next one leaves from %s',
       this.relayed.remotePeer,
       spare.map(({ local, external }) => `port ${local.port} (${external})`).join(' and ') || 'the same port'

@@ -3,6 +3,7 @@ import { anySignal } from 'any-signal'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { isRelayed } from '../connection/peers.ts'
 import { DCUTR_PROTOCOL } from '../punch/role.ts'
+import { limitedLog } from '../runtime/quiet-log.ts'
 import { Attempts } from './attempts.ts'
 import { BackOff } from './back-off.ts'
 import { HardPunch } from './hard/hard-punch.ts'
@@ -42,7 +43,7 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
     super()
 
     this.components = components
-    this.log = components.logger.forComponent('libp2p:tcp-stun:dcutr')
+    this.log = limitedLog(components.logger.forComponent('libp2p:tcp-stun:dcutr'))
     this.init = {
       timeout: positive('timeout', init.timeout ?? DEFAULT_TIMEOUT),
       retries: positive('retries', init.retries ?? DEFAULT_RETRIES),
@@ -172,7 +173,7 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
       try {
         return await this.attempt(async options => puncher.ask(options), { signal })
       } catch (err: any) {
-        this.log('attempt %d of %d with %p failed - %e', attempt, this.init.retries, relayed.remotePeer, err)
+        this.log.trace('attempt %d of %d with %p failed - %e', attempt, this.init.retries, relayed.remotePeer, err)
 
         if (
           attempt === this.init.retries ||
@@ -221,7 +222,6 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
   ): Promise<boolean> {
     const peer = relayed.remotePeer
     const begin = performance.now()
-
     const other = this.upgrades.get(relayed)
 
     if (other != null) {
@@ -231,7 +231,7 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
     }
 
     if (this.upgrades.size >= this.init.maxUpgrades || (role === 'initiator' && this.backOff.isActive(peer, begin))) {
-      this.log(
+      this.log.trace(
         'not upgrading the connection with %p: %s',
         peer,
         this.upgrades.size >= this.init.maxUpgrades ? 'too many upgrades are under way' : 'it failed lately'

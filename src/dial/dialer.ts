@@ -76,7 +76,7 @@ export class Dialer {
     const dialled = await this.connect(ma, options)
 
     if ('connection' in dialled) {
-      this.log('the peer at %a has connected to us meanwhile', ma)
+      this.log.trace('the peer at %a has connected to us meanwhile', ma)
       this.init.metrics.onEvent('used_inbound')
       return dialled.connection
     }
@@ -85,7 +85,7 @@ export class Dialer {
 
     if (role != null) {
       this.init.metrics.onEvent(`punch_${role}`)
-      this.log(
+      this.log.trace(
         'punched a hole to %a as %s in %d ms%s',
         ma,
         role,
@@ -153,7 +153,7 @@ export class Dialer {
         throw err
       }
 
-      this.log('%a has dialled us at the same time, dialling again', ma)
+      this.log.trace('%a has dialled us at the same time, dialling again', ma)
       this.init.metrics.onEvent('simultaneous_open')
       const connection = await untilPeerConnects(this.components, ma, {
         timeout: Math.round(Math.random() * 2 * duration),
@@ -221,7 +221,7 @@ export class Dialer {
           return { connection }
         }
 
-        this.log('cannot dial %a from port %d, taking a fresh port - %e', ma, local.port, err)
+        this.log.trace('cannot dial %a from port %d, taking a fresh port - %e', ma, local.port, err)
         this.init.metrics.onEvent('port_fallback')
       }
     }

@@ -1,4 +1,5 @@
 import { toMultiaddrConnection } from '../connection/multiaddr-connection.ts'
+import { CONNECTION_LOG } from '../constants.ts'
 import { resetSocket } from '../net/reset-socket.ts'
 import type { DialerMetrics } from './metrics.ts'
 import type { TCPSTUNComponents } from '../components.ts'
@@ -29,7 +30,7 @@ export class OutboundUpgrade {
   constructor (components: TCPSTUNComponents, init: OutboundUpgradeInit) {
     this.init = init
     // one logger for all connections: creating one for each costs time and memory
-    this.log = components.logger.forComponent('libp2p:tcp-stun:dialer:connection')
+    this.log = components.logger.forComponent(CONNECTION_LOG)
   }
 
   /**
@@ -63,14 +64,14 @@ export class OutboundUpgrade {
     connections.track(socket, 'outbound')
 
     try {
-      this.log('new outbound connection %a', ma)
+      this.log.trace('new outbound connection %a', ma)
       return await options.upgrader.upgradeOutbound(
         maConn,
         role == null ? options : { ...options, initiator: role === 'initiator' }
       )
     } catch (err: any) {
       metrics.onError('outbound_upgrade')
-      this.log.error('error upgrading outbound connection to %a - %e', ma, err)
+      this.log.trace('could not upgrade the outbound connection to %a - %e', ma, err)
       // by a reset: TIME_WAIT would make each later dial from the port fail
       maConn.abort(err)
       throw err

@@ -145,7 +145,7 @@ export class SocketOpener {
     const { metrics, lingering, ports } = this.init
     const start = performance.now()
     let socket: Socket | undefined
-    this.log('dialing %a', ma)
+    this.log.trace('dialing %a', ma)
 
     try {
       socket = create()
@@ -154,7 +154,7 @@ export class SocketOpener {
 
       return { socket, adopted: false, duration: performance.now() - start }
     } catch (err: any) {
-      this.log('dial to %a failed - %e', ma, err)
+      this.log.trace('dial to %a failed - %e', ma, err)
       metrics.onEvent(err.name === 'AbortError' ? 'abort' : err instanceof TimeoutError ? 'timeout' : 'error')
 
       // no punch can adopt a socket once its listener has closed

@@ -53,6 +53,7 @@ export class Announcer {
    */
   private seen = UNSEEN
   private timer?: Timer
+  private isUnprovenTold = false
 
   constructor (components: TCPSTUNComponents, init: AnnouncerInit) {
     this.components = components
@@ -85,6 +86,7 @@ export class Announcer {
     // the new one first: failing to withdraw the old one below must not leave
     // the node with none
     this.address = next
+    this.isUnprovenTold = false
     this.evidence = next == null
       ? NO_EVIDENCE
       : initialEvidence({ host: next.getComponents()[0].value ?? '', isLocal })
@@ -204,7 +206,10 @@ export class Announcer {
       return
     }
 
-    this.init.log('AutoNAT has confirmed %a, but no host has connected that we had not contacted', this.address)
+    // AutoNAT confirms it again every few minutes
+    const log = this.isUnprovenTold ? this.init.log.trace : this.init.log
+    log('AutoNAT has confirmed %a, but no host has connected that this port had not contacted', this.address)
+    this.isUnprovenTold = true
     this.components.addressManager?.removeObservedAddr(this.address, { ttl: UNPROVEN_RETRY })
     this.seen = this.look() ?? this.seen
   }
@@ -214,6 +219,12 @@ export class Announcer {
     this.evidence = evidence
 
     if (evidence.known.reachability !== before.reachability) {
+      this.init.log(
+        'strangers %s dial %a, as %s shows',
+        evidence.known.reachability === 'public' ? 'can' : 'cannot',
+        this.address,
+        evidence.known.reachabilitySource === 'inbound' ? 'an inbound connection' : 'AutoNAT'
+      )
       // not before libp2p has read the address
       queueMicrotask(() => { this.init.onReachability() })
     }

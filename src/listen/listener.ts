@@ -196,23 +196,23 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
         log: this.connectionLog
       })
     } catch (err: any) {
-      this.log.error('inbound connection failed - %e', err)
+      this.log.trace('inbound connection failed - %e', err)
       this.metrics.onEvent('inbound_to_connection_error')
       socket.destroy()
       return
     }
 
-    this.log('new inbound connection %a', maConn.remoteAddr)
+    this.log.trace('new inbound connection %a', maConn.remoteAddr)
     this.mapping.onInbound(socket)
     this.addSocket(socket)
 
     this.options.upgrader.upgradeInbound(maConn, { signal: this.shutdown.signal })
       .then(() => {
-        this.log('inbound connection upgraded %a', maConn.remoteAddr)
+        this.log.trace('inbound connection upgraded %a', maConn.remoteAddr)
         this.pauseAboveLimit()
       })
       .catch(err => {
-        this.log.error('inbound connection upgrade failed - %e', err)
+        this.log.trace('inbound connection upgrade failed - %e', err)
         this.metrics.onEvent('inbound_upgrade_error')
         maConn.abort(err)
       })
@@ -264,7 +264,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       return
     }
 
-    this.log('pausing incoming connections as limit is exceeded - %d/%d', this.sockets.size, limits.closeAbove)
+    this.log('%d connections of %d, no more are accepted for now', this.sockets.size, limits.closeAbove)
     this.state = { ...this.state, name: 'paused' }
     this.metrics.onPaused()
     // its connections stay open

@@ -244,7 +244,7 @@ export class ConnectionPipeline implements SessionHost {
       secureContext: certificate.secureContext,
       timeout: this.limits.messageTimeout,
       onError: err => {
-        this.log?.('TLS with %s failed - %e', connection.client.host, err)
+        this.log?.trace('TLS with %s failed - %e', connection.client.host, err)
         this.drop(connection, 'tls', err)
       }
     })

@@ -5,6 +5,7 @@ import { toMultiaddr } from '../../address/endpoint.ts'
 import { toIPEndpoint } from '../../address/net-config.ts'
 import { isRelayed } from '../../connection/peers.ts'
 import { systemClock } from '../../runtime/clock.ts'
+import { limitedLog } from '../../runtime/quiet-log.ts'
 import { acceptOffer, punchAsEasySide } from './easy-side.ts'
 import { HardPunchError } from './errors.ts'
 import { makeOffer, punchAsHardSide } from './hard-side.ts'
@@ -95,7 +96,7 @@ export class HardPunch {
   constructor (components: DCUtRComponents, init: HardPunchInit) {
     this.components = components
     this.init = init
-    this.log = components.logger.forComponent('libp2p:tcp-stun:dcutr:hard')
+    this.log = limitedLog(components.logger.forComponent('libp2p:tcp-stun:dcutr:hard'))
     this.outcomes = components.metrics?.registerCounterGroup('libp2p_tcp_stun_hard_punches_total', {
       label: 'outcome',
       help: 'Hard punches that succeeded, or why not'
@@ -239,7 +240,7 @@ export class HardPunch {
 
     try {
       const met = await punch({ signal })
-      this.log('met %p at %s:%d after %d ms', peer, met.remote.host, met.remote.port, performance.now() - begin)
+      this.log.trace('met %p at %s:%d after %d ms', peer, met.remote.host, met.remote.port, performance.now() - begin)
 
       return await this.upgrade(peer, met, options)
     } catch (err: any) {

@@ -168,7 +168,7 @@ export class MemberConnector implements Startable {
       member.failures = 0
     } catch (err: any) {
       if (this.lifetime === lifetime && this.members.get(peer) === member) {
-        this.log('could not connect to %p - %e', peer, err)
+        this.log.trace('could not connect to %p - %e', peer, err)
         member.failures++
         this.plan(peer)
       }

@@ -94,7 +94,8 @@ export class Session {
         }
 
         this.failures++
-        this.init.log('server %a failed - %e', this.addresses[0], err)
+        const log = this.failures === 1 ? this.init.log : this.init.log.trace
+        log('server %a failed - %e', this.addresses[0], err)
         this.init.onFailure(this.addresses, err)
         await sleep(retryDelay(err, this.failures), signal)
       }
@@ -264,7 +265,7 @@ export class Session {
       return await this.init.peers.add(record, signal)
     } catch (err: any) {
       signal.throwIfAborted()
-      this.init.log('ignored a registration - %e', err)
+      this.init.log.trace('ignored a registration - %e', err)
 
       return false
     }

@@ -199,7 +199,7 @@ export class RendezvousServerService
       )
     } catch (err: any) {
       this.counters.failedStreams++
-      this.log('stream of %p failed - %e', connection.remotePeer, err)
+      this.log.trace('stream of %p failed - %e', connection.remotePeer, err)
       stream.abort(err)
     }
   }
