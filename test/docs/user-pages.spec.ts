@@ -59,9 +59,10 @@ describe('the pages for users', () => {
     })
     // for tests
     const internal = ['clock', 'dns', 'network', 'random']
-    const named = rows('docs/public-mapping.md', 'Options')
-      .flatMap(row => row.split('`, `'))
-      .map(row => row.split(/\W/)[0])
+    const section = readFileSync('docs/public-mapping.md', 'utf8').split('\n## Options\n')[1].split('\n## ')[0]
+    const named = [...section.matchAll(/^\| (`.*?) \|/gm)]
+      .flatMap(([, cell]) => [...cell.matchAll(/`(\w+)/g)])
+      .map(([, option]) => option)
 
     expect(named).to.have.members(options.filter(option => !internal.includes(option)))
   })
