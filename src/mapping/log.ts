@@ -39,8 +39,7 @@ export function logStatus (status: MappingStatus, log: Logger | undefined): void
     case 'acquiring':
       log?.trace('%a has no public address yet', listener)
       break
-    case 'lost':
-    case 'unsupported':
+    default:
       if (status.reason instanceof NoSTUNServersError) {
         log?.('%a looks for no public address: stunServers is empty', listener)
       } else {
