@@ -41,6 +41,13 @@ export class ConnectionSet {
   }
 
   /**
+   * How many have been asked
+   */
+  get asked (): number {
+    return this.list().filter(({ asked, dropped }) => asked && !dropped).length
+  }
+
+  /**
    * Ask on all connections now
    */
   askAgain (): void {

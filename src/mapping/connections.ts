@@ -8,6 +8,7 @@ import { HeldConnection } from './held-connection.ts'
 import { NetworkWatch } from './network-watch.ts'
 import { otherEndpoints } from './other-endpoints.ts'
 import { failureOf, outcomeOf } from './outcome.ts'
+import { Race } from './race.ts'
 import { nextRenewal } from './rotation.ts'
 import { ServerPool } from './server-pool.ts'
 import type { BindOnceOptions } from './bind-once.ts'
@@ -18,9 +19,7 @@ import type { PooledServer } from './server-pool.ts'
 import type { RenewalCause, Target } from './target.ts'
 import type { BindingResult } from '../stun/binding-result.ts'
 
-/**
- * When no server may be connected to yet, look again after this many ms
- */
+/** When no server may be connected to yet, look again after this many ms */
 const RENEWAL_RETRY = 1_000
 
 /**
@@ -34,6 +33,7 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
   private readonly all = new ConnectionSet()
   private target: Target
   private readonly alarm: Alarm
+  private readonly race: Race
   private isAloneKnown = false
 
   constructor (init: ConnectionsInit) {
@@ -43,6 +43,7 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
     this.init = init
     this.target = init.target
     this.alarm = new Alarm(clock, () => { this.maintain() })
+    this.race = new Race(this.all, clock, () => { this.maintain() })
     this.pool = new ServerPool({ servers, minReconnectInterval, keepAliveInterval, random })
     this.host = {
       local,
@@ -53,13 +54,12 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
       random,
       keepAliveInterval: () => this.target.keepAliveInterval,
       isTaken: (connection, endpoint) => this.all.isTaken(connection, endpoint),
+      isNeeded: connection => this.race.isNeeded(connection, this.target.wanted),
       onAnswer: (connection, result) => { this.onAnswer(connection, result) }
     }
   }
 
-  /**
-   * Connect, and keep at it until the signal is aborted
-   */
+  /** Connect, and keep at it until the signal is aborted */
   start (): void {
     const { network, clock, keepAliveInterval, local, log, signal } = this.init
 
@@ -84,6 +84,7 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
       }).start({ signal })
     }
 
+    this.race.start()
     this.maintain()
   }
 
@@ -102,8 +103,16 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
     const isShorter = target.keepAliveInterval < this.target.keepAliveInterval
     this.target = target
 
-    if (isShorter) {
-      this.all.held().forEach(connection => { connection.updateKeepAlive() })
+    this.all.held().forEach((connection, i) => {
+      connection.keepAliveEvery(i === 0 ? target.keepAliveInterval : target.othersInterval)
+
+      if (isShorter) {
+        connection.askAgain()
+      }
+    })
+
+    if (!target.isUrgent) {
+      this.race.end().forEach(connection => { this.drop(connection) })
     }
 
     this.maintain()
@@ -111,9 +120,7 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
 
   /** End the spare ones: all that have answered, but for these */
   keepOnly (connections: HeldConnection[]): void {
-    this.all
-      .held()
-      .filter(connection => !connections.includes(connection))
+    this.all.held().filter(connection => !connections.includes(connection))
       .forEach(connection => { this.drop(connection) })
   }
 
@@ -138,13 +145,11 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
   /** After the signal was aborted */
   async close (): Promise<void> {
     this.alarm.clear()
+    this.race.end()
     await this.all.close()
   }
 
-  /**
-   * Connect to as many servers as are wanted and may be asked, and come back when
-   * the next one may be
-   */
+  /** Connect to as many servers as are wanted and may be asked, and come back when the next one may be */
   private maintain (): void {
     if (this.init.signal.aborted) {
       return
@@ -153,7 +158,7 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
     this.alarm.clear()
     const { wanted, isUrgent } = this.target
 
-    while (this.all.size < wanted + this.all.replacements().length) {
+    while (this.all.size < this.race.limit(wanted + this.all.replacements().length)) {
       const server = this.pool.take(this.init.clock.now(), { isUrgent })
 
       if (server == null) {
@@ -181,16 +186,12 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
   private renew (): void {
     const { clock, log } = this.init
     const now = clock.now()
-    const next = nextRenewal(
-      this.all
-        .held()
-        .map(connection => ({
-          connection,
-          since: connection.since ?? now,
-          holdTime: this.pool.holdTime(connection.server),
-          chance: connection.chance
-        }))
-    )
+    const next = nextRenewal(this.all.held().map(connection => ({
+      connection,
+      since: connection.since ?? now,
+      holdTime: this.pool.holdTime(connection.server),
+      chance: connection.chance
+    })))
 
     // one at a time
     if (next == null || this.connecting > 0 || !this.target.mayRenew) {
@@ -216,9 +217,7 @@ export class Connections extends EventEmitter<ConnectionsEvents> {
     }
   }
 
-  /**
-   * @throws {InvalidMappedAddressError} no peer could use the address
-   */
+  /** @throws {InvalidMappedAddressError} no peer could use the address */
   private onAnswer (connection: HeldConnection, result: BindingResult): void {
     const { server, endpoint, endpoints, replaces } = connection
     const external = toExternalAddress(result.mapped, {

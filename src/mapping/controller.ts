@@ -6,7 +6,7 @@ import { Connections } from './connections.ts'
 import { decide } from './decide.ts'
 import { NO_MEMORY } from './decision.ts'
 import { ContradictoryServerError, DisagreeingServerError } from './errors.ts'
-import { afterAnswer, afterEnd, afterQuiet, initialKeepAlive, nextRelaxation } from './keep-alive.ts'
+import { afterAnswer, afterEnd, afterQuiet, initialKeepAlive, intervals, nextRelaxation } from './keep-alive.ts'
 import { PeerViews } from './peer-views.ts'
 import { PortSamples } from './port-samples.ts'
 import type { StoredAnswer } from './answers.ts'
@@ -87,7 +87,7 @@ export class MappingController {
       random: random ?? Math.random,
       signal,
       log,
-      target: { wanted: stunConnections + 1, mayRenew: true, isUrgent: true, keepAliveInterval }
+      target: { wanted: stunConnections + 1, mayRenew: true, isUrgent: true, ...intervals(this.keepAlive) }
     })
     this.connections.on('answer', answer => { this.onAnswer(answer) })
     this.connections.on('drop', connection => { this.answers.forget(connection) })
@@ -188,12 +188,12 @@ export class MappingController {
   }
 
   private onEnd ({ connection, failure }: ConnectionsEvents['end'][0]): void {
-    const { server: { uri, origin }, dropped, silence } = connection
+    const { server: { uri, origin }, dropped, silence, interval } = connection
     const now = this.init.clock.now()
     const answer = this.answers.get(connection)
 
     if (answer != null && !dropped) {
-      this.keepAlive = afterEnd(this.keepAlive, answer.external, silence, now)
+      this.keepAlive = afterEnd(this.keepAlive, { external: answer.external, silence, interval }, now)
     }
 
     this.answers.markEnded(connection, now)
@@ -273,7 +273,7 @@ export class MappingController {
       wanted,
       mayRenew,
       isUrgent: outcome.state === 'unchanged' || outcome.state === 'acquiring',
-      keepAliveInterval: this.keepAlive.interval
+      ...intervals(this.keepAlive)
     })
   }
 }

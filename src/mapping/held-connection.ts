@@ -26,7 +26,7 @@ export interface HeldConnectionHost {
   random: Random
 
   /**
-   * The keep-alive interval to use now, in ms
+   * The interval that requests are a multiple of, in ms
    */
   keepAliveInterval(): number
 
@@ -34,6 +34,11 @@ export interface HeldConnectionHost {
    * Whether another connection has this endpoint
    */
   isTaken(connection: HeldConnection, endpoint: Endpoint): boolean
+
+  /**
+   * The server has accepted the connection: is it to be asked?
+   */
+  isNeeded(connection: HeldConnection): boolean
 
   /**
    * The server answered. What this throws ends the connection.
@@ -77,6 +82,8 @@ export class HeldConnection {
   private readonly host: HeldConnectionHost
   private state: State = { name: 'connecting', controller: new AbortController() }
   private isDropped = false
+  private isAsked = false
+  private keptAliveEvery: number
   private begunAt = 0
   private answeredAt = 0
 
@@ -84,6 +91,7 @@ export class HeldConnection {
     this.server = server
     this.host = host
     this.chance = host.random()
+    this.keptAliveEvery = host.keepAliveInterval()
   }
 
   /**
@@ -98,6 +106,13 @@ export class HeldConnection {
    */
   get silence (): number {
     return this.host.clock.now() - this.answeredAt
+  }
+
+  /**
+   * How often it is kept alive, in ms
+   */
+  get interval (): number {
+    return this.keptAliveEvery
   }
 
   /**
@@ -126,6 +141,13 @@ export class HeldConnection {
    */
   get begun (): number {
     return this.begunAt
+  }
+
+  /**
+   * Whether the server was sent a request
+   */
+  get asked (): boolean {
+    return this.isAsked
   }
 
   /**
@@ -167,15 +189,13 @@ export class HeldConnection {
   }
 
   /**
-   * The keep-alive interval has changed. The connection is asked now and then kept
-   * alive by the new one.
+   * Keep the connection alive so often from now on, in ms
    */
-  updateKeepAlive (): void {
-    if (this.state.name !== 'connecting') {
-      this.state.client.setKeepAlive(this.host.keepAliveInterval())
+  keepAliveEvery (interval: number): void {
+    if (this.state.name !== 'connecting' && interval !== this.keptAliveEvery) {
+      this.keptAliveEvery = interval
+      this.state.client.setKeepAlive(interval)
     }
-
-    this.askAgain()
   }
 
   /**
@@ -210,8 +230,9 @@ export class HeldConnection {
       // an alternative is known by its address only, its certificate by the name
       tls: { servername: server.origin.host, ...host.tls },
       credential: host.credential,
-      keepAlive: host.keepAliveInterval(),
+      keepAlive: this.keptAliveEvery,
       claim: endpoint => this.claim(endpoint),
+      onConnect: () => { this.onConnect() },
       signal
     })
     const held = { client, endpoints, since: host.clock.now(), local: result.local }
@@ -246,6 +267,14 @@ export class HeldConnection {
     }
 
     return true
+  }
+
+  private onConnect (): void {
+    if (this.host.isNeeded(this)) {
+      this.isAsked = true
+    } else {
+      this.drop()
+    }
   }
 
   private rest (held: Held, resolve: () => void, reject: (reason: Error) => void): void {

@@ -11,8 +11,9 @@ import type { Endpoint } from '../address/endpoint.ts'
  * - `occupied`: the system still has an earlier connection to the server in
  * TIME_WAIT. The server was not reached.
  * - `unused`: by us
+ * - `unasked`: by us, before it was asked anything
  */
-export type Outcome = { type: 'held', ms: number } | { type: 'failed' | 'rejected' | 'occupied' | 'unused' }
+export type Outcome = { type: 'held', ms: number } | { type: 'failed' | 'rejected' | 'occupied' | 'unused' | 'unasked' }
 
 /**
  * A connection that has ended
@@ -24,14 +25,19 @@ interface Ended {
   dropped: boolean
 
   /**
+   * Whether the server was sent a request
+   */
+  asked: boolean
+
+  /**
    * When the server gave its first answer, by the clock in ms
    */
   since?: number
 }
 
-export function outcomeOf ({ dropped, since }: Ended, err: Error, now: number): Outcome {
+export function outcomeOf ({ dropped, asked, since }: Ended, err: Error, now: number): Outcome {
   if (dropped) {
-    return { type: 'unused' }
+    return { type: asked ? 'unused' : 'unasked' }
   }
 
   // most servers hang up after a while: nothing to complain of

@@ -182,6 +182,9 @@ export class ServerPool {
         entry.restsUntil = now + TIME_WAIT_RETRY
         this.available.set(entry.origin, now)
         break
+      case 'unasked':
+        this.available.set(entry.origin, now)
+        break
       default:
     }
   }

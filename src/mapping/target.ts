@@ -18,9 +18,15 @@ export interface Target {
   isUrgent: boolean
 
   /**
-   * In ms
+   * How often the connection that is held longest is kept alive, and each is asked after a
+   * multiple of it, in ms
    */
   keepAliveInterval: number
+
+  /**
+   * How often the others are kept alive, in ms
+   */
+  othersInterval: number
 }
 
 /**

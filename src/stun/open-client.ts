@@ -35,6 +35,12 @@ export interface OpenClientInit
    */
   claim?(endpoint: Endpoint): boolean
 
+  /**
+   * Called when a server has accepted the connection, before it is asked. Aborting the
+   * signal here gives it up without a request.
+   */
+  onConnect?(): void
+
   dns?: DNS
   random?: Random
 }
@@ -91,6 +97,7 @@ async function follow (
 
     try {
       await client.connect({ signal })
+      init.onConnect?.()
 
       return { client, result: await client.request({ signal }) }
     } catch (err: any) {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect } from 'aegir/chai'
 import { DEFAULT_KEEP_ALIVE_INTERVAL, requestInterval } from '../../src/mapping/index.ts'
-import { afterAnswer, afterEnd, afterQuiet, initialKeepAlive, nextRelaxation } from '../../src/mapping/keep-alive.ts'
+import { afterAnswer, afterEnd, afterQuiet, initialKeepAlive, intervals, nextRelaxation } from '../../src/mapping/keep-alive.ts'
 import type { KeepAlive } from '../../src/mapping/keep-alive.ts'
 
 const HOUR = 3_600_000
@@ -26,10 +26,17 @@ describe('keep-alive', () => {
     const [X, Y] = ['/ip4/11.0.0.1/tcp/1', '/ip4/11.0.0.1/tcp/2']
 
     /**
-     * A connection ends after some silence, and the next one has another address
+     * The connection that is held longest ends after some silence
+     */
+    function ended (state: KeepAlive, silence: number, now: number): KeepAlive {
+      return afterEnd(state, { external: X, silence, interval: state.interval }, now)
+    }
+
+    /**
+     * It ends, and the next one has another address
      */
     function forgotten (state: KeepAlive, silence: number, now: number): KeepAlive {
-      return afterAnswer(afterEnd(state, X, silence, now), Y, now + 200)
+      return afterAnswer(ended(state, silence, now), Y, now + 200)
     }
 
     it('halves the interval, down to 5 s, when connections end at their first probe with another address', () => {
@@ -52,11 +59,11 @@ describe('keep-alive', () => {
     const OTHERWISE: Array<{ title: string; state(initial: KeepAlive): KeepAlive }> = [
       { title: 'ended early', state: initial => forgotten(initial, 5_000, 0) },
       { title: 'ended long after its first probe', state: initial => forgotten(initial, 60_000, 0) },
-      { title: 'has the same address again', state: initial => afterAnswer(afterEnd(initial, X, 15_000, 0), X, 200) },
-      { title: 'is replaced much later', state: initial => afterAnswer(afterEnd(initial, X, 15_000, 0), Y, 61_000) },
+      { title: 'has the same address again', state: initial => afterAnswer(ended(initial, 15_000, 0), X, 200) },
+      { title: 'is replaced much later', state: initial => afterAnswer(ended(initial, 15_000, 0), Y, 61_000) },
       {
         title: 'ended at a probe, but another one has shown the address to be the same',
-        state: initial => afterAnswer(afterAnswer(afterEnd(initial, X, 15_000, 0), X, 100), Y, 200)
+        state: initial => afterAnswer(afterAnswer(ended(initial, 15_000, 0), X, 100), Y, 200)
       }
     ]
 
@@ -65,6 +72,20 @@ describe('keep-alive', () => {
         expect(state(initialKeepAlive(15_000)).interval).to.equal(15_000)
       })
     }
+
+    it('keeps the connections alive alike once one that was kept alive more rarely has ended at its first probe', () => {
+      const initial = initialKeepAlive(15_000)
+      expect(intervals(initial)).to.deep.equal({ keepAliveInterval: 15_000, othersInterval: 30_000 })
+
+      const early = afterEnd(initial, { external: X, silence: 15_000, interval: 30_000 }, 0)
+      expect(intervals(early)).to.deep.equal(intervals(initial))
+
+      const forgot = afterAnswer(afterEnd(initial, { external: X, silence: 30_200, interval: 30_000 }, 0), Y, 200)
+      expect(intervals(forgot)).to.deep.equal({ keepAliveInterval: 15_000, othersInterval: 15_000 })
+      // and so it stays when the interval becomes shorter
+      expect(intervals(forgotten(forgot, 15_200, 60_000)))
+        .to.deep.equal({ keepAliveInterval: 7_500, othersInterval: 7_500 })
+    })
 
     it('never changes an interval that is shorter than 5 s', () => {
       expect(forgotten(initialKeepAlive(1_000), 1_000, 0).interval).to.equal(1_000)
