@@ -11,7 +11,8 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { benchOptions } from './lib/options.ts'
-import type { Row } from './lib/scoreboard.ts'
+import { judge, verdictText } from './lib/rows.ts'
+import type { MeasuredRow } from './lib/rows.ts'
 
 const { check, report, rounds, json } = benchOptions()
 const flags = [
@@ -19,6 +20,7 @@ const flags = [
   ...(report ? ['--report'] : []),
   ...(rounds == null ? [] : ['--rounds', String(rounds)])
 ]
+const start = Date.now()
 const directory = await mkdtemp(path.join(os.tmpdir(), 'bench-'))
 const summary: string[] = []
 const results: unknown[] = []
@@ -36,6 +38,7 @@ try {
 }
 
 console.info(summary.join('\n'))
+console.info(`${Math.round((Date.now() - start) / 1_000)} s in all`)
 
 if (json != null) {
   await writeFile(json, `${JSON.stringify(results, null, 2)}\n`)
@@ -47,7 +50,7 @@ async function run (name: string, program: string): Promise<void> {
   const child = spawn(process.execPath, [program, ...flags, '--json', file], { stdio: 'inherit' })
   const [code, signal] = await once(child, 'exit')
   const result = existsSync(file) ? JSON.parse(await readFile(file, 'utf8')) : undefined
-  const missed = ((result?.rows ?? []) as Row[]).filter(({ promise }) => promise?.kept === false)
+  const rows = (result?.rows ?? []) as MeasuredRow[]
 
   if (code !== 0) {
     process.exitCode = 1
@@ -57,5 +60,10 @@ async function run (name: string, program: string): Promise<void> {
   summary.push(
     `${name}: ${code === 0 ? 'passed' : `FAILED (${code ?? signal})`} in ${Math.round((Date.now() - start) / 1_000)} s`
   )
-  summary.push(...missed.map(({ what, promise }) => `  ${what}: ${promise?.text} MISSED`))
+  summary.push(
+    ...rows
+      .filter(row => judge(row) !== 'kept' || row.first != null)
+      .filter(({ promise }) => promise != null)
+      .map(row => `  ${row.what}: ${verdictText(row)}`)
+  )
 }

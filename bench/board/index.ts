@@ -33,9 +33,11 @@ interface Point {
 }
 
 try {
-  for (const count of COUNTS) {
-    await measure(count, path.join(folder, String(count)))
-  }
+  await scoreboard.part('registrations', async () => {
+    for (const count of COUNTS) {
+      await measure(count, path.join(folder, String(count)))
+    }
+  })
 } finally {
   await rm(folder, { recursive: true })
 }

@@ -5,7 +5,7 @@
 import { Child } from '../lib/child.ts'
 import { packageVersion } from '../lib/machine.ts'
 import { benchOptions } from '../lib/options.ts'
-import { NOISE } from '../lib/promise.ts'
+import { NOISE, counted } from '../lib/promise.ts'
 import { Scoreboard } from '../lib/scoreboard.ts'
 import { ratio, sideBySide } from '../lib/side-by-side.ts'
 import { OPERATIONS, SIZES } from './operations.ts'
@@ -59,19 +59,23 @@ const scoreboard = new Scoreboard('codec', 'Codec: a Binding response, CPU time 
 })
 
 for (const operation of OPERATIONS) {
-  for (const size of SIZES) {
-    await measure(operation, size)
-  }
+  await scoreboard.part(operation, async () => {
+    for (const size of SIZES) {
+      await measure(operation, size)
+    }
+  })
 }
 
-const passed = await ask(async (children, subject) =>
-  children[subject].ask<number>({ subject, size: 32, duration: 0 } satisfies Question)
-)
-scoreboard.add({
-  what: 'checks of RFC 5769 passed, of 6',
-  unit: '',
-  results: passed,
-  promise: { text: 'all', kept: passed.ours === 6 }
+await scoreboard.part('RFC 5769', async () => {
+  const passed = await ask(async (children, subject) =>
+    children[subject].ask<number>({ subject, size: 32, duration: 0 } satisfies Question)
+  )
+  scoreboard.add({
+    what: 'checks of RFC 5769 passed, of 6',
+    unit: '',
+    results: passed,
+    promise: counted('all', passed.ours === 6)
+  })
 })
 await scoreboard.finish()
 

@@ -125,9 +125,11 @@ async function promise (
   thanTCP: number,
   thanNet?: number
 ): Promise<void> {
-  await using pairs = await startPairs(subjects, measurement)
-  const results = await pairs.measure(rounds)
-  board.add({ what, unit, results, promise: promised(results, thanTCP, thanNet) })
+  await board.part(what, async () => {
+    await using pairs = await startPairs(subjects, measurement)
+    const results = await pairs.measure(rounds)
+    board.add({ what, unit, results, promise: promised(results, thanTCP, thanNet) })
+  })
 }
 
 async function grow (steps: number[], toMeasurement: (step: number) => Measurement): Promise<ChartSpec['lines']> {

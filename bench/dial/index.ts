@@ -29,9 +29,9 @@ const board = new Scoreboard(
   )
 )
 
-await dial()
-await accept()
-await hold()
+await board.part('dial', dial)
+await board.part('accept', accept)
+await board.part('memory', hold)
 await board.finish()
 
 /**

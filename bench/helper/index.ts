@@ -39,8 +39,11 @@ const memory: Array<{ x: number, y: number }> = []
 const load: Array<{ x: number, y: number }> = []
 
 try {
-  await watchSteps()
-  await watchAttack()
+  // the attack is one beside all peers
+  await board.part('peers', async () => {
+    await watchSteps()
+    await watchAttack()
+  })
 } finally {
   await peers.stop()
   await helper.stop()

@@ -61,7 +61,7 @@ function axis (
   return {
     field,
     type: 'quantitative',
-    title: label,
+    title: log ? `${label}, log scale` : label,
     scale: log
       ? { type: 'log', domain: [Math.min(...values), Math.max(...values)], nice: field === 'y' }
       : { zero: true },

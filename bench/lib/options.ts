@@ -6,12 +6,13 @@ const COMMON = {
   check: { type: 'boolean', default: false },
   report: { type: 'boolean', default: false },
   json: { type: 'string' },
-  rounds: { type: 'string' }
+  rounds: { type: 'string' },
+  part: { type: 'string', multiple: true, default: [] as string[] }
 } as const
 
 export interface BenchOptions {
   /**
-   * Exit with 1 when a promise is missed
+   * Measure once more what misses a promise, and exit with 1 when it misses it again
    */
   check: boolean
 
@@ -29,6 +30,11 @@ export interface BenchOptions {
    * How often each subject is measured; every bench has its own default
    */
   rounds?: number
+
+  /**
+   * Only these parts of the bench; all of them when the list is empty
+   */
+  part: string[]
 }
 
 type Extra<T extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ options: T }>>['values']
@@ -47,6 +53,10 @@ export function benchOptions (extra: ParseArgsOptionsConfig = {}): BenchOptions 
 
     if (rounds != null && !(Number.isInteger(Number(rounds)) && Number(rounds) > 0)) {
       throw new Error(`--rounds must be a whole number from 1 on, not ${rounds}`)
+    }
+
+    if (others.report === true && Array.isArray(others.part) && others.part.length > 0) {
+      throw new Error('--report writes all of a section, so it does not go with --part')
     }
 
     return { ...others, rounds: rounds == null ? undefined : Number(rounds) } as BenchOptions

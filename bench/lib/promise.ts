@@ -4,6 +4,13 @@
 export interface Promised {
   text: string
   kept: boolean
+
+  /**
+   * Nothing was timed, so other work on the machine changes nothing
+   *
+   * @default false
+   */
+  isCounted?: boolean
 }
 
 /**
@@ -21,6 +28,13 @@ export function atLeast (value: number, limit: number, text: string): Promised {
 
 export function atMost (value: number, limit: number, text: string): Promised {
   return { text: `at most ${text} (${round(value)})`, kept: value <= limit * (1 + NOISE) }
+}
+
+/**
+ * A promise about a number that was counted: without a margin, and under any load
+ */
+export function counted (text: string, kept: boolean): Promised {
+  return { text, kept, isCounted: true }
 }
 
 /**

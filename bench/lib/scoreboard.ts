@@ -1,26 +1,15 @@
 /* eslint-disable no-console */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { markdownTable } from 'markdown-table'
-import { drawChart } from './chart.ts'
+import { writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import { writeDocuments } from './documents.ts'
 import { machine } from './machine.ts'
+import { MAX_OTHER_WORK, otherWork, untilQuiet } from './other-work.ts'
 import { round } from './promise.ts'
+import { repeat } from './repeat.ts'
+import { judge, toLine, toTable } from './rows.ts'
 import type { ChartSpec } from './chart.ts'
 import type { BenchOptions } from './options.ts'
-import type { Promised } from './promise.ts'
-import type { Sample } from './side-by-side.ts'
-
-const DOCS = new URL('../../../docs/', import.meta.url)
-
-export interface Row {
-  what: string
-  unit: string
-
-  /**
-   * By the name of the subject
-   */
-  results: Record<string, Sample | number>
-  promise?: Promised
-}
+import type { MeasuredRow, Row } from './rows.ts'
 
 /**
  * Collects the results of a bench, prints them, and writes them as JSON and into the
@@ -31,8 +20,9 @@ export class Scoreboard {
   private readonly title: string
   private readonly options: BenchOptions
   private readonly versions: Record<string, string>
-  private readonly rows: Row[] = []
+  private readonly rows: MeasuredRow[] = []
   private readonly charts = new Map<string, ChartSpec>()
+  private readonly start = performance.now()
 
   /**
    * The name is that of the bench and of its section in docs/benchmarks.md, the
@@ -45,14 +35,30 @@ export class Scoreboard {
     this.versions = versions
   }
 
+  /**
+   * Measure something that stands alone: it can be run by itself (`--part`), and is
+   * repeated by itself when it misses a promise. The rows that are added meanwhile
+   * belong to it.
+   */
+  async part (name: string, measure: () => Promise<void>): Promise<void> {
+    if (this.options.part.length > 0 && !this.options.part.includes(name)) {
+      return
+    }
+
+    const first = this.rows.length
+    const before = await untilQuiet()
+    console.error(`\n${name}: load ${round(os.loadavg()[0])}, other programs keep ${round(before)} cores busy`)
+    await measure()
+    const busy = Math.max(before, await otherWork())
+
+    for (const row of this.rows.slice(first)) {
+      Object.assign(row, { part: name, otherWork: busy })
+      console.error(toLine(row))
+    }
+  }
+
   add (row: Row): void {
-    this.rows.push(row)
-    // progress on the terminal
-    console.error(
-      `${row.what}: ${Object.entries(row.results)
-        .map(([subject, result]) => `${subject} ${cell(result)}`)
-        .join(', ')} ${row.unit}${row.promise == null ? '' : ` - ${verdict(row.promise)}`}`
-    )
+    this.rows.push({ ...row, otherWork: 0 })
   }
 
   chart (name: string, spec: ChartSpec): void {
@@ -60,91 +66,76 @@ export class Scoreboard {
   }
 
   /**
-   * Print the table, write what the flags ask for, and set exit code 1 when `--check`
-   * finds a missed promise
+   * Print the table and write what the flags ask for. With `--check` a part that missed a
+   * promise is measured once more, in fresh processes, and the exit code is 1 when a
+   * promise is missed again or cannot be judged.
    */
   async finish (): Promise<void> {
-    console.info(`\n${this.title}\n\n${this.table()}\n`)
+    if (this.options.check) {
+      await this.repeatMissed()
+    }
+
+    console.info(`\n${this.title}\n\n${toTable(this.rows)}\n`)
+    console.info(`${this.conditions()}, ${round((performance.now() - this.start) / 1_000)} s in all\n`)
 
     if (this.options.json != null) {
       const { name, title, versions, rows } = this
-      const charts = Object.fromEntries(this.charts)
-      await writeFile(
-        this.options.json,
-        `${JSON.stringify({ name, title, command: this.command(), machine: machine(), versions, rows, charts }, null, 2)}\n`
-      )
+      const result = {
+        name, title, command: this.command(), machine: machine(), versions, rows, charts: Object.fromEntries(this.charts)
+      }
+      await writeFile(this.options.json, `${JSON.stringify(result, null, 2)}\n`)
     }
 
     if (this.options.report) {
-      await this.writeDocs()
+      await writeDocuments(this.name, this.introduction(), toTable(this.rows), this.charts)
     }
 
-    if (this.options.check && this.rows.some(({ promise }) => promise?.kept === false)) {
+    if (this.options.check && this.rows.some(row => ['missed', 'unjudged'].includes(judge(row) ?? ''))) {
       process.exitCode = 1
     }
   }
 
-  private table (): string {
-    const subjects = [...new Set(this.rows.flatMap(({ results }) => Object.keys(results)))]
-    const lines = this.rows.map(({ what, unit, results, promise }) => [
-      what,
-      unit,
-      ...subjects.map(subject => subject in results ? cell(results[subject]) : ''),
-      promise == null ? '' : verdict(promise)
-    ])
+  private async repeatMissed (): Promise<void> {
+    const missed = this.rows.filter(row => judge(row) === 'missed')
 
-    return markdownTable([['', 'unit', ...subjects, 'promise'], ...lines], {
-      align: ['l', 'l', ...subjects.map(() => 'r'), 'l']
-    })
+    if (missed.length === 0) {
+      return
+    }
+
+    console.error(`\nmissed, so once more in fresh processes: ${missed.map(({ what }) => what).join('; ')}`)
+    const again = await repeat([...new Set(missed.flatMap(({ part = [] }) => part))])
+
+    for (const row of missed) {
+      const second = again.find(({ what }) => what === row.what)
+      const { results, promise, otherWork } = row
+      Object.assign(row, second, { first: second == null ? undefined : { results, promise, otherWork } })
+    }
   }
 
-  private async writeDocs (): Promise<void> {
+  private introduction (): string {
     const { cpu, cores, memory, system, node } = machine()
     const versions = Object.entries({ node: node.slice(1), ...this.versions }).map(
       ([subject, version]) => `${subject} ${version}`
     )
-    const pictures: string[] = []
 
-    await mkdir(new URL('bench/', DOCS), { recursive: true })
+    return `\`${this.command()}\` on ${cores} cores (${cpu}, ${memory} GiB, ${system}), with ${versions.join(', ')}; ` +
+      `${this.conditions()}:`
+  }
 
-    for (const [name, spec] of this.charts) {
-      await writeFile(new URL(`bench/${name}.svg`, DOCS), `${await drawChart(spec)}\n`)
-      pictures.push(`![${spec.title}](bench/${name}.svg)`)
-    }
+  private conditions (): string {
+    const busy = round(Math.max(0, ...this.rows.map(({ otherWork }) => otherWork)))
 
-    const text = await readFile(new URL('benchmarks.md', DOCS), 'utf8')
-    const [begin, end] = [`<!-- bench:${this.name} -->`, `<!-- /bench:${this.name} -->`]
-
-    if (!text.includes(begin) || !text.includes(end)) {
-      throw new Error(`docs/benchmarks.md has no place for it: ${begin} ${end}`)
-    }
-
-    const section = [
-      `\`${this.command()}\` on ${cores} cores (${cpu}, ${memory} GiB, ${system}), with ${versions.join(', ')}:`,
-      this.table(),
-      ...pictures
-    ].join('\n\n')
-
-    await writeFile(
-      new URL('benchmarks.md', DOCS),
-      `${text.slice(0, text.indexOf(begin))}${begin}\n${section}\n${text.slice(text.indexOf(end))}`
-    )
+    return `other programs kept ${busy} cores busy at most (above ${MAX_OTHER_WORK} nothing timed is judged)`
   }
 
   private command (): string {
-    const { check, rounds } = this.options
-    const flags = [...check ? ['--check'] : [], ...rounds == null ? [] : ['--rounds', rounds]]
+    const { check, rounds, part } = this.options
+    const flags = [
+      ...check ? ['--check'] : [],
+      ...rounds == null ? [] : ['--rounds', rounds],
+      ...part.flatMap(part => ['--part', `'${part}'`])
+    ]
 
     return [`npm run bench:${this.name}`, ...flags.length > 0 ? ['--', ...flags] : []].join(' ')
   }
-}
-
-function cell (result: Sample | number): string {
-  return typeof result === 'number'
-    ? round(result)
-    : `${round(result.median)} (${round(result.min)} to ${round(result.max)})`
-}
-
-function verdict ({ text, kept }: Promised): string {
-  return `${text}: ${kept ? 'kept' : 'MISSED'}`
 }
