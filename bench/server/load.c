@@ -1,13 +1,13 @@
 /*
  * The load: one thread around epoll, so that the server is the bottleneck.
  *
- *   load ask  HOST PORT CONNECTIONS SECONDS   each connection sends a request as soon as it is
- *                                             answered: a while to warm up, then it waits for a
- *                                             line of standard input, then for SECONDS
- *   load open HOST PORT PER_SECOND SECONDS    opens connections, and sends one request on each
- *   load hold HOST PORT CONNECTIONS           opens connections and sends a request on each, and
- *                                             another one for each line of standard input; ends
- *                                             with standard input
+ *   load ask  tcp|tls HOST PORT CONNECTIONS SECONDS   each connection sends a request as soon as it
+ *                                                     is answered: a while to warm up, then it waits
+ *                                                     for a line of standard input, then for SECONDS
+ *   load open tcp|tls HOST PORT PER_SECOND SECONDS    opens connections, and sends one request on each
+ *   load hold tcp|tls HOST PORT CONNECTIONS           opens connections and sends a request on each,
+ *                                                     and another one for each line of standard
+ *                                                     input; ends with standard input
  *
  * Prints one JSON object a line. No request is pending while it waits for standard input. It
  * connects from 127.1.0.1, 127.1.0.2 and so on: one pair of addresses has too few ports.
@@ -16,6 +16,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,8 @@ static int epoll;
 static long answered, errors, opened, waiting, latency_max_us;
 static int open_fds;
 static double asked_at[MAX_FDS];
+static SSL_CTX *tls;
+static SSL *sessions[MAX_FDS];
 
 static double now(void) {
   struct timespec t;
@@ -50,7 +53,29 @@ static double cpu(void) {
 static int ask(int fd) {
   asked_at[fd] = now();
   waiting++;
+  if (tls != NULL) return SSL_write(sessions[fd], REQUEST, sizeof REQUEST) == sizeof REQUEST ? 0 : -1;
   return send(fd, REQUEST, sizeof REQUEST, MSG_NOSIGNAL) == sizeof REQUEST ? 0 : -1;
+}
+
+/* as recv: -1 with EAGAIN when there is nothing yet */
+static ssize_t receive(int fd, unsigned char *buffer, size_t size) {
+  if (tls == NULL) return recv(fd, buffer, size, 0);
+  int length = SSL_read(sessions[fd], buffer, size);
+  if (length > 0) return length;
+  errno = SSL_get_error(sessions[fd], length) == SSL_ERROR_WANT_READ ? EAGAIN : EPROTO;
+  return -1;
+}
+
+/* 1: the session is there; 0: not yet; -1: the handshake failed */
+static int shake_hands(int fd) {
+  if (sessions[fd] == NULL) {
+    sessions[fd] = SSL_new(tls);
+    SSL_set_fd(sessions[fd], fd);
+    SSL_set_connect_state(sessions[fd]);
+  }
+  int result = SSL_do_handshake(sessions[fd]);
+  if (result == 1) return 1;
+  return SSL_get_error(sessions[fd], result) == SSL_ERROR_WANT_READ ? 0 : -1;
 }
 
 /* the connection is under way: the answer to its first request tells that it is there */
@@ -72,6 +97,7 @@ static int dial(long number) {
 
 static void hang_up(int fd) {
   struct linger reset = { 1, 0 };
+  if (sessions[fd] != NULL) { SSL_free(sessions[fd]); sessions[fd] = NULL; }
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   close(fd);
   open_fds--;
@@ -83,10 +109,17 @@ static int take(int fd, unsigned events) {
   if (events & EPOLLOUT) {
     struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
     epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);
+    int ready = tls == NULL ? 1 : shake_hands(fd);
+    if (ready == 0) return 0;
     waiting--;
-    if (ask(fd) == 0) return 0;
+    if (ready == 1 && ask(fd) == 0) return 0;
+  } else if (tls != NULL && !SSL_is_init_finished(sessions[fd])) {
+    int ready = shake_hands(fd);
+    if (ready == 0) return 0;
+    waiting--;
+    if (ready == 1 && ask(fd) == 0) return 0;
   } else {
-    ssize_t length = recv(fd, buffer, sizeof buffer, 0);
+    ssize_t length = receive(fd, buffer, sizeof buffer);
     if (length < 0 && errno == EAGAIN) return 0;
     if (length >= 32 && buffer[0] == 1 && buffer[1] == 1 && memcmp(buffer + 4, REQUEST + 4, 16) == 0) {
       long us = (now() - asked_at[fd]) * 1e6;
@@ -184,14 +217,18 @@ static void hold(long connections) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 5) { fprintf(stderr, "load ask|open|hold HOST PORT NUMBER [SECONDS]\n"); return 2; }
+  if (argc < 6) { fprintf(stderr, "load ask|open|hold tcp|tls HOST PORT NUMBER [SECONDS]\n"); return 2; }
+  if (strcmp(argv[2], "tls") == 0) {
+    tls = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);
+  }
   server.sin_family = AF_INET;
-  server.sin_port = htons(atoi(argv[3]));
-  inet_pton(AF_INET, argv[2], &server.sin_addr);
+  server.sin_port = htons(atoi(argv[4]));
+  inet_pton(AF_INET, argv[3], &server.sin_addr);
   epoll = epoll_create1(0);
-  double seconds = argc > 5 ? atof(argv[5]) : 0;
-  if (strcmp(argv[1], "ask") == 0) ask_for(atol(argv[4]), seconds);
-  else if (strcmp(argv[1], "open") == 0) open_for(atof(argv[4]), seconds);
-  else hold(atol(argv[4]));
+  double seconds = argc > 6 ? atof(argv[6]) : 0;
+  if (strcmp(argv[1], "ask") == 0) ask_for(atol(argv[5]), seconds);
+  else if (strcmp(argv[1], "open") == 0) open_for(atof(argv[5]), seconds);
+  else hold(atol(argv[5]));
   return 0;
 }

@@ -1,0 +1,99 @@
+import { atLeast, atMost } from '../lib/promise.ts'
+import { ratio, sideBySide, toSample } from '../lib/side-by-side.ts'
+import { others, startCoturnServer, startOurs } from './subjects.ts'
+import { using } from './under.ts'
+import type { Transport } from './load.ts'
+import type { Subject } from './subjects.ts'
+import type { Under } from './under.ts'
+import type { Sample } from '../lib/side-by-side.ts'
+
+export interface RequestsOptions {
+  rounds: number
+
+  /**
+   * How long each subject is asked in a round, in s
+   */
+  seconds: number
+
+  /**
+   * The numbers of connections, and those that a promise is about
+   */
+  connections: number[]
+  promised: number[]
+
+  /**
+   * What part of coturn's CPU a request may cost
+   */
+  atMostOfCoturn: number
+}
+
+type Results = Record<string, Sample>
+
+/**
+ * Each connection sends a request as soon as it is answered
+ */
+export async function requests (
+  under: Under,
+  transport: Transport,
+  { rounds, seconds, connections, promised, atMostOfCoturn }: RequestsOptions
+): Promise<void> {
+  const { board, workers } = under
+  const suffix = transport === 'tls' ? ' over TLS' : ''
+
+  await using([async () => startOurs(workers), startCoturnServer, ...others()], async (...all) => {
+    const subjects = all.filter(subject => transport === 'tcp' || subject.tlsPort != null)
+    const lines = Object.fromEntries(subjects.map(({ name }) => [name, [] as Array<{ x: number, y: number }>]))
+
+    for (const count of connections) {
+      const { rate, cpu } = await ask(under, subjects, { transport, connections: count, rounds, seconds })
+      const isPromised = promised.includes(count)
+
+      board.add({
+        what: `requests a second${suffix}, ${count} connections`,
+        unit: '1/s',
+        results: rate,
+        promise: isPromised ? atLeast(ratio(rate.ours, rate.coturn), 1, 'coturn') : undefined
+      })
+      board.add({
+        what: `CPU a request${suffix}, ${count} connections`,
+        unit: 'us',
+        results: cpu,
+        promise: isPromised
+          ? atMost(ratio(cpu.ours, cpu.coturn), atMostOfCoturn, `${atMostOfCoturn}x coturn`)
+          : undefined
+      })
+      subjects.forEach(({ name }) => lines[name].push({ x: count, y: cpu[name].median }))
+    }
+
+    board.chart(`server-cpu-${transport}`, {
+      title: `CPU time that a request costs the server${suffix}`,
+      x: { label: 'connections', log: true },
+      y: { label: 'us' },
+      lines
+    })
+  })
+}
+
+async function ask (
+  { load }: Under,
+  subjects: Subject[],
+  { transport, connections, rounds, seconds }:
+  Pick<RequestsOptions, 'rounds' | 'seconds'> & { transport: Transport, connections: number }
+): Promise<{ rate: Results, cpu: Results }> {
+  const cpu: Record<string, number[]> = {}
+
+  const rate = await sideBySide(rounds, Object.fromEntries(subjects.map(subject => [subject.name, async () => {
+    const report = await load.ask(subject, transport, connections, seconds)
+
+    if (report.errors > 0) {
+      throw new Error(`${report.errors} errors under load by ${subject.name}`)
+    }
+
+    (cpu[subject.name] ??= []).push(report.subjectCPU / report.answered * 1e6)
+
+    return report.answered / report.seconds
+  }])))
+
+  // without the warm-up round
+  return { rate, cpu: Object.fromEntries(Object.entries(cpu).map(([name, values]) => [name, toSample(values.slice(1))])) }
+}
