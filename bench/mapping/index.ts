@@ -5,7 +5,7 @@
  */
 import { Child } from '../lib/child.ts'
 import { benchOptions } from '../lib/options.ts'
-import { atMost } from '../lib/promise.ts'
+import { atMost, counted } from '../lib/promise.ts'
 import { Scoreboard } from '../lib/scoreboard.ts'
 import { sideBySide } from '../lib/side-by-side.ts'
 import { assertLaboratory, setUpHome } from './laboratory.ts'
@@ -21,6 +21,13 @@ const ROUND_TRIPS = [10, 50, 100]
  * How much longer than two round trips the first address may take, in ms
  */
 const LATE = 20
+
+/**
+ * As many as the list of default servers has. They answer late or not at all one day.
+ */
+const DEAD_SERVERS = { answering: 4, silent: 4, refusing: 3 }
+const DEAD_SERVERS_ROUND_TRIP = 50
+const DEAD_SERVERS_ROUNDS = 15
 
 /**
  * Natter takes more than 3 s each time
@@ -71,12 +78,14 @@ const scoreboard = new Scoreboard('mapping', 'A mapping: how fast it is there, w
 
 assertLaboratory()
 
-for (const roundTrip of ROUND_TRIPS) {
-  await firstAddress(roundTrip)
-}
-
-await traffic()
-await manyListeners()
+await scoreboard.part('first address', async () => {
+  for (const roundTrip of ROUND_TRIPS) {
+    await firstAddress(roundTrip)
+  }
+})
+await scoreboard.part('dead servers', deadServers)
+await scoreboard.part('traffic', traffic)
+await scoreboard.part('listeners', manyListeners)
 await scoreboard.finish()
 
 /**
@@ -105,6 +114,42 @@ async function firstAddress (roundTrip: number): Promise<void> {
 }
 
 /**
+ * The same where most servers do not answer, and until two of them have said the same
+ */
+async function deadServers (): Promise<void> {
+  const home = await setUpHome(DEAD_SERVERS_ROUND_TRIP, DEAD_SERVERS)
+  const agreed: number[] = []
+
+  try {
+    const first = (way: Way) => async (): Promise<number> => {
+      const answer = await home.client.ask('first', { way })
+
+      if (way === 'ours') {
+        agreed.push(answer.agreed)
+      }
+
+      return answer.time
+    }
+    const { ours, limit } = await sideBySide(DEAD_SERVERS_ROUNDS, { ours: first('ours'), limit: first('limit') })
+    const late = Math.max(...ours.values) - limit.median
+    scoreboard.add({
+      what: 'first address, 50 ms round trip, 4 of 11 servers silent and 3 refusing',
+      unit: 'ms',
+      results: { ours, limit },
+      promise: { text: `always at most ${LATE} ms above the limit (${late.toFixed(1)})`, kept: late <= LATE }
+    })
+    scoreboard.add({
+      what: 'servers that reported it then, at least',
+      unit: '',
+      results: { ours: Math.min(...agreed) },
+      promise: counted('2', Math.min(...agreed) >= 2)
+    })
+  } finally {
+    await home.close()
+  }
+}
+
+/**
  * What the router forwards in both directions in an hour. Natter has one connection, we
  * have two by default, so that the mapping outlives the end of one.
  */
@@ -125,7 +170,10 @@ async function traffic (): Promise<void> {
     scoreboard.add({
       what: `by two connections, the default, ${unit}`,
       unit,
-      results: { ours: two[unit], Natter: natter[unit] }
+      results: { ours: two[unit], Natter: natter[unit] },
+      promise: unit === 'bytes'
+        ? counted('half of Natter at most', two.bytes <= natter.bytes / 2)
+        : undefined
     })
   }
 }

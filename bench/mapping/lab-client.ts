@@ -16,7 +16,7 @@ import type { Listener } from '@libp2p/interface'
 
 export interface LabClientInit {
   /**
-   * STUN servers, which listen on port 3478
+   * STUN servers at port 3478. The first two answer.
    */
   servers: string[]
 
@@ -49,6 +49,11 @@ const stunServers = servers.map(host => ({ host, port: 3478 }))
  */
 const open: Array<() => unknown> = []
 let listening: Listener | undefined
+
+/**
+ * How many servers have reported the address of our listener
+ */
+let agreed = 0
 
 const FIRST_ADDRESS: Record<Way, () => Promise<void>> = {
   ours: async () => {
@@ -86,7 +91,7 @@ handleCommands({
     await cleanUp()
     const start = performance.now()
     await FIRST_ADDRESS[way]()
-    emit('first', { time: performance.now() - start })
+    emit('first', { time: performance.now() - start, agreed })
   },
 
   // hold a mapping by this many connections, or as Natter does, with a keep-alive
@@ -107,9 +112,12 @@ handleCommands({
 emit('started')
 
 async function listen (init: object): Promise<Listener> {
-  listening = tcpSTUN({ stunServers: servers.map(host => `stun:${host}`), mappingTimeout: 20_000, ...init })({
-    logger: defaultLogger()
-  }).createListener({ upgrader: {} as any })
+  listening = tcpSTUN({
+    stunServers: servers.map(host => `stun:${host}`),
+    mappingTimeout: 20_000,
+    onMappingChange: status => { agreed = status.state === 'mapped' ? status.servers.length : 0 },
+    ...init
+  })({ logger: defaultLogger() }).createListener({ upgrader: {} as any })
   await listening.listen(multiaddr('/ip4/0.0.0.0/tcp/0'))
 
   return listening
@@ -181,5 +189,6 @@ async function ask (port: number, server: Endpoint): Promise<{ mapped?: Endpoint
 async function cleanUp (): Promise<void> {
   await listening?.close()
   listening = undefined
+  agreed = 0
   open.splice(0).forEach(end => { end() })
 }

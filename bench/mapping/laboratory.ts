@@ -24,14 +24,37 @@ export function assertLaboratory (): void {
 }
 
 /**
+ * How many servers of each kind there are
+ */
+export interface Servers {
+  answering: number
+
+  /**
+   * Hosts that drop all packets
+   */
+  silent: number
+
+  /**
+   * Hosts that reset each connection
+   */
+  refusing: number
+}
+
+/**
  * @param roundTrip - between the home and the internet, in ms
  */
-export async function setUpHome (roundTrip: number): Promise<Home> {
+export async function setUpHome (
+  roundTrip: number, { answering, silent, refusing }: Servers = { answering: 2, silent: 0, refusing: 0 }
+): Promise<Home> {
   const lab = await Lab.create()
 
   try {
-    const hosts = await Promise.all([1, 2].map(async i => lab.host(`stun${i}`, { address: `11.0.0.${i}` })))
-    await Promise.all(hosts.map(async host => startServer(host, {})))
+    const hosts = await Promise.all(
+      Array.from({ length: answering + silent + refusing }, async (_, i) =>
+        lab.host(`stun${i + 1}`, { address: `11.0.0.${i + 1}` }))
+    )
+    await Promise.all(hosts.slice(0, answering).map(async host => startServer(host, {})))
+    await Promise.all(hosts.slice(answering, answering + silent).map(async host => host.freeze()))
     const web = await lab.host('web', { address: '11.0.0.80' })
     await web
       .exec(process.execPath, [program('web-server'), JSON.stringify({ host: web.address })])
