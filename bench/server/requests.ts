@@ -20,12 +20,12 @@ export interface RequestsOptions {
    */
   connections: number[]
   promised: number[]
-
-  /**
-   * What part of coturn's CPU a request may cost
-   */
-  atMostOfCoturn: number
 }
+
+/**
+ * What part of coturn's CPU a request may cost
+ */
+const OF_COTURN = 0.9
 
 type Results = Record<string, Sample>
 
@@ -35,7 +35,7 @@ type Results = Record<string, Sample>
 export async function requests (
   under: Under,
   transport: Transport,
-  { rounds, seconds, connections, promised, atMostOfCoturn }: RequestsOptions
+  { rounds, seconds, connections, promised }: RequestsOptions
 ): Promise<void> {
   const { board, workers } = under
   const suffix = transport === 'tls' ? ' over TLS' : ''
@@ -58,9 +58,7 @@ export async function requests (
         what: `CPU a request${suffix}, ${count} connections`,
         unit: 'us',
         results: cpu,
-        promise: isPromised
-          ? atMost(ratio(cpu.ours, cpu.coturn), atMostOfCoturn, `${atMostOfCoturn}x coturn`)
-          : undefined
+        promise: isPromised ? atMost(ratio(cpu.ours, cpu.coturn), OF_COTURN, `${OF_COTURN}x coturn`) : undefined
       })
       subjects.forEach(({ name }) => lines[name].push({ x: count, y: cpu[name].median }))
     }

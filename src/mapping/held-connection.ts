@@ -101,16 +101,12 @@ export class HeldConnection {
     return this.state.name === 'connecting' ? undefined : this.state.since
   }
 
-  /**
-   * For how long there was no request, in ms
-   */
+  /** For how long there was no request, in ms */
   get silence (): number {
     return this.host.clock.now() - this.answeredAt
   }
 
-  /**
-   * How often it is kept alive, in ms
-   */
+  /** How often it is kept alive, in ms */
   get interval (): number {
     return this.keptAliveEvery
   }
@@ -122,37 +118,27 @@ export class HeldConnection {
     return this.state.name === 'connecting' ? this.state.endpoint : this.state.client.server
   }
 
-  /**
-   * All addresses that the server has, once it is connected
-   */
+  /** All addresses that the server has, once it is connected */
   get endpoints (): Endpoint[] {
     return this.state.name === 'connecting' ? [] : this.state.endpoints
   }
 
-  /**
-   * The local address and port, once it is connected
-   */
+  /** The local address and port, once it is connected */
   get local (): Endpoint | undefined {
     return this.state.name === 'connecting' ? undefined : this.state.local
   }
 
-  /**
-   * When its SYN was sent, in ms by the clock
-   */
+  /** When its SYN was sent, in ms by the clock */
   get begun (): number {
     return this.begunAt
   }
 
-  /**
-   * Whether the server was sent a request
-   */
+  /** Whether the server was sent a request */
   get asked (): boolean {
     return this.isAsked
   }
 
-  /**
-   * Whether it was ended from this side
-   */
+  /** Whether it was ended from this side */
   get dropped (): boolean {
     return this.isDropped
   }
@@ -179,18 +165,14 @@ export class HeldConnection {
     }
   }
 
-  /**
-   * Ask now, not when the interval is over
-   */
+  /** Ask now, not when the interval is over */
   askAgain (): void {
     if (this.state.name === 'resting') {
       this.state.wake()
     }
   }
 
-  /**
-   * Keep the connection alive so often from now on, in ms
-   */
+  /** Keep the connection alive so often from now on, in ms */
   keepAliveEvery (interval: number): void {
     if (this.state.name !== 'connecting' && interval !== this.keptAliveEvery) {
       this.keptAliveEvery = interval

@@ -35,8 +35,13 @@ export class WorkerProcess implements Heartbeat {
   constructor (init: WorkerProcessInit) {
     this.process = fork(fileURLToPath(new URL('./worker.js', import.meta.url)), [], {
       serialization: 'advanced',
-      // to give memory back after a burst
-      execArgv: [...process.execArgv, '--expose-gc'],
+      execArgv: [
+        // a larger nursery keeps a third of what an idle connection takes as garbage, and is no faster here
+        '--max-semi-space-size=4',
+        ...process.execArgv,
+        // to give memory back after a burst
+        '--expose-gc'
+      ],
       // one malloc arena instead of one for each thread: a worker has one busy thread
       env: { MALLOC_ARENA_MAX: '1', ...process.env }
     })
