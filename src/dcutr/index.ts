@@ -67,8 +67,9 @@ export interface DCUtRInit {
   /**
    * Punch holes also where the NAT of one peer maps every destination to another port, if
    * both peers use this service. It costs each of them up to 64 SYNs. With `wide` it may
-   * cost 1 024, towards peers of a private network and `trustedPeers`: a NAT that draws
-   * from all ports takes that many. See docs/hard-punch.md.
+   * cost 1 024, towards peers of a private network, `trustedPeers`, and peers whose address
+   * one of `trustedRelays` attests: a NAT that draws from all ports takes that many. See
+   * docs/hard-punch.md.
    *
    * @default true
    */
@@ -81,6 +82,15 @@ export interface DCUtRInit {
    * @default []
    */
   trustedPeers?: string[]
+
+  /**
+   * The ids of relays that are believed when they say which address a peer is connected to
+   * them from: with `hardPunch: 'wide'` the peer may have us send 1 024 SYNs to it. Such a
+   * relay runs `attestor()`, as `tcp-stun helper` does, and we are connected to it.
+   *
+   * @default []
+   */
+  trustedRelays?: string[]
 
   /**
    * How many DCUtR streams a relayed connection may have that the peer opened
@@ -153,7 +163,9 @@ export function dcutr (init: DCUtRInit = {}): (components: DCUtRComponents) => D
   return (components) => new DCUtR(components, init)
 }
 
+export { attestor } from './attest/index.ts'
 export { HardPunchError } from './hard/errors.ts'
 export type { DCUtR }
+export type { Attestor, AttestorComponents, AttestorInit } from './attest/index.ts'
 export type { Reason as HardPunchReason } from './hard/errors.ts'
 export type { DCUtRComponents, DirectDialer } from './components.ts'

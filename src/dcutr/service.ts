@@ -8,15 +8,10 @@ import { Attempts } from './attempts.ts'
 import { BackOff } from './back-off.ts'
 import { HardPunch } from './hard/hard-punch.ts'
 import { HolePuncher } from './hole-puncher.ts'
+import { validateDCUtROptions } from './options.ts'
 import type { DCUtRComponents } from './components.ts'
 import type { DCUtREvents, DCUtRInit, HolePunchStart } from './index.ts'
 import type { AbortOptions, Connection, CounterGroup, Logger, Startable, Stream } from '@libp2p/interface'
-
-const DEFAULT_TIMEOUT = 5_000
-const DEFAULT_RETRIES = 3
-const DEFAULT_MAX_UPGRADES = 16
-const DEFAULT_BACK_OFF = 120_000
-const DEFAULT_MAX_STREAMS = 1
 
 type Attempt = (options: Required<AbortOptions>) => Promise<Connection>
 
@@ -44,16 +39,7 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
 
     this.components = components
     this.log = limitedLog(components.logger.forComponent('libp2p:tcp-stun:dcutr'))
-    this.init = {
-      timeout: positive('timeout', init.timeout ?? DEFAULT_TIMEOUT),
-      retries: positive('retries', init.retries ?? DEFAULT_RETRIES),
-      maxUpgrades: positive('maxUpgrades', init.maxUpgrades ?? DEFAULT_MAX_UPGRADES),
-      backOff: init.backOff ?? DEFAULT_BACK_OFF,
-      maxInboundStreams: positive('maxInboundStreams', init.maxInboundStreams ?? DEFAULT_MAX_STREAMS),
-      maxOutboundStreams: positive('maxOutboundStreams', init.maxOutboundStreams ?? DEFAULT_MAX_STREAMS),
-      hardPunch: oneOf('hardPunch', init.hardPunch ?? true, [true, false, 'wide']),
-      trustedPeers: init.trustedPeers ?? []
-    }
+    this.init = validateDCUtROptions(init)
     this.backOff = new BackOff(this.init.backOff)
     this.outcomes = components.metrics?.registerCounterGroup('libp2p_tcp_stun_hole_punches_total', {
       label: 'outcome',
@@ -64,6 +50,7 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
       this.hard = new HardPunch(components, {
         wide: this.init.hardPunch === 'wide',
         trustedPeers: this.init.trustedPeers,
+        trustedRelays: this.init.trustedRelays,
         upgrade: async (relayed, attempt) => {
           const puncher = this.puncherOf(relayed)
           puncher.isHard = true
@@ -281,20 +268,4 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
  */
 function roleIn ({ direction }: Connection): HolePunchStart['role'] {
   return direction === 'inbound' ? 'initiator' : 'responder'
-}
-
-function oneOf<T> (name: string, value: T, values: T[]): T {
-  if (!values.includes(value)) {
-    throw new InvalidParametersError(`${name} must be one of ${values.join(', ')}, not ${String(value)}`)
-  }
-
-  return value
-}
-
-function positive (name: string, value: number): number {
-  if (!(value > 0)) {
-    throw new InvalidParametersError(`${name} must be a number above 0, not ${value}`)
-  }
-
-  return value
 }

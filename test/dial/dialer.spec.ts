@@ -311,6 +311,56 @@ describe('dialer', () => {
     }
   })
 
+  it('asks for its role once the socket is connected, if the role is a function', async () => {
+    const { transport, upgrader } = await listen()
+    const server = await remote('127.0.0.1', INITIATOR)
+    const refused = bindSocket({ host: '127.0.0.1', port: 0 })
+    closing.push(refused)
+    let calls = 0
+    const dialOptions = (isInitiator: boolean): any => ({
+      upgrader,
+      initiator: () => {
+        calls++
+
+        return isInitiator
+      },
+      freshPort: true,
+      signal: AbortSignal.timeout(5_000)
+    })
+
+    await expect(transport.dial(multiaddr(`/ip4/127.0.0.1/tcp/${refused.port}`), dialOptions(false)))
+      .to.eventually.be.rejected.with.property('code', 'ECONNREFUSED')
+    expect(calls).to.equal(0)
+
+    for (const [i, direction] of ['inbound', 'outbound'].entries()) {
+      const connection: any = await transport.dial(multiaddr(server.address), dialOptions(direction === 'outbound'))
+      closing.push({ close: () => connection.abort(new Error('done')) })
+      expect(upgrader.outbound.at(-1)).to.have.property('direction', direction)
+      expect(calls).to.equal(i + 1)
+    }
+  })
+
+  it('upgrades the socket that it is given, in the role that it is given', async () => {
+    const { transport, upgrader } = await listen()
+
+    for (const [initiator, direction] of [[true, 'outbound'], [false, 'inbound'], [undefined, 'outbound']] as const) {
+      const server = await remote()
+      const socket = net.connect({ host: '127.0.0.1', port: server.port })
+      await pEvent(socket, 'connect', EVENT)
+      const connection: any = await transport.dial(multiaddr(server.address), {
+        upgrader,
+        socket,
+        initiator,
+        signal: AbortSignal.timeout(5_000)
+      } as any)
+      closing.push({ close: () => connection.abort(new Error('done')) })
+      await server.accept()
+
+      expect(upgrader.outbound.at(-1)).to.have.property('direction', direction)
+      expect(server.ports).to.deep.equal([socket.localPort])
+    }
+  })
+
   for (const name of ['dns4', 'dns']) {
     it(`dials /${name} from the port of the listener where the name has one IP version`, async () => {
       const server = await remote()

@@ -6,6 +6,7 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { expect } from 'aegir/chai'
 import { createLibp2p } from 'libp2p'
 import { pEvent } from 'p-event'
+import { isAttested } from '../../../src/dcutr/attest/ask-relays.ts'
 import { LightPeer } from '../../../test/fixtures/light-peer.ts'
 import { reserve } from '../../../test/fixtures/relay-reservation.ts'
 import { waitUntil } from '../../../test/fixtures/wait-until.ts'
@@ -14,6 +15,7 @@ import { AllowList, readAllowList } from '../src/helper/allow-list.ts'
 import { startHelper } from '../src/helper/helper.ts'
 import { credentialFromFile, keyFromFile, networkKeyFromFile } from '../src/helper/key-file.ts'
 import { Strangers } from '../src/helper/strangers.ts'
+import type { HelperConfigInit } from '../src/config/index.ts'
 import type { Helper, HelperInit } from '../src/helper/options.ts'
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
 
@@ -122,6 +124,29 @@ describe('access to a helper', () => {
     await expect(
       LightPeer.connect({ host: '127.0.0.1', port, signal: AbortSignal.timeout(5_000) })
     ).to.eventually.be.rejected()
+  })
+
+  it('tells its peers whether another one is connected from an address', async () => {
+    for (const [trustedProxies, isKnown] of [[[], true], [['127.0.0.0/8'], false]] as const) {
+      const { helper, address, stun } = await start({ trustedProxies: [...trustedProxies] })
+      const init: HelperConfigInit = { namespace: 'my-app', stunServers: [stun], hardPunch: 'wide' }
+      const [a, b] = await Promise.all([1, 2].map(async () => createLibp2p(await helperConfig(address, init))))
+      nodes.push(a, b)
+      await Promise.all([a, b].map(async node => node.dial(helper.node.getMultiaddrs())))
+      await waitUntil('the helper knows both', () => [a, b].every(({ peerId }) => helper.node.getConnections(peerId).length > 0))
+      const ask = async (host: string): Promise<boolean> => isAttested(
+        { connectionManager: { getConnections: peer => a.getConnections(peer) } },
+        [helper.node.peerId.toString()],
+        { peer: b.peerId, host },
+        { signal: AbortSignal.timeout(5_000) }
+      )
+
+      // behind a load balancer all peers have one address
+      expect(await ask('127.0.0.1')).to.equal(isKnown)
+      expect(await ask('127.0.0.2')).to.equal(false)
+      await Promise.all(nodes.splice(0).map(async node => { await node.stop() }))
+      await helper.close()
+    }
   })
 
   it('a private STUN server answers who knows its credential', async () => {

@@ -1,34 +1,34 @@
-import { checkOffer, checkStart } from './offer.ts'
+import { checkOffer, checkPorts, checkStart } from './offer.ts'
 import { drawPorts } from './ports.ts'
 import { Probes } from './probes.ts'
+import { failAfter, holdTime, timeToMeet } from './timing.ts'
 import type { Met } from './hard-side.ts'
 import type { Permit } from './limits.ts'
-import type { Offer } from './message-types.ts'
+import type { Offer, Order } from './message-types.ts'
 import type { Facts } from './offer.ts'
+import type { Budget } from './plan.ts'
 import type { Exchange } from './protocol.ts'
 import type { Endpoint } from '../../address/endpoint.ts'
 import type { ListeningPort } from '../../listen/listening-ports.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { AbortOptions } from '@libp2p/interface'
 
-/**
- * A probe has to outlive two round trips, or else it would be reset just when it has met
- * a connect. In ms.
- */
-const MIN_HOLD = 600
-const HOLD_ROUND_TRIPS = 3
-
-/**
- * The peer has measured the round trip, so it is not believed without bounds, in ms
- */
-const MAX_ROUND_TRIP = 1_000
-
 export interface EasySideInit {
   exchange: Exchange
 
+  random: Random
+
+  /**
+   * Who goes first, if earlier punches have shown it
+   */
+  order?: Order
+
   facts: Facts
 
-  random: Random
+  /**
+   * What the offer may cost
+   */
+  budgetFor(offer: Offer, options: Required<AbortOptions>): Promise<Budget>
 
   /**
    * Permission to begin
@@ -51,6 +51,7 @@ export interface EasySideInit {
 export interface Accepted {
   offer: Offer
   permit: Permit
+  budget: Budget
 
   /**
    * The port that probes leave from
@@ -64,22 +65,19 @@ export interface Accepted {
  * @throws {HardPunchError} it was refused, and the peer was told so
  */
 export async function acceptOffer (init: EasySideInit, options: Required<AbortOptions>): Promise<Accepted> {
-  const { exchange, facts } = init
+  const { exchange, facts, order } = init
   const offer = await exchange.receive('offer', options)
-  let permit: Permit | undefined
+  const { external: endpoint, local } = checkOffer(offer, facts)
+  const permit = init.take(offer.host)
 
   try {
-    const { external: endpoint, local } = checkOffer(offer, facts)
-    permit = init.take(offer.host)
-    await exchange.send({
-      type: 'accept',
-      endpoint,
-      probes: Math.min(offer.probes, facts.budget.probes)
-    }, options)
+    const budget = await init.budgetFor(offer, options)
+    checkPorts(offer.ranges, offer, budget)
+    await exchange.send({ type: 'accept', endpoint, probes: Math.min(offer.probes, budget.probes), order }, options)
 
-    return { offer, permit, local }
+    return { offer, permit, budget, local }
   } catch (err) {
-    permit?.end(false)
+    permit.end(false)
     throw err
   }
 }
@@ -93,16 +91,16 @@ export async function acceptOffer (init: EasySideInit, options: Required<AbortOp
  */
 export async function punchAsEasySide (
   init: EasySideInit,
-  { offer, permit, local }: Accepted,
+  { offer, permit, budget, local }: Accepted,
   options: Required<AbortOptions>
 ): Promise<Met> {
-  const { exchange, facts, random } = init
+  const { exchange, random } = init
   const start = await exchange.receive('start', options)
-  checkStart(start, offer, facts.budget)
+  checkStart(start, offer, budget)
 
-  const count = Math.min(offer.probes, facts.budget.probes)
+  const count = Math.min(offer.probes, budget.probes)
   const remotes = await init.allow(drawPorts(start.ranges, count, random).map(port => ({ host: offer.host, port })))
-  const hold = Math.max(MIN_HOLD, HOLD_ROUND_TRIPS * Math.min(start.roundTrip, MAX_ROUND_TRIP))
+  const hold = holdTime(start.roundTrip)
   const probes = new Probes({ local, host: offer.host, hold: start.order === 'hard-first' ? hold : undefined })
   permit.use(offer.host)
 
@@ -115,11 +113,13 @@ export async function punchAsEasySide (
 
     return exchange.untilFailed(options)
   }
+  // if the peer does not connect then, the system would only repeat our SYNs
+  const last = failAfter(timeToMeet(count, start.roundTrip), `No connect of ${offer.host} has met a probe`, options)
 
   try {
-    const socket = await Promise.race([probes.first(options), send()])
+    const socket = await Promise.race([probes.first(options), send(), last])
 
-    return { socket, remote: { host: offer.host, port: socket.remotePort ?? 0 }, initiator: true }
+    return { socket, remote: { host: offer.host, port: socket.remotePort ?? 0 }, initiator: true, order: start.order }
   } finally {
     probes.close()
   }

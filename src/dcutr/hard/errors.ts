@@ -14,6 +14,7 @@
  * - `too-soon`: the peer, its address, or all peers have had their punches for a while
  * - `denied`: the connection gater denies it
  * - `not-met`: no probe has met a connect
+ * - `superseded`: the two peers have been connected directly in another way meanwhile
  */
 export const REASONS = [
   'other',
@@ -27,7 +28,8 @@ export const REASONS = [
   'busy',
   'too-soon',
   'denied',
-  'not-met'
+  'not-met',
+  'superseded'
 ] as const
 
 export type Reason = typeof REASONS[number]

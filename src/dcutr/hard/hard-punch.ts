@@ -6,21 +6,26 @@ import { toIPEndpoint } from '../../address/net-config.ts'
 import { isRelayed } from '../../connection/peers.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { limitedLog } from '../../runtime/quiet-log.ts'
+import { Budgets } from './budgets.ts'
 import { acceptOffer, punchAsEasySide } from './easy-side.ts'
+import { Endings } from './endings.ts'
 import { HardPunchError } from './errors.ts'
 import { makeOffer, punchAsHardSide } from './hard-side.ts'
 import { HardPunchLimits } from './limits.ts'
+import { checkHost } from './offer.ts'
 import { ownSide } from './own-side.ts'
-import { DEFAULT_BUDGET, WIDE_BUDGET } from './plan.ts'
 import { DURATION, Exchange, HARD_PUNCH_PROTOCOL } from './protocol.ts'
 import { allowedTargets, announcedHosts } from './targets.ts'
+import type { BudgetsInit } from './budgets.ts'
 import type { EasySideInit } from './easy-side.ts'
+import type { Run } from './endings.ts'
 import type { HardSideInit, Met } from './hard-side.ts'
-import type { Permit } from './limits.ts'
+import type { Order } from './message-types.ts'
+import type { KnownHosts } from './offer.ts'
 import type { HardOwnSide } from './own-side.ts'
 import type { TCPDialOptions } from '../../index.ts'
 import type { DCUtRComponents, DirectDialer } from '../components.ts'
-import type { AbortOptions, Connection, CounterGroup, IdentifyResult, Logger, PeerId, Stream } from '@libp2p/interface'
+import type { AbortOptions, Connection, IdentifyResult, Logger, PeerId, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 type Signal = Required<AbortOptions>
@@ -36,38 +41,13 @@ type SocketDialOptions = Parameters<DirectDialer['dial']>[1] & Pick<TCPDialOptio
  */
 const UPGRADE_TIMEOUT = 5_000
 
-/**
- * How long the last message may take, in ms
- */
-const END_TIMEOUT = 1_000
-
-export interface HardPunchInit {
-  /**
-   * Send up to 1 024 probes, to peers whose address is attested
-   */
-  wide: boolean
-
-  /**
-   * The ids of peers that offer no address but their own
-   */
-  trustedPeers: string[]
-
+export interface HardPunchInit extends BudgetsInit {
   /**
    * Upgrade a relayed connection by this attempt
    *
    * @returns whether it was tried
    */
   upgrade(relayed: Connection, attempt: (options: Signal) => Promise<Connection>): Promise<boolean>
-}
-
-/**
- * One hard punch, from its permission to its end
- */
-interface Run {
-  side: 'hard' | 'easy'
-  peer: PeerId
-  permit: Permit
-  exchange: Exchange
 }
 
 /**
@@ -79,8 +59,9 @@ export class HardPunch {
   private readonly components: DCUtRComponents
   private readonly init: HardPunchInit
   private readonly log: Logger
-  private readonly outcomes?: CounterGroup
+  private readonly endings: Endings
   private readonly limits = new HardPunchLimits(systemClock)
+  private readonly budgets: Budgets
 
   /**
    * The public IPv4 addresses that the peer of a relayed connection has announced
@@ -91,16 +72,19 @@ export class HardPunch {
    * The addresses of the connections that were punched
    */
   private readonly punched = new WeakSet<Multiaddr>()
+
+  /**
+   * Who went first in the last punch that succeeded with us as the easy side
+   */
+  private order?: Order
   private shutdown = new AbortController()
 
   constructor (components: DCUtRComponents, init: HardPunchInit) {
     this.components = components
     this.init = init
+    this.budgets = new Budgets(components, init)
     this.log = limitedLog(components.logger.forComponent('libp2p:tcp-stun:dcutr:hard'))
-    this.outcomes = components.metrics?.registerCounterGroup('libp2p_tcp_stun_hard_punches_total', {
-      label: 'outcome',
-      help: 'Hard punches that succeeded, or why not'
-    })
+    this.endings = new Endings(components, this.log, connection => this.hasMade(connection))
   }
 
   async start (): Promise<void> {
@@ -141,28 +125,33 @@ export class HardPunch {
   private async offer (relayed: Connection, own: HardOwnSide): Promise<void> {
     const peer = relayed.remotePeer
     const options = this.untilAgreed()
-    let permit: Permit | undefined
-    let exchange: Exchange | undefined
+    const run: Run = { side: 'hard', relayed }
 
     try {
-      const taken = permit = this.limits.take(peer)
+      const permit = run.permit = this.limits.take(peer)
       const stream = await relayed.newStream(HARD_PUNCH_PROTOCOL, { ...options, runOnLimitedConnection: true })
-      exchange = new Exchange(stream)
+      const exchange = run.exchange = new Exchange(stream)
       const init: HardSideInit = {
         exchange,
         mapping: own.mapping,
-        budgets: this.isAttested(peer) ? [DEFAULT_BUDGET, WIDE_BUDGET] : [DEFAULT_BUDGET],
-        allow: async remote => {
+        budgets: this.budgets.possible(peer),
+        allow: async (remote, { connects, probes }, options) => {
+          const external = { host: own.mapping.samples.at(-1)?.externalHost ?? '' }
+          checkHost(remote.host, { external, servers: own.servers }, this.knownOf(relayed))
+          const budget = await this.budgets.of(peer, remote.host, { connects, probes }, options)
+
+          if (connects > budget.connects) {
+            throw new HardPunchError('foreign-address', `Nobody attests that ${remote.host} is the address of the peer`)
+          }
+
           await allowedTargets(this.components.connectionGater, peer, [remote])
-          taken.use(remote.host)
+          permit.use(remote.host)
         }
       }
       const agreed = await makeOffer(init, options)
-      await this.upgradeBy(relayed, { side: 'hard', peer, permit, exchange }, async options =>
-        punchAsHardSide(init, agreed, options))
+      await this.upgradeBy(run, async options => punchAsHardSide(init, agreed, options))
     } catch (err: any) {
-      permit?.end(false)
-      await this.giveUp(peer, exchange, err)
+      await this.endings.settle(run, err)
     }
   }
 
@@ -174,51 +163,51 @@ export class HardPunch {
 
     const peer = relayed.remotePeer
     const exchange = new Exchange(stream)
+    const run: Run = { side: 'easy', relayed, exchange }
     const init: EasySideInit = {
       exchange,
-      facts: {
-        own: ownSide(this.components.transportManager.getListeners()),
-        announced: this.announced.get(relayed) ?? [],
-        relay: toIPEndpoint(relayed.remoteAddr)?.host,
-        budget: this.isAttested(peer) ? WIDE_BUDGET : DEFAULT_BUDGET
-      },
       random: Math.random,
-      take: host => this.limits.take(peer, host),
+      order: this.order,
+      take: host => {
+        run.permit = this.limits.take(peer, host)
+
+        return run.permit
+      },
+      facts: { own: ownSide(this.components.transportManager.getListeners()), ...this.knownOf(relayed) },
+      budgetFor: async (offer, options) => this.budgets.of(peer, offer.host, offer, options),
       allow: async remotes => allowedTargets(this.components.connectionGater, peer, remotes)
     }
-    let permit: Permit | undefined
 
     try {
       const accepted = await acceptOffer(init, this.untilAgreed())
-      permit = accepted.permit
-      await this.upgradeBy(relayed, { side: 'easy', peer, permit, exchange }, async options =>
-        punchAsEasySide(init, accepted, options))
+      await this.upgradeBy(run, async options => {
+        // it is known again once it has succeeded
+        this.order = undefined
+        const met = await punchAsEasySide(init, accepted, options)
+        this.order = met.order
+
+        return met
+      })
     } catch (err: any) {
-      permit?.end(false)
-      await this.giveUp(peer, exchange, err)
+      await this.endings.settle(run, err)
     }
+  }
+
+  private knownOf (relayed: Connection): KnownHosts {
+    return { announced: this.announced.get(relayed) ?? [], relay: toIPEndpoint(relayed.remoteAddr)?.host }
   }
 
   /**
    * @throws {HardPunchError} it was not tried
    */
-  private async upgradeBy (relayed: Connection, run: Run, punch: (options: Signal) => Promise<Met>): Promise<void> {
+  private async upgradeBy (run: Run, punch: (options: Signal) => Promise<Met>): Promise<void> {
     // another upgrade that has succeeded closes the relayed connection
-    const isTried = relayed.status === 'open' &&
-      await this.init.upgrade(relayed, async options => this.finish(run, options, punch))
+    const isTried = run.relayed.status === 'open' &&
+      await this.init.upgrade(run.relayed, async options => this.finish(run, options, punch))
 
     if (!isTried) {
       throw new HardPunchError('busy', 'Other upgrades are under way, or one with this peer has failed lately')
     }
-  }
-
-  /**
-   * There was no punch
-   */
-  private async giveUp (peer: PeerId, exchange: Exchange | undefined, err: Error): Promise<void> {
-    this.log('no hard punch with %p - %e', peer, err)
-    this.outcomes?.increment({ [reasonOf(err)]: true })
-    await exchange?.end(err, { signal: AbortSignal.timeout(END_TIMEOUT) })
   }
 
   private untilAgreed (): Signal {
@@ -226,32 +215,26 @@ export class HardPunch {
   }
 
   /**
-   * Run a punch that is permitted, upgrade the socket that is found, and end the stream
+   * Run a punch that is permitted, and upgrade the socket that is found
    */
-  private async finish (
-    { side, peer, permit, exchange }: Run,
-    options: Signal,
-    punch: (options: Signal) => Promise<Met>
-  ): Promise<Connection> {
+  private async finish (run: Run, options: Signal, punch: (options: Signal) => Promise<Met>): Promise<Connection> {
     const begin = performance.now()
+    const peer = run.relayed.remotePeer
     const signal = anySignal([options.signal, AbortSignal.timeout(DURATION)])
     setMaxListeners(Infinity, signal)
-    let failure: Error | undefined
 
     try {
       const met = await punch({ signal })
       this.log.trace('met %p at %s:%d after %d ms', peer, met.remote.host, met.remote.port, performance.now() - begin)
+      const connection = await this.upgrade(peer, met, options)
+      void this.endings.settle(run)
 
-      return await this.upgrade(peer, met, options)
+      return connection
     } catch (err: any) {
-      failure = err
+      void this.endings.settle(run, err)
       throw err
     } finally {
       signal.clear()
-      permit.end(failure == null)
-      this.outcomes?.increment({ [failure == null ? 'succeeded' : reasonOf(failure)]: true })
-      this.log('hard punch with %p as the %s side: %s', peer, side, failure?.message ?? 'succeeded')
-      void exchange.end(failure, { signal: AbortSignal.timeout(END_TIMEOUT) })
     }
   }
 
@@ -273,22 +256,9 @@ export class HardPunch {
     }
   }
 
-  /**
-   * Whether the peer may cost more packets: somebody that we chose vouches for its address
-   */
-  private isAttested (peer: PeerId): boolean {
-    return this.init.wide && (
-      this.components.connectionProtector != null || this.init.trustedPeers.includes(peer.toString())
-    )
-  }
-
   private readonly onIdentify = ({ detail }: CustomEvent<IdentifyResult>): void => {
     if (isRelayed(detail.connection)) {
       this.announced.set(detail.connection, announcedHosts(detail.listenAddrs))
     }
   }
-}
-
-function reasonOf (err: Error): string {
-  return err instanceof HardPunchError ? err.reason : err.name
 }

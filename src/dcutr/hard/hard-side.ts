@@ -4,6 +4,7 @@ import { planPunch, portsAfter } from './plan.ts'
 import { predictPorts } from './port-prediction.ts'
 import { toRanges } from './ports.ts'
 import { bracketedPorts } from './sequential.ts'
+import { failAfter, holdTime, timeToMeet } from './timing.ts'
 import type { Accept, Offer, Order } from './message-types.ts'
 import type { Budget, Plan } from './plan.ts'
 import type { Exchange } from './protocol.ts'
@@ -46,9 +47,9 @@ export interface HardSideInit {
   /**
    * Called before the first packet to the easy side
    *
-   * @throws {HardPunchError} it may not be dialled
+   * @throws {HardPunchError} it may not be dialled, or not as often as is planned
    */
-  allow(remote: Endpoint): Promise<void>
+  allow(remote: Endpoint, plan: Plan, options: Signal): Promise<void>
 }
 
 /**
@@ -58,6 +59,11 @@ export interface Met {
   socket: Socket
   remote: Endpoint
   initiator: boolean
+
+  /**
+   * Who went first
+   */
+  order?: Order
 }
 
 /**
@@ -85,7 +91,10 @@ export async function makeOffer (init: HardSideInit, options: Signal): Promise<A
   await exchange.send(offer, options)
   const accept = await exchange.receive('accept', options)
 
-  return { plan, accept, roundTrip: performance.now() - sent }
+  // nobody has us wait for more probes than we want
+  const probes = Math.min(accept.probes, plan.probes)
+
+  return { plan, accept: { ...accept, probes }, roundTrip: performance.now() - sent }
 }
 
 /**
@@ -103,7 +112,7 @@ export async function punchAsHardSide (
   options: Signal
 ): Promise<Met> {
   const { exchange } = init
-  await init.allow(accept.endpoint)
+  await init.allow(accept.endpoint, plan, options)
 
   const connects = new Connects(accept.endpoint)
 
@@ -122,7 +131,12 @@ export async function punchAsHardSide (
       connects.connect()
     }
 
-    const socket = await Promise.race([connects.chosen(options), exchange.untilFailed(options)])
+    const timeout = order === 'easy-first' ? holdTime(roundTrip) : timeToMeet(accept.probes, roundTrip)
+    const socket = await Promise.race([
+      connects.chosen(options),
+      exchange.untilFailed(options),
+      failAfter(timeout, `None of ${connects.count} connects to ${accept.endpoint.host} was answered`, options)
+    ])
 
     return { socket, remote: accept.endpoint, initiator: false }
   } finally {

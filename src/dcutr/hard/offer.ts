@@ -1,6 +1,7 @@
 import { isGlobal } from '../../address/scope.ts'
 import { chanceToMeet } from './chance.ts'
 import { HardPunchError } from './errors.ts'
+import { WIDE_BUDGET } from './plan.ts'
 import { refuseRanges } from './ports.ts'
 import { sizeOf } from './range.ts'
 import type { Offer, Start } from './message-types.ts'
@@ -8,14 +9,9 @@ import type { EasyOwnSide, OwnSide } from './own-side.ts'
 import type { Budget } from './plan.ts'
 
 /**
- * What the easy side knows when an offer arrives
+ * What is known of the addresses that may not be sent to
  */
-export interface Facts {
-  /**
-   * Our own mapping, if it is known
-   */
-  own?: OwnSide
-
+export interface KnownHosts {
   /**
    * The public IPv4 addresses that the peer has announced by other ways
    */
@@ -25,11 +21,16 @@ export interface Facts {
    * The address of the relay, if it is numeric
    */
   relay?: string
+}
 
+/**
+ * What the easy side knows when an offer arrives
+ */
+export interface Facts extends KnownHosts {
   /**
-   * What the peer may cost us
+   * Our own mapping, if it is known
    */
-  budget: Budget
+  own?: OwnSide
 }
 
 /**
@@ -39,12 +40,12 @@ export interface Facts {
 const MIN_CHANCE = 0.3
 
 /**
- * Check an offer of the hard side
+ * Check an offer of the hard side, but for its ports
  *
  * @returns our own side, whose endpoint the peer needs
  * @throws {HardPunchError} it is refused, with the reason
  */
-export function checkOffer (offer: Offer, { own, announced, relay, budget }: Facts): EasyOwnSide {
+export function checkOffer (offer: Offer, { own, ...known }: Facts): EasyOwnSide {
   const { host, connects, probes } = offer
 
   if (own == null) {
@@ -55,6 +56,29 @@ export function checkOffer (offer: Offer, { own, announced, relay, budget }: Fac
     throw new HardPunchError('both-hard', 'The mapping of this node depends on the destination too')
   }
 
+  checkHost(host, own, known)
+
+  // they cost the peer more than us
+  if (connects < 1 || connects > WIDE_BUDGET.connects || probes < 1) {
+    throw new HardPunchError(
+      'bad-ports',
+      `There must be 1 to ${WIDE_BUDGET.connects} connects and a probe, not ${connects} and ${probes}`
+    )
+  }
+
+  return own
+}
+
+/**
+ * Check an address that a peer says is its own, as either side
+ *
+ * @throws {HardPunchError} packets are not sent there, with the reason
+ */
+export function checkHost (
+  host: string,
+  own: Pick<OwnSide, 'servers'> & { external: { host: string } },
+  { announced, relay }: KnownHosts
+): void {
   if (!isGlobal(host)) {
     throw new HardPunchError('bad-address', `${host} is no public address`)
   }
@@ -63,7 +87,7 @@ export function checkOffer (offer: Offer, { own, announced, relay, budget }: Fac
     throw new HardPunchError('same-address', `Both peers have the public address ${host}`)
   }
 
-  // probes could make such a host refuse the connections that we need
+  // our packets could make such a host refuse the connections that we need
   if (host === relay || own.servers.includes(host)) {
     throw new HardPunchError('foreign-address', `${host} is the address of the relay or of a STUN server`)
   }
@@ -71,17 +95,6 @@ export function checkOffer (offer: Offer, { own, announced, relay, budget }: Fac
   if (announced.length > 0 && !announced.includes(host)) {
     throw new HardPunchError('foreign-address', `The peer has announced ${announced.join(' and ')}, not ${host}`)
   }
-
-  if (connects < 1 || connects > budget.connects || probes < 1) {
-    throw new HardPunchError(
-      'bad-ports',
-      `There must be 1 to ${budget.connects} connects and a probe, not ${connects} and ${probes}`
-    )
-  }
-
-  checkRanges(offer.ranges, offer, budget)
-
-  return own
 }
 
 /**
@@ -94,10 +107,15 @@ export function checkStart ({ ranges }: Start, offer: Offer, budget: Budget): vo
     throw new HardPunchError('bad-ports', 'There is no port to probe')
   }
 
-  checkRanges(ranges, offer, budget)
+  checkPorts(ranges, offer, budget)
 }
 
-function checkRanges (ranges: Offer['ranges'], offer: Offer, budget: Budget): void {
+/**
+ * Check ports of the hard side, of an offer or a start
+ *
+ * @throws {HardPunchError} they make no sense, or there is hardly a chance
+ */
+export function checkPorts (ranges: Offer['ranges'], offer: Offer, budget: Budget): void {
   const refusal = refuseRanges(ranges)
 
   if (refusal != null) {

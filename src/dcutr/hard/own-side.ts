@@ -26,6 +26,11 @@ export interface EasyOwnSide {
 export interface HardOwnSide {
   side: 'hard'
   mapping: PublicMapping
+
+  /**
+   * The hosts of the STUN servers
+   */
+  servers: string[]
 }
 
 export type OwnSide = EasyOwnSide | HardOwnSide
@@ -57,12 +62,16 @@ function sideOf (mapping: PublicMapping): OwnSide | undefined {
           side: 'easy',
           local,
           external: { host: external.host, port: external.port },
-          servers: status.servers.map(uri => parseSTUNURI(uri).host)
+          servers: hostsOf(status.servers)
         }
   }
 
   // with a pool of addresses nobody knows which one a connect would have
   if (status.state === 'endpoint-dependent' && !status.isPooled) {
-    return { side: 'hard', mapping }
+    return { side: 'hard', mapping, servers: hostsOf(status.addresses.map(({ server }) => server)) }
   }
+}
+
+function hostsOf (servers: string[]): string[] {
+  return servers.map(uri => parseSTUNURI(uri).host)
 }

@@ -3,14 +3,10 @@ import { raceSignal } from 'race-signal'
 import { bindSocket } from '../../net/bound-socket.ts'
 import { resetSocket } from '../../net/reset-socket.ts'
 import { HardPunchError } from './errors.ts'
+import { PROBES_PER_SECOND } from './timing.ts'
 import type { ListeningPort } from '../../listen/listening-ports.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Socket } from 'node:net'
-
-/**
- * Probes a second: what a home router handles beside its other traffic
- */
-const RATE = 500
 
 export interface ProbesInit {
   /**
@@ -55,7 +51,7 @@ export class Probes {
     const begin = performance.now()
 
     for (const [i, port] of ports.entries()) {
-      const wait = begin + i * 1_000 / RATE - performance.now()
+      const wait = begin + i * 1_000 / PROBES_PER_SECOND - performance.now()
 
       if (wait > 0) {
         await delay(Math.ceil(wait), undefined, { signal })

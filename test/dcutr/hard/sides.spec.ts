@@ -101,9 +101,9 @@ describe('the sides of a hard punch', () => {
           servers: []
         },
         announced: [],
-        budget: DEFAULT_BUDGET,
         ...facts
       },
+      budgetFor: async () => DEFAULT_BUDGET,
       random: Math.random,
       take: () => ({ use: () => { used++ }, end: () => {} }),
       allow: async remotes => remotes
@@ -124,6 +124,62 @@ describe('the sides of a hard punch', () => {
 
     expect(met).to.deep.include({ initiator: true, remote: { host: LOOPBACK, port } })
     met.socket.destroy()
+  })
+
+  it('where the router of the easy side resets strangers, the easy side goes first', async () => {
+    const { port, listen } = freePort()
+    const messages = pbStream(easy).pb(HardPunchMessage)
+    const punching = punch(hardSide(), signal())
+    await messages.read(signal())
+    await messages.write({ type: 'accept', endpoint: { host: LOOPBACK, port }, probes: 64 }, signal())
+    expect(await messages.read(signal())).to.include({ type: 'start', order: 'easy-first' })
+    let connections = 0
+    const server = await listen()
+    const spoken = Promise.withResolvers<void>()
+    server.on('connection', socket => {
+      socket.on('error', () => {})
+      connections++
+      socket.write('first')
+      spoken.resolve()
+    })
+    expect(connections).to.equal(0)
+    await messages.write({ type: 'probed' }, signal())
+    await spoken.promise
+    const met = await punching
+
+    expect(met).to.deep.include({ initiator: false, remote: { host: LOOPBACK, port } })
+    met.socket.destroy()
+  })
+
+  it('does not ask again who goes first where the easy side knows', async () => {
+    const { port } = freePort()
+    const init: EasySideInit = { ...easySide(port), order: 'easy-first' }
+    const punching = punch(hardSide(), signal())
+    punching.catch(() => {})
+    const accepted = await acceptOffer(init, signal())
+    const start = await init.exchange.receive('start', signal())
+
+    // a test would have been reset, and leave one connect less
+    expect(start).to.include({ order: 'easy-first' })
+    expect(accepted.budget).to.equal(DEFAULT_BUDGET)
+    await init.exchange.end(new HardPunchError('not-met', 'enough'), signal())
+    await expect(punching).to.eventually.be.rejected.with.property('reason', 'not-met')
+  })
+
+  it('a peer that promises more probes than it was asked for is not waited for longer', async () => {
+    const server = await freePort().listen()
+    server.on('connection', socket => { socket.on('error', () => {}) })
+    const messages = pbStream(easy).pb(HardPunchMessage)
+    const punching = punch(hardSide(), signal(3_000))
+    await messages.read(signal())
+    await messages.write({
+      type: 'accept',
+      endpoint: { host: LOOPBACK, port: (server.address() as net.AddressInfo).port },
+      probes: 2 ** 31 - 1,
+      order: 'hard-first'
+    }, signal())
+
+    await expect(punching).to.eventually.be.rejected.with.property('reason', 'not-met')
   })
 
   it('the probes end with a reason when nobody is there', async () => {

@@ -97,6 +97,14 @@ export interface HelperConfigInit extends AbortOptions {
   stunCredential?: string
 
   /**
+   * How far a hole punch goes where one NAT is endpoint-dependent, see `dcutr()`. With
+   * `wide`, a peer may cost 1 024 SYNs to an address that a helper attests.
+   *
+   * @default true
+   */
+  hardPunch?: boolean | 'wide'
+
+  /**
    * For TXT records
    *
    * @default that of the system
@@ -177,7 +185,10 @@ export async function helperConfig (
       identifyPush: identifyPush(),
       ping: ping(),
       autoNAT: autoNATv2(),
-      ...directServices(),
+      ...directServices({
+        hardPunch: init.hardPunch,
+        trustedRelays: helpers.addresses.flatMap(address => peerIdOf(address) ?? [])
+      }),
       board: rendezvousClient({
         servers: dialableHelpers(helpers.addresses),
         namespaces: [namespace].flat(),

@@ -5,7 +5,7 @@ import { onOwnNetworks } from './neighbours.ts'
 import { parseCredential } from './stun-credential.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
-import type { DCUtR } from 'libp2p-tcp-stun/dcutr'
+import type { DCUtR, DCUtRInit } from 'libp2p-tcp-stun/dcutr'
 
 /**
  * NATs forget a silent TCP connection, the strictest after 30 s, in ms
@@ -32,8 +32,8 @@ export function directTransports (
   return [tcpSTUN({ stunServers, stunCredential, dialOpts: KEEP_ALIVE, listenOpts: KEEP_ALIVE })]
 }
 
-export function directServices (): { dcutr(components: any): DCUtR } {
-  return { dcutr: dcutr() }
+export function directServices (init: DCUtRInit): { dcutr(components: any): DCUtR } {
+  return { dcutr: dcutr(init) }
 }
 
 /**

@@ -7,6 +7,7 @@ import { preSharedKey } from '@libp2p/pnet'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { tcpSTUN } from 'libp2p-tcp-stun'
+import { attestor } from 'libp2p-tcp-stun/dcutr'
 import { toMultiaddr } from 'libp2p-tcp-stun/net'
 import { createSTUNServer, networkMatcher } from 'libp2p-tcp-stun/server'
 import { rendezvousServer } from '../rendezvous/index.ts'
@@ -163,6 +164,7 @@ async function createNode (
       ping: ping(),
       autoNAT: autoNATv2(),
       relay: circuitRelayServer(policy.relay),
+      attestor: attestor({ isProxy }),
       board: rendezvousServer({
         store: init.store,
         maxRegistrations: limits.registrations,
