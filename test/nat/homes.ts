@@ -32,6 +32,13 @@ export interface Pair {
   a: Side
   b: Side
   latency: number
+
+  /**
+   * After how many ms the STUN servers close a connection
+   *
+   * @default never
+   */
+  hangUp?: number
 }
 
 export interface Homes {
@@ -57,14 +64,14 @@ export interface Home {
 /**
  * Two homes, two STUN servers and a relay
  */
-export async function setUp (lab: Lab, { a, b, latency }: Pair): Promise<Homes> {
+export async function setUp (lab: Lab, { a, b, latency, hangUp }: Pair): Promise<Homes> {
   const v6 = a.nat.firewall === true
 
   const stun: Host[] = []
 
   for (const address of v6 ? STUN_SERVERS_6 : STUN_SERVERS) {
     const host = await lab.host(`stun${address.at(-1)}`, { address })
-    await host.run('stun-server', { host: address }).waitFor('listening')
+    await host.run('stun-server', { host: address, hangUp }).waitFor('listening')
     stun.push(host)
   }
 
@@ -73,7 +80,9 @@ export async function setUp (lab: Lab, { a, b, latency }: Pair): Promise<Homes> 
   const relay = relayHost.run('node', {
     listen: [relayAddress],
     stock: true,
-    relay: true
+    relay: true,
+    // many peers of a test have one address
+    inboundConnectionThreshold: 100
   })
   const { id: relayId } = await relay.waitFor('started')
 

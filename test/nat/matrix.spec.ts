@@ -8,14 +8,15 @@ import type { Behaviour, Host, Lab, Program } from '../nat-lab/index.ts'
 import type { Kind } from '../nat-lab/kinds.ts'
 import type { Cell, MatrixRow } from '../nat-lab/report/index.ts'
 
-const WORDS: Record<Cell, [string, string]> = {
-  dialable: ['yes', 'yes'],
-  announced: ['yes', 'no'],
-  nothing: ['no', '']
+const WORDS: Record<Cell, [string, string, string]> = {
+  dialable: ['yes', 'yes', ''],
+  announced: ['yes', 'no', ''],
+  nothing: ['no', '', 'yes']
 }
 
 const SERVERS = { 4: ['11.0.0.1', '11.0.0.2', '11.0.0.3'], 6: ['2a00::1', '2a00::2', '2a00::3'] }
 const OUTSIDE = { 4: '11.0.0.9', 6: '2a00::9' }
+const RELAY = { 4: '11.0.0.8', 6: '2a00::8' }
 
 describe('the matrix of NATs', function () {
   this.timeout(60_000)
@@ -25,6 +26,8 @@ describe('the matrix of NATs', function () {
   let cells = 0
   const strangers: Record<number, Program> = {}
   const peers: Record<number, Program> = {}
+  const peerIds: Record<number, string> = {}
+  const relays: Record<number, string> = {}
   const measured: MatrixRow[] = []
 
   before(async () => {
@@ -38,8 +41,14 @@ describe('the matrix of NATs', function () {
 
       const outside = await lab.host(`outside${version}`, { address: OUTSIDE[version] })
       strangers[version] = outside.run('dialler', { timeout: 1_000 })
-      peers[version] = outside.run('node', { listen: [version === 4 ? '/ip4/0.0.0.0/tcp/4001' : '/ip6/::/tcp/4001'] })
-      await peers[version].waitFor('started')
+      const listen = [`/ip${version}/${OUTSIDE[version]}/tcp/4001`]
+      // what is public and listened on is announced once it is confirmed, which nobody does here
+      peers[version] = outside.run('node', { listen, announced: listen, punch: true })
+      peerIds[version] = (await peers[version].waitFor('started')).id
+      const relayAddress = `/ip${version}/${RELAY[version]}/tcp/4001`
+      const relay = (await lab.host(`relay${version}`, { address: RELAY[version] }))
+        .run('node', { listen: [relayAddress], relay: true })
+      relays[version] = `${relayAddress}/p2p/${(await relay.waitFor('started')).id}`
     }
   })
 
@@ -48,7 +57,7 @@ describe('the matrix of NATs', function () {
       const rows = measured.filter(row => row.kind === title)
 
       return `**${title}**\n\n${markdownTable([
-        ['mapping', 'filtering', 'announced', 'a stranger can dial'],
+        ['mapping', 'filtering', 'announced', 'a stranger can dial', 'an open peer connects directly after a relay'],
         ...rows.map(({ mapping, filtering, cell }) => [mapping, filtering, ...WORDS[cell]])
       ])}`
     })
@@ -74,7 +83,8 @@ describe('the matrix of NATs', function () {
     const laptop: Host = await lab.host(`home${cells}`, { address, network })
     const home = laptop.run('node', {
       listen: [version === 4 ? '/ip4/0.0.0.0/tcp/4001' : '/ip6/::/tcp/4001'],
-      stunServers: SERVERS[version].map(host => `stun:${version === 6 ? `[${host}]` : host}`)
+      stunServers: SERVERS[version].map(host => `stun:${version === 6 ? `[${host}]` : host}`),
+      ...mapping !== 'endpoint-independent' && { punch: true, reserve: relays[version] }
     })
     const { id, addresses } = await home.waitFor('started')
     const outer = isDirect ? address : external
@@ -97,6 +107,12 @@ describe('the matrix of NATs', function () {
     } else {
       expect(announced).to.be.empty()
       expect(lastMapping(home)).to.include({ state: 'endpoint-dependent' })
+      await home.happened(({ event }) => event === 'reserved')
+      peers[version].send('dial', { address: `${relays[version]}/p2p-circuit/p2p/${id}` })
+      expect(await home.happened(({ event, peer, relayed }) => event === 'connected' && peer === peerIds[version] && relayed === false))
+        .to.include({ direction: 'outbound' })
+      peers[version].send('hangUp', { peer: id })
+      await peers[version].waitFor('hung-up')
     }
 
     if (dialable) {

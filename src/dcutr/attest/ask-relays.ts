@@ -19,6 +19,7 @@ const TIMEOUT = 1_000
  * @param subject.peer
  * @param subject.host - the IP address that the peer says is its own
  * @param options
+ * @param options.signal
  * @returns whether one of them says so
  */
 export async function isAttested (

@@ -15,19 +15,25 @@ import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { dcutr } from '../../../src/dcutr/index.ts'
+import { attestor, dcutr } from '../../../src/dcutr/index.ts'
 import { tcpSTUN } from '../../../src/index.ts'
 import { emit, handleCommands, readOptions } from '../../child/commands.ts'
 import { describeMapping } from './describe-mapping.ts'
 import { dialingAutoNAT } from './dialing-autonat.ts'
 import { echo, serveEcho } from './echo.ts'
+import { punchMetrics } from './punch-metrics.ts'
 import { renewalMetrics } from './renewal-metrics.ts'
-import type { DCUtR, DCUtRInit } from '../../../src/dcutr/index.ts'
+import type { DCUtR, DCUtRComponents, DCUtRInit } from '../../../src/dcutr/index.ts'
 import type { TCPSTUNComponents, TCPSTUNInit } from '../../../src/index.ts'
-import type { Connection, Transport } from '@libp2p/interface'
+import type { Connection, Metrics, Transport } from '@libp2p/interface'
 
 export interface NodeOptions extends TCPSTUNInit {
   listen: string[]
+
+  /**
+   * Further addresses to announce
+   */
+  announced?: string[]
 
   /**
    * How connections are encrypted
@@ -37,7 +43,7 @@ export interface NodeOptions extends TCPSTUNInit {
   security?: 'noise' | 'tls'
 
   /**
-   * Be a circuit relay v2
+   * Be a circuit relay v2, which attests where its peers are connected from
    */
   relay?: boolean
 
@@ -103,6 +109,7 @@ const TIMEOUT = 30_000
 
 const {
   listen,
+  announced = [],
   security = 'noise',
   relay,
   reserve,
@@ -124,6 +131,7 @@ const node = await createLibp2p({
   start: false,
   addresses: {
     listen: [...listen, ...(reserve == null ? [] : [`${reserve}/p2p-circuit`])],
+    appendAnnounce: announced,
     addressVerificationTTL: verifyAgain?.confirmed,
     addressVerificationRetry: verifyAgain?.failed
   },
@@ -139,11 +147,14 @@ const node = await createLibp2p({
     identifyPush: identifyPush(),
     ping: ping(),
     // each run of a test is a peer of its own
-    ...(relay === true && { relay: circuitRelayServer({ reservations: { maxReservations: Infinity } }) }),
+    ...(relay === true && {
+      relay: circuitRelayServer({ reservations: { maxReservations: Infinity } }),
+      attestor: attestor()
+    }),
     ...((autonat === true || autonat === 'v2') && { autonat: autoNATv2() }),
     ...(autonat === 'v1' && { autonat: dialingAutoNAT }),
     ...(dht === true && { dht: kadDHT() }),
-    ...(punch === true && { dcutr: ownService ? dcutr(dcutrInit) : stockDCUtR() })
+    ...(punch === true && { dcutr: ownService ? createDCUtR : stockDCUtR() })
   }
 })
 
@@ -153,11 +164,23 @@ const node = await createLibp2p({
  */
 function createTransport (components: TCPSTUNComponents): Transport {
   const metrics = renewalMetrics()
-  const withMetrics = new Proxy(components, {
+
+  return tcpSTUN({ ...init, onMappingChange: status => { emit('mapping', describeMapping(status)) } })(
+    withMetrics(components, metrics)
+  )
+}
+
+/**
+ * Our service, with metrics of its hard punches
+ */
+function createDCUtR (components: DCUtRComponents): DCUtR {
+  return dcutr(dcutrInit)(withMetrics(components, punchMetrics()))
+}
+
+function withMetrics<T extends object> (components: T, metrics: Metrics): T {
+  return new Proxy(components, {
     get: (target, name) => (name === 'metrics' ? metrics : Reflect.get(target, name))
   })
-
-  return tcpSTUN({ ...init, onMappingChange: status => { emit('mapping', describeMapping(status)) } })(withMetrics)
 }
 
 /**

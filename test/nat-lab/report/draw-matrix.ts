@@ -3,7 +3,7 @@ import type { Behaviour } from '../nat-options.ts'
 
 /**
  * Any peer can dial, only peers that the node has contacted can, or nothing is
- * announced
+ * announced: then peers that strangers can dial are dialled back
  */
 export type Cell = 'dialable' | 'announced' | 'nothing'
 
@@ -19,7 +19,7 @@ const COLOURS: Record<Cell, string> = { dialable: '#3fa34d', announced: '#f2c14e
 const LEGEND: Array<[Cell, string]> = [
   ['dialable', 'announced, any peer can dial'],
   ['announced', 'announced, a peer needs a punch'],
-  ['nothing', 'nothing announced']
+  ['nothing', 'nothing announced, open peers reach it']
 ]
 
 /**
