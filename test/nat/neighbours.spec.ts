@@ -11,7 +11,7 @@ const PATIENCE = 60_000
  * not pass connections to its external address back inside
  */
 describe('two members behind one router', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
 
   let helper: RunningHelper | undefined
 
@@ -25,13 +25,15 @@ describe('two members behind one router', function () {
     { title: 'a full cone NAT without hairpinning', nat: { filtering: 'endpoint-independent' } },
     { title: 'a symmetric NAT', nat: { mapping: 'address-and-port-dependent', ports: 'random' } }
   ] satisfies Array<{ title: string, nat: NATOptions }>) {
+    // eslint-disable-next-line no-loop-func
     it(`${title}: they are connected directly`, async () => {
       const lab = await create()
       helper = await runHelper(await lab.host('helper', { address: HELPER }))
+      const { address: helperAddress } = helper
       const router = await lab.router('router', { address: '11.1.0.1', ...nat })
       const [a, b] = await Promise.all(['192.168.1.2', '192.168.1.3'].map(async (address, i) => {
         const host = await lab.host(`laptop${i}`, { address, network: router })
-        const program = host.run('member', { helper: helper?.address })
+        const program = host.run('member', { helper: helperAddress })
         const { id } = await program.waitFor('started', undefined, PATIENCE)
 
         return { program, id }

@@ -189,6 +189,7 @@ export function hasName (text: string): boolean {
 /**
  * What is known of helpers whose names cannot be looked up yet
  *
+ * @param texts - as the user has named them
  * @param ids - how many there may be
  */
 export function unknownHelpers (texts: string[], ids: number): Helpers {

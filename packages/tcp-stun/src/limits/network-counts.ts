@@ -30,6 +30,7 @@ export class NetworkCounts {
   /**
    * Whether the networks of these IP addresses may have one more
    *
+   * @param hosts - of one peer
    * @param before - networks that have it already
    */
   hasRoom (hosts: string[], before: string[] = []): boolean {

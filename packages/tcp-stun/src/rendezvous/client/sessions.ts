@@ -1,5 +1,5 @@
-import { anySignal } from 'any-signal'
 import { CODE_P2P } from '@multiformats/multiaddr'
+import { anySignal } from 'any-signal'
 import { setMaxListeners } from 'main-event'
 import { Session } from './session.ts'
 import type { SessionInit } from './session.ts'

@@ -1,36 +1,62 @@
-import type { Clock } from 'libp2p-tcp-stun/mapping'
+import type { Clock, Timer } from 'libp2p-tcp-stun/mapping'
 
 /**
- * A signal that aborts after some time, and with another signal
+ * One for all streams: an error takes longer to make than all the rest of an end
  */
-export interface Deadline {
-  signal: AbortSignal
+const ENDED = new Error('The stream has ended')
+
+/**
+ * How long the steps of one stream may take. One signal serves all of them: a signal for each
+ * step would cost as much as the answer to a request.
+ */
+export class StreamDeadline {
+  private readonly clock: Clock
+  private readonly parent: AbortSignal
+  private readonly controller = new AbortController()
+  private timer?: Timer
 
   /**
-   * Must be called when the signal is not used any more
+   * @param parent - ends the stream too
    */
-  clear(): void
-}
+  constructor (clock: Clock, parent: AbortSignal) {
+    this.clock = clock
+    this.parent = parent
 
-/**
- * Like `AbortSignal.any([parent, AbortSignal.timeout(ms)])`, by a clock that tests can hold
- */
-export function deadline (clock: Clock, ms: number, parent: AbortSignal, what: string): Deadline {
-  const controller = new AbortController()
-  const timer = clock.setTimeout(() => { controller.abort(new Error(what)) }, ms)
-  const abort = (): void => { controller.abort(parent.reason) }
-
-  if (parent.aborted) {
-    abort()
-  } else {
-    parent.addEventListener('abort', abort)
-  }
-
-  return {
-    signal: controller.signal,
-    clear: () => {
-      timer.clear()
-      parent.removeEventListener('abort', abort)
+    if (parent.aborted) {
+      this.onParent()
+    } else {
+      parent.addEventListener('abort', this.onParent)
     }
   }
+
+  get signal (): AbortSignal {
+    return this.controller.signal
+  }
+
+  /**
+   * Run a step that uses the signal. The signal aborts if the step takes longer than `ms`.
+   *
+   * @param text - of the error
+   */
+  async limit<T> (ms: number, text: string, step: () => Promise<T>): Promise<T> {
+    this.signal.throwIfAborted()
+    this.timer = this.clock.setTimeout(() => { this.controller.abort(new Error(text)) }, ms)
+
+    try {
+      return await step()
+    } finally {
+      this.timer.clear()
+    }
+  }
+
+  /**
+   * The stream has ended
+   */
+  readonly end = (): void => {
+    this.timer?.clear()
+    this.parent.removeEventListener('abort', this.onParent)
+    this.controller.abort(ENDED)
+  }
+
+  private readonly onParent = (): void => { this.controller.abort(this.parent.reason) }
 }

@@ -1,8 +1,7 @@
 import { lpStream } from '@libp2p/utils'
-import { anySignal } from 'any-signal'
 import { Message } from '../pb/rendezvous.ts'
-import { deadline } from './deadline.ts'
-import type { Stream } from '@libp2p/interface'
+import { StreamDeadline } from './deadline.ts'
+import type { AbortOptions, Stream } from '@libp2p/interface'
 import type { Clock } from 'libp2p-tcp-stun/mapping'
 
 /**
@@ -37,38 +36,33 @@ export async function serveStream (
   clock: Clock,
   signal: AbortSignal
 ): Promise<void> {
-  const closed = new AbortController()
-  const close = (): void => { closed.abort() }
-  const ended = anySignal([signal, closed.signal])
-  stream.addEventListener('close', close)
+  const deadline = new StreamDeadline(clock, signal)
+  const options = { signal: deadline.signal }
+  stream.addEventListener('close', deadline.end)
 
   try {
     const messages = lpStream(stream, { maxDataLength: MAX_REQUEST_LENGTH, maxBufferSize: MAX_BUFFERED })
 
     while (true) {
-      const request = await readRequest(stream, messages, clock, ended)
+      const request = await deadline.limit(IDLE_TIMEOUT, 'No whole request came in time', async () =>
+        readRequest(stream, messages, options))
 
       if (request == null) {
         await stream.close({ signal: AbortSignal.timeout(WRITE_TIMEOUT) })
         return
       }
 
-      const response = await answer(request, ended)
-      ended.throwIfAborted()
+      const response = await answer(request, deadline.signal)
+      deadline.signal.throwIfAborted()
 
       if (response != null) {
-        const timeout = deadline(clock, WRITE_TIMEOUT, ended, 'The answer was not read in time')
-
-        try {
-          await messages.write(Message.encode(response), { signal: timeout.signal })
-        } finally {
-          timeout.clear()
-        }
+        await deadline.limit(WRITE_TIMEOUT, 'The answer was not read in time', async () =>
+          messages.write(Message.encode(response), options))
       }
     }
   } finally {
-    ended.clear()
-    stream.removeEventListener('close', close)
+    stream.removeEventListener('close', deadline.end)
+    deadline.end()
   }
 }
 
@@ -78,20 +72,15 @@ export async function serveStream (
 async function readRequest (
   stream: Stream,
   messages: ReturnType<typeof lpStream>,
-  clock: Clock,
-  signal: AbortSignal
+  options: AbortOptions
 ): Promise<Message | undefined> {
-  const timeout = deadline(clock, IDLE_TIMEOUT, signal, 'No whole request came in time')
-
   try {
-    return Message.decode(await messages.read({ signal: timeout.signal }))
+    return Message.decode(await messages.read(options))
   } catch (err: any) {
     if (err.name === 'UnexpectedEOFError' && stream.status === 'open') {
       return undefined
     }
 
     throw err
-  } finally {
-    timeout.clear()
   }
 }
