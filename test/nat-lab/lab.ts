@@ -134,6 +134,11 @@ export interface Firewall extends Network {
   count(): Promise<{ packets: number, bytes: number }>
 
   /**
+   * Start any command
+   */
+  exec(command: string, args: string[]): Program
+
+  /**
    * Run a shell script in it
    */
   sh(script: string): Promise<string>
@@ -380,6 +385,7 @@ export class Lab {
 
         return { packets: counter.packets, bytes: counter.bytes }
       },
+      exec: (command, args) => this.start(`${path.basename(args[0] ?? command)} in ${name}`, name, command, args),
       sh: async script => sh(script)
     }
   }

@@ -70,7 +70,10 @@ export function unshareArgs (privileges: 'root' | 'user-namespace'): string[] {
   return [...(privileges === 'root' ? [] : ['--user', '--map-root-user']), '--net', '--mount']
 }
 
-function isInstalled (tool: string): boolean {
+/**
+ * Whether a command is on the laboratory's PATH
+ */
+export function isInstalled (tool: string): boolean {
   return LAB_PATH.split(':').some(folder => {
     try {
       accessSync(path.join(folder, tool), constants.X_OK)
