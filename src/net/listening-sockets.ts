@@ -25,6 +25,16 @@ export interface ListeningSocket {
 }
 
 /**
+ * One that the kernel has listed
+ */
+export interface ListedSocket extends ListeningSocket {
+  /**
+   * The id of the user who owns it
+   */
+  uid: number
+}
+
+/**
  * TCP_LISTEN in Linux's tcp_states.h
  */
 const LISTEN = '0A'
@@ -47,7 +57,7 @@ const UNSPECIFIED = new Set([`${IPV4_MAPPED}00000000`, '0'.repeat(32)])
  *
  * @throws {Error} the system's error: ENOENT where the system is not Linux, EMFILE...
  */
-export async function listListeningSockets (): Promise<ListeningSocket[]> {
+export async function listListeningSockets (): Promise<ListedSocket[]> {
   const ipv4 = await readTable('/proc/net/tcp', 4)
   const ipv6 = await readTable('/proc/net/tcp6', 6).catch(err => {
     // A kernel without IPv6
@@ -66,8 +76,8 @@ export async function listListeningSockets (): Promise<ListeningSocket[]> {
  *
  * @returns `undefined` for the heading, and for a socket that does not listen
  */
-export function parseRow (row: string, family: 4 | 6, order = endianness()): ListeningSocket | undefined {
-  const [, local, , state, , , , , , inode] = row.trim().split(/\s+/)
+export function parseRow (row: string, family: 4 | 6, order = endianness()): ListedSocket | undefined {
+  const [, local, , state, , , , uid, , inode] = row.trim().split(/\s+/)
 
   if (state !== LISTEN) {
     return
@@ -75,7 +85,13 @@ export function parseRow (row: string, family: 4 | 6, order = endianness()): Lis
 
   const [address, port] = local.split(':')
 
-  return { family, address: normalise(address, order), port: Number.parseInt(port, 16), inode: Number(inode) }
+  return {
+    family,
+    address: normalise(address, order),
+    port: Number.parseInt(port, 16),
+    inode: Number(inode),
+    uid: Number(uid)
+  }
 }
 
 /**
@@ -102,9 +118,9 @@ export function takesFrom (own: ListeningSocket, other: ListeningSocket): boolea
  * The listening sockets are ahead of all connections in the table, so stop at the
  * first connection: there can be many thousands.
  */
-async function readTable (path: string, family: 4 | 6): Promise<ListeningSocket[]> {
+async function readTable (path: string, family: 4 | 6): Promise<ListedSocket[]> {
   const file = await open(path)
-  const sockets: ListeningSocket[] = []
+  const sockets: ListedSocket[] = []
   let isHeading = true
 
   try {

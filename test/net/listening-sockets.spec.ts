@@ -59,7 +59,11 @@ describe('listening sockets', () => {
     it(`reads ${what} from a row of the kernel's table`, () => {
       const row = `   0: ${local}:0FA1 ${'0'.repeat(local.length)}:0000 0A ${TAIL}`
 
-      expect(parseRow(row, family, order)).to.deep.equal({ ...toListeningSocket(address, 4001, 4711), family })
+      expect(parseRow(row, family, order)).to.deep.equal({
+        ...toListeningSocket(address, 4001, 4711),
+        family,
+        uid: 1_000
+      })
     })
   }
 
@@ -111,7 +115,10 @@ describe('listening sockets', () => {
         connect(port, net.isIPv4(host) ? '127.0.0.1' : '::1')
         await waitUntil('the server accepts', () => accepted.length === 1)
 
-        expect(await find(server)).to.deep.equal(toListeningSocket(address, port, inodeOf(server) ?? 0))
+        expect(await find(server)).to.deep.equal({
+          ...toListeningSocket(address, port, inodeOf(server) ?? 0),
+          uid: process.getuid?.()
+        })
       }
     })
 
