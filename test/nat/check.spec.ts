@@ -2,6 +2,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'aegir/chai'
 import { laboratory } from '../fixtures/laboratory.ts'
+import { expectScreen } from '../fixtures/screens.ts'
 import { KINDS, cellsOf, homeAddress } from '../nat-lab/kinds.ts'
 import type { Host, Lab, NATOptions, Network, Program, ProgramEvent } from '../nat-lab/index.ts'
 import type { Kind } from '../nat-lab/kinds.ts'
@@ -70,8 +71,13 @@ describe('tcp-stun check', function () {
             const { version } = kind
             const nat = kind.home != null
             const { home, external } = await behind(kind, { mapping, filtering })
-            const report = await check(home, ...servers(version), '--helper', `${bracket(HELPER[version])}:4001`)
+            const report = await screens(home, kind, external)
             const [family] = report.families
+
+            for (const [columns, screen] of Object.entries<string>(report.screens)) {
+              const cell = `${mapping} mapping, ${filtering} filtering, ${columns} columns`
+              expectScreen(`check ${kind.title}`, cell, screen)
+            }
 
             expect(report.families).to.have.lengthOf(1)
             expect(family).to.include({ version, nat, mapping })
@@ -244,6 +250,24 @@ describe('tcp-stun check', function () {
       expect(held[`stun:${SERVERS[4][0]}`]).to.equal(undefined)
     })
   })
+
+  /**
+   * Check, and print that for three terminals
+   */
+  async function screens (home: Host, { version }: Kind, external: string): Promise<ProgramEvent> {
+    const network = home.address.replace(/::2$/, '::')
+
+    return home.run('check-screens', {
+      servers: SERVERS[version].map(address => `stun:${bracket(address)}`),
+      helpers: [`/ip${version}/${HELPER[version]}/tcp/4001`],
+      widths: [57, 80, 120],
+      // each home of the laboratory has another address outside
+      replace: {
+        [external]: version === 4 ? '11.1.0.1' : '2a00:1::1',
+        ...(network.startsWith('2a10:') ? { [network]: '2a10:0:0:1::' } : {})
+      }
+    }).waitFor('verdict')
+  }
 
   function servers (version: 4 | 6): string[] {
     return SERVERS[version].flatMap(address => ['--server', `stun:${bracket(address)}`])

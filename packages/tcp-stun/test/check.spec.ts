@@ -6,7 +6,7 @@ import { EXIT_CODES, bestOf, findVerdict } from '../src/check/verdict.ts'
 import { failureLine, findingLines, unresolvedLine } from '../src/cli/check-text.ts'
 import { verdictText } from '../src/cli/verdict-text.ts'
 import type { DialBackResult } from '../src/check/dial-back.ts'
-import type { FailedQuery } from '../src/check/findings.ts'
+import type { FailedQuery, Findings } from '../src/check/findings.ts'
 import type { View } from '../src/check/mapping-behaviour.ts'
 import type { Verdict } from '../src/check/verdict.ts'
 
@@ -111,6 +111,7 @@ describe('the verdict', () => {
     failures?: Error[]
     addresses?: number
     nat64?: boolean
+    forwarded?: number
   }> = [
     { title: 'a stranger dialled in', seen: agree, dialBack: admitted, verdict: { kind: 'anyone' } },
     { title: 'a stranger dialled in, one server', seen: one, dialBack: admitted, verdict: { kind: 'anyone' } },
@@ -148,6 +149,27 @@ describe('the verdict', () => {
       verdict: { kind: 'inconclusive', because: 'not-asked' }
     },
     { title: 'the servers differ', seen: differ, verdict: { kind: 'relay' } },
+    {
+      title: 'a stranger dialled in at a forwarded port, the servers differ',
+      seen: differ,
+      dialBack: admitted,
+      forwarded: 4001,
+      verdict: { kind: 'anyone' }
+    },
+    {
+      title: 'a stranger was kept out at a forwarded port, the servers differ',
+      seen: differ,
+      dialBack: refused,
+      forwarded: 4001,
+      verdict: { kind: 'relay' }
+    },
+    {
+      title: 'a stranger was kept out at a forwarded port',
+      seen: agree,
+      dialBack: refused,
+      forwarded: 80,
+      verdict: { kind: 'inconclusive', because: 'forward-failed' }
+    },
     { title: 'no server answered', failures: [silent], verdict: { kind: 'no-address', because: 'no-answer' } },
     { title: 'no server is named', verdict: { kind: 'no-address', because: 'no-server' } },
     { title: 'there is no network', addresses: 0, verdict: { kind: 'no-address', because: 'no-network' } },
@@ -179,7 +201,7 @@ describe('the verdict', () => {
     }
   ]
 
-  for (const { title, seen = [], dialBack = noAddress, verdict, failures = [], addresses = 1, nat64 } of rows) {
+  for (const { title, seen = [], dialBack = noAddress, verdict, failures = [], addresses = 1, nat64, forwarded } of rows) {
     it(`${title}: ${verdict.kind}`, () => {
       const { behaviour, external } = findMapping(views(...seen))
 
@@ -191,6 +213,7 @@ describe('the verdict', () => {
         external,
         direct: external?.host === LOCAL.host,
         nat64: nat64 === true ? LOCAL : undefined,
+        dialed: forwarded == null ? external : { host: '11.1.0.1', port: forwarded },
         dialBack
       })).to.deep.equal(verdict)
     })
@@ -210,15 +233,15 @@ describe('the verdict', () => {
   })
 
   it('has words of its own for each reason', () => {
-    const texts = rows.map(({ verdict }) => ({ verdict, ...verdictText(verdict, []) }))
+    const texts = rows.map(({ verdict }) => ({ verdict, ...verdictText(verdict) }))
 
-    for (const { title, advice } of texts) {
+    for (const { title, explanation } of texts) {
       expect(title.length).to.be.within(5, 60)
-      expect(advice).to.match(/^[A-Z].*[.?]$/)
+      expect(explanation).to.match(/^[A-Z].*\S$/)
     }
 
     const verdicts = new Set(texts.map(({ verdict }) => JSON.stringify(verdict)))
-    expect(new Set(texts.map(({ title, advice }) => title + advice)).size).to.equal(verdicts.size)
+    expect(new Set(texts.map(({ title, explanation }) => title + explanation)).size).to.equal(verdicts.size)
   })
 })
 
@@ -245,10 +268,65 @@ describe('a NAT of the carrier', () => {
     })
   })
 
+  const seen = views('11.0.0.1:1 > 11.1.0.1:4001', '11.0.0.2:1 > 11.1.0.1:4001')
+    .map(view => ({ ...view, roundTrip: 1 }))
+  const router = (...external: Array<string | null>): Pick<Findings, 'portMapping'> => ({
+    portMapping: {
+      gateway: '192.168.1.1',
+      protocols: external.map(external => ({ name: 'UPnP', roundTrip: 1, external }))
+    }
+  })
+
+  for (const { title, evidence, expected } of [
+    {
+      title: 'the router has the address that servers see',
+      evidence: router('11.1.0.1'),
+      expected: { seen: 'no', evidence: 'router-address' }
+    },
+    {
+      title: 'the router has it on one of two connections',
+      evidence: router(null, '11.1.0.1'),
+      expected: { seen: 'no', evidence: 'router-address' }
+    },
+    {
+      title: 'the router has an address of a carrier',
+      evidence: router('100.64.0.2'),
+      expected: { seen: 'yes', evidence: 'router-address', address: '100.64.0.2' }
+    },
+    {
+      title: 'the router has no address',
+      evidence: router(null),
+      expected: { seen: 'yes', evidence: 'router-without-address' }
+    },
+    { title: 'the router says nothing', evidence: router(), expected: { seen: 'unknown' } },
+    {
+      title: 'the address is one hop away',
+      evidence: { distance: 1 },
+      expected: { seen: 'no', evidence: 'distance' }
+    },
+    {
+      title: 'the address is two hops away',
+      evidence: { distance: 2 },
+      expected: { seen: 'yes', evidence: 'distance', hops: 2 }
+    },
+    {
+      title: 'the router has the address, which another host behind it answers for',
+      evidence: { ...router('11.1.0.1'), distance: 2 },
+      expected: { seen: 'no', evidence: 'router-address' }
+    }
+  ]) {
+    it(`${title}: ${expected.seen}`, () => {
+      expect(findCarrierNAT({ ...none, local: LOCAL, views: seen, ...evidence })).to.deep.equal(expected)
+    })
+  }
+
   it('is ruled out by a public local address', () => {
     const local = { host: '11.1.0.1', port: 4001 }
 
-    expect(findCarrierNAT({ ...none, direct: true, local, external: local })).to.deep.equal({ seen: 'no' })
+    expect(findCarrierNAT({ ...none, direct: true, local, external: local })).to.deep.equal({
+      seen: 'no',
+      evidence: 'local-address'
+    })
   })
 })
 
@@ -308,5 +386,7 @@ describe('the line of a failed query', () => {
         'stun:c.example.org'
     )
     expect(unresolvedLine(failures.slice(0, 1)).text).to.include('Could not resolve a')
+    // both IP versions ask for each name
+    expect(unresolvedLine([...failures, ...failures]).text).to.equal(text)
   })
 })

@@ -1,23 +1,34 @@
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { identify } from '@libp2p/identify'
+import { noise } from '@libp2p/noise'
+import { yamux } from '@libp2p/yamux'
 import { expect } from 'aegir/chai'
+import { createLibp2p } from 'libp2p'
+import { tcpSTUN } from 'libp2p-tcp-stun'
 import { pEvent } from 'p-event'
 import { createCertificate } from '../../../test/fixtures/certificate.ts'
 import { rawClient } from '../../../test/fixtures/raw-client.ts'
-import { failure, fakeServer, mapped, mapsTo, stunServer } from '../../../test/fixtures/stun-servers.ts'
+import { failure, fakeServer, mapped, mapsTo, stunServer, success } from '../../../test/fixtures/stun-servers.ts'
 import type { Attribute } from '../../../src/stun/attributes.ts'
 import type { FakeServer } from '../../../test/fixtures/stun-servers.ts'
-import type net from 'node:net'
 
 const EVENT = { timeout: 15_000 }
+const PACKAGE = new URL('../../../../packages/tcp-stun/package.json', import.meta.url)
 const COMMAND = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'src', 'cli', 'index.js')
 
 type StartServers = (...ports: number[]) => Promise<string[]>
+
+/**
+ * A server that answers after some ms
+ */
+type StartLateServer = (ms: number) => Promise<string[]>
 
 /**
  * Stages at which a check can be interrupted. Each lasts until the silent server
@@ -26,7 +37,7 @@ type StartServers = (...ports: number[]) => Promise<string[]>
 const STAGES: Array<{
   stage: string
   until?: RegExp
-  args(silent: FakeServer, servers: StartServers): Promise<string[]>
+  args(silent: FakeServer, servers: StartServers, later: StartLateServer): Promise<string[]>
 }> = [
   {
     stage: 'while a server is asked',
@@ -38,10 +49,10 @@ const STAGES: Array<{
     args: async (silent, servers) => ['--server', silent.uri, ...(await servers(4001))]
   },
   {
-    // nothing answers at the address that the server reports
+    // nothing answers at the address that the server reports, for two of its round trips
     stage: 'while it dials its own public address',
     until: /11\.0\.0\.1:4001/,
-    args: async (silent, servers) => servers(4001)
+    args: async (silent, servers, later) => later(1_000)
   },
   {
     stage: 'while a peer is asked to dial back',
@@ -78,6 +89,16 @@ describe('tcp-stun', () => {
     closing.push(...started.map(server => async () => server.close()))
 
     return started.flatMap(({ uri }) => ['--server', uri])
+  }
+
+  async function later (ms: number): Promise<string[]> {
+    const server = await stunServer((request, socket) => {
+      setTimeout(() => { socket.write(success(request, mapped('11.0.0.1', 4001))) }, ms)
+      return undefined
+    })
+    closing.push(async () => server.close())
+
+    return ['--server', server.uri]
   }
 
   it('server: serves, and stops at a signal', async () => {
@@ -192,7 +213,7 @@ describe('tcp-stun', () => {
     const { code, stdout } = await run('check', ...await servers(4001, 4001))
     expect(code).to.equal(5)
     expect(stdout).to.include('sees 11.0.0.1:4001')
-    expect(stdout).to.include('Public address found: 11.0.0.1:4001. Not tested from outside')
+    expect(stdout).to.include('Public address found, not tested from outside: 11.0.0.1:4001')
     expect(stdout).to.include('--helper')
 
     const { events } = await run('check', '--json', ...await servers(4001, 4001))
@@ -211,9 +232,10 @@ describe('tcp-stun', () => {
     const { code, stdout } = await run('check', ...await servers(4001, 4002, 4003))
 
     expect(code).to.equal(2)
-    expect(stdout).to.include('Reachable by relay only')
+    expect(stdout).to.include('Reachable through a relay only')
     expect(stdout).to.include('sees 11.0.0.1:4002')
-    expect(stdout).to.include('address-and-port-dependent')
+    expect(stdout).to.include('changes with every destination (symmetric NAT)')
+    expect(stdout).to.include('no stable address to test')
   })
 
   it('check: a gateway rewrites the payload', async () => {
@@ -292,12 +314,90 @@ describe('tcp-stun', () => {
 
   it('check: says once that the DNS fails', async () => {
     const names = ['a', 'b', 'c'].flatMap(name => ['--server', `stun:${name}.invalid`])
-    const { code, stdout } = await run('check', '-4', ...names)
+    const { code, stdout } = await run('check', ...names)
 
     expect(code).to.equal(3)
     expect(stdout.match(/Failed/g)).to.have.lengthOf(1)
     expect(stdout).to.include('the names of 3 servers')
-    expect(stdout).to.include('No server name could be resolved')
+    // for both IP versions
+    expect(stdout.match(/No server name could be resolved/g)).to.have.lengthOf(1)
+    expect(stdout.match(/a\.invalid/g)).to.have.lengthOf(1)
+  })
+
+  it('check: names the port that it has tested, and says how to test that of a node', async () => {
+    const { stdout } = await run('check', ...await servers(4001))
+    const [, port] = /^IPv4, from local port (\d+)$/m.exec(stdout) ?? []
+
+    expect(stdout.replace(/\s+/g, ' ')).to.include(`This was about local port ${port}, chosen by the system.`)
+    expect(stdout).to.match(/^ {3}tcp-stun check --port 4001 -s stun:127/m)
+    expect(stdout).to.match(/^ {3}tcp-stun check --node \/ip4\/127\.0\.0\.1\/tcp\/4001$/m)
+  })
+
+  it('check: says whose a port in use is, and what to do', async () => {
+    const taken = net.createServer().listen(0, '127.0.0.1')
+    await pEvent(taken, 'listening')
+    closing.push(() => taken.close())
+    const { port } = taken.address() as net.AddressInfo
+    const { code, stdout, stderr } = await run('check', '--port', `${port}`, ...await servers(4001))
+
+    expect(code).to.equal(1)
+    expect(stdout).to.equal('')
+    expect(stderr).to.match(new RegExp(`port ${port} is in use by the process ${process.pid} of the user \\w+ `))
+    expect(stderr).to.include(`tcp-stun check --node /ip4/127.0.0.1/tcp/${port}`)
+  })
+
+  it('check: shows what the running node on a port in use announces', async () => {
+    const node = await createLibp2p({
+      addresses: { listen: ['/ip4/127.0.0.1/tcp/0'], appendAnnounce: ['/ip4/11.1.0.1/tcp/4001'] },
+      transports: [tcpSTUN({ stunServers: [] })],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      services: { identify: identify() }
+    })
+    closing.push(async () => node.stop())
+    const [address] = node.getMultiaddrs()
+    const [, port] = /\/tcp\/(\d+)/.exec(address.toString()) ?? []
+    const inUse = await run('check', '--port', `${port}`, ...await servers(4001))
+
+    expect(inUse.code).to.equal(1)
+    expect(inUse.stdout).to.match(/Announces +\/ip4\/11\.1\.0\.1\/tcp\/4001\n/)
+    expect(inUse.stdout).to.include('The node announces a public address')
+    expect(inUse.stderr).to.include(`port ${port} is in use`)
+
+    const asked = await run('check', '--node', address.toString(), '--json')
+    expect(asked.code).to.equal(0)
+    expect(asked.events).to.have.lengthOf(1)
+    expect(asked.events[0]).to.include({ event: 'node', verdict: 'anyone', id: node.peerId.toString() })
+    expect(asked.events[0].announced).to.deep.equal(['/ip4/11.1.0.1/tcp/4001'])
+  })
+
+  it('check: says when there is no node', async () => {
+    const server = await fakeServer(socket => { socket.destroy() })
+    closing.push(async () => server.close())
+    const { code, stderr } = await run('check', '--node', `/ip4/127.0.0.1/tcp/${server.port}`)
+
+    expect(code).to.equal(1)
+    expect(stderr).to.include('Is it a running libp2p node')
+  })
+
+  it('check: fits into a narrow terminal', async () => {
+    const { stdout } = await run('check', ...await servers(4001))
+    process.env.COLUMNS = '40'
+    closing.push(() => { delete process.env.COLUMNS })
+    const narrow = (await run('check', ...await servers(4001))).stdout
+    const lines = narrow.split('\n').filter(line => !line.includes('tcp-stun check'))
+
+    expect(Math.max(...lines.map(line => line.length))).to.be.at.most(40)
+    expect(Math.max(...stdout.split('\n').map(line => line.length))).to.be.greaterThan(40)
+    expect(narrow).to.match(/^ {2}Server\n {4}stun:/m)
+  })
+
+  it('has a version', async () => {
+    const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8'))
+    const { code, stdout } = await run('--version')
+
+    expect(code).to.equal(0)
+    expect(stdout).to.equal(`${version}\n`)
   })
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -310,7 +410,7 @@ describe('tcp-stun', () => {
           const child = spawn(process.execPath, [
             COMMAND,
             'check',
-            ...(await args(silent, servers)),
+            ...(await args(silent, servers, later)),
             ...(json ? ['--json'] : [])
           ])
           closing.push(() => child.kill('SIGKILL'))
@@ -422,6 +522,10 @@ describe('tcp-stun', () => {
     { args: ['check', '--helper', '/ip4/11.0.0.1/tcp/1'], hint: '--peer' },
     { args: ['check', '--peer', '11.0.0.1:4001'], hint: '/ip4/' },
     { args: ['check', '--peer', '/ip4/11.0.0.1/udp/4001/quic-v1'], hint: 'multiaddr of a TCP port' },
+    { args: ['check', '--peer', '/dnsaddr/'], hint: '/dnsaddr/bootstrap.libp2p.io' },
+    { args: ['check', '--node', '11.0.0.1:4001'], hint: 'multiaddr of a TCP port' },
+    { args: ['check', '--forwarded-port', '4001', '-s', 'stun:127.0.0.1'], hint: '--helper' },
+    { args: ['check', '--forwarded-port', '0'], hint: 'from 1' },
     { args: ['helper', '--listen', 'example.org'], hint: '0.0.0.0:3478' },
     { args: ['helper', '--max-peers', '-1'], hint: '--max-peers' },
     { args: ['server', '--listen', 'example.org:3478'], hint: '0.0.0.0:3478' },

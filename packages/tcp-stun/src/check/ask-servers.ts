@@ -16,9 +16,11 @@ const CONCURRENCY = 4
 const ANSWER_TIMEOUT = 5_000
 
 /**
- * How long to wait for silent servers once two have answered, in ms
+ * How long to wait for silent servers once two have answered, in ms. The user wants to
+ * know of each server that he has named; of others two that agree are enough.
  */
 const PATIENCE = 1_500
+const SHORT_PATIENCE = 200
 
 /**
  * Ask for OTHER-ADDRESS on this many servers. One is enough to tell the mapping
@@ -62,6 +64,7 @@ export async function askServers (uris: STUNURI[], enough: number, init: AskServ
   const endpoints = new Set<string>()
   const asked: AskedServer[] = []
   const waiting = [...uris]
+  const takesAll = enough >= uris.length
   const done = new AbortController()
   const signal = AbortSignal.any([init.signal, done.signal])
   let patience: NodeJS.Timeout | undefined
@@ -82,7 +85,7 @@ export async function askServers (uris: STUNURI[], enough: number, init: AskServ
         mapped = result.mapped
         asked.push(accept(uri, client, result, init))
       } catch (err: any) {
-        if (asked.length >= enough) {
+        if (asked.length >= enough || (done.signal.aborted && !takesAll)) {
           return
         }
 
@@ -93,13 +96,18 @@ export async function askServers (uris: STUNURI[], enough: number, init: AskServ
       if (asked.length >= enough) {
         done.abort()
       } else if (asked.length >= 2) {
-        patience ??= setTimeout(() => { done.abort() }, PATIENCE)
+        const ms = takesAll || !isUnanimous(asked) ? PATIENCE : SHORT_PATIENCE
+        patience ??= setTimeout(() => { done.abort() }, ms)
       }
     }
   }
 
-  await Promise.all(Array.from({ length: enough < uris.length ? CONCURRENCY : uris.length }, worker))
+  await Promise.all(Array.from({ length: takesAll ? uris.length : CONCURRENCY }, worker))
   clearTimeout(patience)
+}
+
+function isUnanimous (asked: AskedServer[]): boolean {
+  return new Set(asked.map(({ external }) => formatEndpoint(external))).size === 1
 }
 
 /**

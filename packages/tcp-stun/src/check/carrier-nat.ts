@@ -3,14 +3,22 @@ import { addressScope, isGlobal } from 'libp2p-tcp-stun/net'
 import type { CarrierNAT, Findings } from './findings.ts'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
+type Evidence =
+  Pick<Findings, 'local' | 'direct' | 'external' | 'views' | 'failures' | 'portMapping' | 'distance'>
+
 /**
- * Look for a second NAT, without help from anybody on the way. Carriers use
- * addresses of their own (RFC 6598): one may be this machine's, or be reported by
- * a server inside the carrier's network.
+ * Look for a second NAT. What addresses show counts most, then what the router says
+ * of itself, then how far away the external address is.
  */
-export function findCarrierNAT (
-  { local, direct, external, views, failures }: Pick<Findings, 'local' | 'direct' | 'external' | 'views' | 'failures'>
-): CarrierNAT {
+export function findCarrierNAT (evidence: Evidence): CarrierNAT {
+  return fromAddresses(evidence) ?? fromRouter(evidence) ?? fromDistance(evidence) ?? { seen: 'unknown' }
+}
+
+/**
+ * Carriers use addresses of their own (RFC 6598): one may be this machine's, or be
+ * reported by a server inside the carrier's network
+ */
+function fromAddresses ({ local, direct, external, views, failures }: Evidence): CarrierNAT | undefined {
   if (local != null && addressScope(local.host) === 'shared') {
     return { seen: 'yes', evidence: 'local-address', address: local.host }
   }
@@ -24,10 +32,37 @@ export function findCarrierNAT (
   }
 
   if (direct && external != null && isGlobal(external.host)) {
-    return { seen: 'no' }
+    return { seen: 'no', evidence: 'local-address' }
+  }
+}
+
+/**
+ * Compare the external address that the router reports with the one that servers
+ * see. They see an address of the router also where it changes ports.
+ */
+function fromRouter ({ views, portMapping }: Evidence): CarrierNAT | undefined {
+  const reported = portMapping?.protocols.flatMap(({ external }) => external === undefined ? [] : [external]) ?? []
+  const seen = views.map(({ external }) => external.host)
+
+  if (reported.length === 0 || seen.length === 0) {
+    return
   }
 
-  return { seen: 'unknown' }
+  if (reported.some(host => host != null && seen.includes(host))) {
+    return { seen: 'no', evidence: 'router-address' }
+  }
+
+  const address = reported.find(host => host != null)
+
+  return address == null
+    ? { seen: 'yes', evidence: 'router-without-address' }
+    : { seen: 'yes', evidence: 'router-address', address }
+}
+
+function fromDistance ({ distance }: Evidence): CarrierNAT | undefined {
+  if (distance != null) {
+    return distance === 1 ? { seen: 'no', evidence: 'distance' } : { seen: 'yes', evidence: 'distance', hops: distance }
+  }
 }
 
 /**

@@ -2,13 +2,14 @@ import { isIP } from 'node:net'
 import { DEFAULT_STUN_SERVERS } from 'libp2p-tcp-stun'
 import { portSharing } from 'libp2p-tcp-stun/net'
 import { parseSTUNURI } from 'libp2p-tcp-stun/stun'
+import { findAdvice } from './advice.ts'
 import { holdConnections } from './hold.ts'
 import { measure } from './measure.ts'
 import { bestOf, findVerdict } from './verdict.ts'
-import type { Findings } from './findings.ts'
+import type { Advice } from './advice.ts'
 import type { Measurement } from './measure.ts'
 import type { Progress } from './progress.ts'
-import type { Verdict } from './verdict.ts'
+import type { FamilyReport, Verdict } from './verdict.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { STUNURI } from 'libp2p-tcp-stun/stun'
@@ -52,6 +53,13 @@ export interface CheckInit extends AbortOptions {
   port?: number
 
   /**
+   * The external port that the router forwards to `port`: peers are asked to dial it
+   *
+   * @default the mapped one
+   */
+  forwardedPort?: number
+
+  /**
    * How long everything except `hold` may take, in ms
    *
    * @default 30_000
@@ -78,11 +86,6 @@ export interface CheckInit extends AbortOptions {
   onProgress?(progress: Progress): void
 }
 
-export interface FamilyReport {
-  findings: Findings
-  verdict: Verdict
-}
-
 export interface CheckReport {
   /**
    * The best one of all IP versions
@@ -90,6 +93,11 @@ export interface CheckReport {
   verdict: Verdict
 
   families: FamilyReport[]
+
+  /**
+   * What would help, the easiest first
+   */
+  advice: Advice[]
 }
 
 /**
@@ -104,7 +112,7 @@ export interface CheckReport {
  */
 export async function check (init: CheckInit = {}): Promise<CheckReport> {
   if (portSharing() === 'unsupported') {
-    return { verdict: { kind: 'unsupported' }, families: [] }
+    return { verdict: { kind: 'unsupported' }, families: [], advice: [] }
   }
 
   const { stunServers, hold = 0, signal = new AbortController().signal } = init
@@ -124,6 +132,7 @@ export async function check (init: CheckInit = {}): Promise<CheckReport> {
       enough: stunServers == null ? ENOUGH_PUBLIC_SERVERS : Infinity,
       dialBackPeers: init.dialBackPeers ?? [],
       port: init.port ?? 0,
+      forwardedPort: init.forwardedPort,
       allowPrivate: init.allowPrivate ?? false,
       deadline: AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(init.timeout ?? DEFAULT_TIMEOUT))]),
       onProgress
@@ -152,7 +161,11 @@ export async function check (init: CheckInit = {}): Promise<CheckReport> {
 
   const families = measurements.map(({ findings }) => ({ findings, verdict: findVerdict(findings) }))
 
-  return { verdict: bestOf(families)?.verdict ?? { kind: 'no-address', because: 'no-server' }, families }
+  return {
+    verdict: bestOf(families)?.verdict ?? { kind: 'no-address', because: 'no-server' },
+    families,
+    advice: findAdvice(families)
+  }
 }
 
 /**

@@ -1,7 +1,9 @@
 import { isIP } from 'node:net'
-import { multiaddr } from '@multiformats/multiaddr'
+import { CODE_DNSADDR, multiaddr } from '@multiformats/multiaddr'
+import { TCP } from '@multiformats/multiaddr-matcher'
 import { toNetConfig } from 'libp2p-tcp-stun/net'
 import { resolveServer, systemDNS } from 'libp2p-tcp-stun/stun'
+import { resolveDNSAddr } from '../dnsaddr.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { STUNURI } from 'libp2p-tcp-stun/stun'
 
@@ -21,7 +23,12 @@ export async function resolvePeers (
   addresses: Multiaddr[],
   signal: AbortSignal
 ): Promise<DialBackPeer[]> {
-  const peers = await Promise.all(addresses.map(async (address): Promise<DialBackPeer[]> => {
+  const resolved = await Promise.all(addresses.map(async address => withoutDNSAddr(address, signal)))
+  const peers = await Promise.all(resolved.flat().map(async (address): Promise<DialBackPeer[]> => {
+    if (isDNSAddr(address)) {
+      return [{ address, hosts: [] }]
+    }
+
     const config = toNetConfig(address)
 
     if (config.type === 'unix' || (config.family ?? version) !== version) {
@@ -46,6 +53,21 @@ export async function resolvePeers (
   }))
 
   return peers.flat()
+}
+
+/**
+ * The TCP addresses behind a `/dnsaddr`. It is kept when there are none: dialling it
+ * fails with the reason.
+ */
+async function withoutDNSAddr (address: Multiaddr, signal: AbortSignal): Promise<Multiaddr[]> {
+  const resolved = await resolveDNSAddr(address, { signal }).catch(() => [])
+  const dialable = resolved.filter(address => TCP.exactMatch(address))
+
+  return dialable.length > 0 ? dialable : [address]
+}
+
+function isDNSAddr (address: Multiaddr): boolean {
+  return address.getComponents()[0].code === CODE_DNSADDR
 }
 
 /**

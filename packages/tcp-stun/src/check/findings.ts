@@ -2,6 +2,7 @@ import type { DialBackResult } from './dial-back.ts'
 import type { HairpinResult } from './hairpin.ts'
 import type { LocalAddress } from './local-addresses.ts'
 import type { MappingBehaviour, View } from './mapping-behaviour.ts'
+import type { PortMapping } from './port-mapping.ts'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
 /**
@@ -58,13 +59,24 @@ export interface FailedQuery {
 export type PayloadRewriting = 'no' | 'yes' | 'unknown'
 
 /**
- * Whether the carrier runs a second NAT, as far as that can be seen from the
- * inside. Mostly `unknown`: to both ends two NATs look like one.
+ * Whether there is a second NAT behind the router of this machine, in most cases the
+ * carrier's. Then the router has no public address, and a port forward in it is of
+ * no use.
  */
 export type CarrierNAT =
-  { seen: 'yes', evidence: 'local-address' | 'server-inside', address: string } |
-  { seen: 'no' } |
+  { seen: 'yes', evidence: CarrierEvidence, address: string } |
+  { seen: 'yes', evidence: 'router-without-address' } |
+  { seen: 'yes', evidence: 'distance', hops: number } |
+  { seen: 'no', evidence: 'local-address' | 'router-address' | 'distance' } |
   { seen: 'unknown' }
+
+/**
+ * - `local-address`: this machine has an address of a carrier's network
+ * - `server-inside`: a server inside the carrier's network reports such an address
+ * - `router-address`: the router reports (by UPnP or NAT-PMP) another external
+ * address than the servers
+ */
+export type CarrierEvidence = 'local-address' | 'server-inside' | 'router-address'
 
 /**
  * Everything that was found out about one IP version
@@ -110,11 +122,29 @@ export interface Findings {
   carrier: CarrierNAT
 
   /**
+   * What the router offers; `undefined` when none is known
+   */
+  portMapping?: PortMapping
+
+  /**
+   * How many hops away the external address is, where that shows: 1 is the router of
+   * this machine
+   */
+  distance?: number
+
+  /**
    * The IPv4 address that IPv6 connections get, when there is a NAT64 on the way
    */
   nat64?: Endpoint
 
   hairpin: HairpinResult
+
+  /**
+   * The address that a peer outside was asked to dial: the external address, or the
+   * port that the router forwards
+   */
+  dialed?: Endpoint
+
   dialBack: DialBackResult
 
   /**

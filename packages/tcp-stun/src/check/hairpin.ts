@@ -17,21 +17,18 @@ import type { Endpoint } from 'libp2p-tcp-stun/net'
 export type HairpinResult = 'works' | 'fails' | 'other-host' | 'not-asked'
 
 /**
- * Enough for a round trip to the carrier's NAT with one lost SYN, in ms
- */
-const TIMEOUT = 2_000
-
-/**
- * Dial our own external address from another port, and see where that arrives
+ * Dial our own external address from another port, and see where that arrives within
+ * `timeout` ms
  */
 export async function askHairpin (
   external: Endpoint,
   listener: OwnListener,
+  timeout: number,
   signal: AbortSignal
 ): Promise<HairpinResult> {
   const token = randomBytes(16)
   const { promise, resolve } = Promise.withResolvers<HairpinResult>()
-  const socket = net.connect({ ...external, signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]) })
+  const socket = net.connect({ ...external, signal: AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(timeout))]) })
   const forget = listener.expect(token, () => { resolve('works') })
 
   socket.once('connect', () => { socket.write(token) })

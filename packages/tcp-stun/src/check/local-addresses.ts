@@ -14,12 +14,16 @@ export interface LocalAddress {
 }
 
 /**
- * The addresses of this machine that reach beyond its own links
+ * The addresses of this machine that reach beyond its own links, or those of its links
+ * when there are no others
  */
 export function localAddresses (version: 4 | 6): LocalAddress[] {
-  return Object.entries(os.networkInterfaces())
+  const addresses = Object.entries(os.networkInterfaces())
     .flatMap(([name, addresses = []]) => addresses
       .filter(({ family }) => family === `IPv${version}`)
       .map(({ address }) => ({ host: address, interface: name, scope: addressScope(address) ?? 'reserved' })))
-    .filter(({ scope }) => scope !== 'loopback' && scope !== 'link-local')
+    .filter(({ scope }) => scope !== 'loopback')
+  const reaching = addresses.filter(({ scope }) => scope !== 'link-local')
+
+  return reaching.length > 0 ? reaching : addresses
 }

@@ -5,16 +5,19 @@ import { findCarrierNAT, findNAT64 } from './carrier-nat.ts'
 import { resolvePeers, splitServers } from './dial-back-peers.ts'
 import { askDialBack } from './dial-back.ts'
 import { askHairpin } from './hairpin.ts'
+import { hopDistance } from './hop-distance.ts'
 import { localAddresses } from './local-addresses.ts'
 import { findMapping } from './mapping-behaviour.ts'
 import { ownListener } from './own-listener.ts'
+import { findPortMapping } from './port-mapping.ts'
 import type { AskedServer, AskServersInit } from './ask-servers.ts'
 import type { DialBackPeer } from './dial-back-peers.ts'
 import type { FailedQuery, Findings, PayloadRewriting } from './findings.ts'
-import type { HairpinResult } from './hairpin.ts'
 import type { OwnListener } from './own-listener.ts'
+import type { PortMapping } from './port-mapping.ts'
 import type { Progress } from './progress.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Endpoint } from 'libp2p-tcp-stun/net'
 import type { STUNURI } from 'libp2p-tcp-stun/stun'
 
 const LOCAL_HOSTS = {
@@ -23,9 +26,15 @@ const LOCAL_HOSTS = {
 }
 
 /**
- * What needs an external address
+ * A packet to the external address passes our router twice at most, which is not
+ * further away than the nearest server. This much is added, in ms.
  */
-type Dials = Pick<Findings, 'hairpin' | 'dialBack'>
+const INSIDE_MARGIN = 200
+
+/**
+ * What dials of the external address show
+ */
+type Dials = Pick<Findings, 'hairpin' | 'dialed' | 'dialBack' | 'distance'>
 
 /**
  * What the servers said
@@ -53,6 +62,12 @@ export interface MeasureInit {
 
   dialBackPeers: Multiaddr[]
   port: number
+
+  /**
+   * The external port that the router forwards to `port`: peers outside are asked to
+   * dial it in place of the mapped one
+   */
+  forwardedPort?: number
   allowPrivate: boolean
 
   /**
@@ -76,8 +91,9 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
   const asked: AskedServer[] = []
   const failures: FailedQuery[] = []
   const start = { event: 'start' as const, version, addresses, servers: servers.map(({ uri }) => uri) }
+  const isOffline = addresses.every(({ scope }) => scope === 'link-local')
 
-  if (servers.length === 0 || (addresses.length === 0 && !onLoopback)) {
+  if (servers.length === 0 || (isOffline && !onLoopback)) {
     onProgress(start)
 
     return { findings: conclude({ version, addresses, asked, failures }), asked }
@@ -101,7 +117,9 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
     }
   }
   const observed = { version, addresses, port: listener.port, asked, failures }
-  const findings = (dials?: Dials): Findings => conclude(observed, dials)
+  const findings = (dials?: Dials, portMapping?: PortMapping): Findings => conclude(observed, dials, portMapping)
+  // takes as long as the servers: the router is nearer, but may be silent
+  const portMapping = onLoopback ? undefined : findPortMapping(version, deadline).catch(() => undefined)
 
   try {
     const peers = await resolvePeers(version, init.dialBackPeers, deadline)
@@ -112,17 +130,18 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
       await askServers(atPeers.splice(0), enough, askInit)
     }
 
-    const unclear = ['unknown', 'endpoint-dependent'].includes(findings().mapping)
+    const others = askOthers(findings(), asked, askInit, onProgress)
 
-    if (unclear && asked.some(({ result }) => result.otherAddress != null)) {
-      onProgress({ event: 'step', version, step: 'others' })
-      await askOtherAddresses(asked, askInit)
+    // it may be among what the others say
+    if (findings().external == null) {
+      await others
     }
 
-    const dials = await dialExternal(findings(), listener, peers, init)
+    const [inside] = await Promise.all([dialFromInside(findings(), listener, deadline, onProgress), others])
+    const outside = await dialFromOutside(findings(), listener, peers, init)
     await askServers(atPeers, enough, askInit)
 
-    return { findings: findings(dials), asked }
+    return { findings: findings({ ...inside, ...outside }, await portMapping), asked }
   } catch (err) {
     asked.forEach(({ client }) => { client.close() })
     throw err
@@ -132,23 +151,63 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
 }
 
 /**
- * Dial the external address, from inside and from outside
+ * Ask the servers at other addresses and ports, where the first answers do not tell
+ * how the NAT maps
  */
-async function dialExternal (
-  { version, external, direct, views }: Findings,
+async function askOthers (
+  { version, mapping, direct }: Findings,
+  asked: AskedServer[],
+  init: AskServersInit,
+  onProgress: (progress: Progress) => void
+): Promise<void> {
+  const isUnclear = !direct && (mapping === 'unknown' || mapping === 'endpoint-dependent')
+
+  if (isUnclear && asked.some(({ result }) => result.otherAddress != null)) {
+    onProgress({ event: 'step', version, step: 'others' })
+    await askOtherAddresses(asked, init)
+  }
+}
+
+/**
+ * Dial the external address from inside
+ */
+async function dialFromInside (
+  findings: Findings,
   listener: OwnListener,
-  peers: DialBackPeer[],
-  { deadline, onProgress }: MeasureInit
-): Promise<Dials> {
-  if (external == null) {
-    return NO_DIALS
+  signal: AbortSignal,
+  onProgress: (progress: Progress) => void
+): Promise<Pick<Dials, 'hairpin' | 'distance'>> {
+  const { version, external, direct, views } = findings
+  const host = publicHost(findings)
+
+  if (host == null || direct) {
+    return { hairpin: 'not-asked' }
   }
 
-  let hairpin: HairpinResult = 'not-asked'
+  const timeout = 2 * Math.min(...views.map(({ roundTrip }) => roundTrip)) + INSIDE_MARGIN
+  onProgress({ event: 'step', version, step: 'hairpin' })
+  const [hairpin, distance] = await Promise.all([
+    external == null ? 'not-asked' as const : askHairpin(external, listener, timeout, signal),
+    version === 4 ? hopDistance(host, timeout, signal) : undefined
+  ])
 
-  if (!direct) {
-    onProgress({ event: 'step', version, step: 'hairpin' })
-    hairpin = await askHairpin(external, listener, deadline)
+  return { hairpin, distance }
+}
+
+/**
+ * Have a peer outside dial the external address
+ */
+async function dialFromOutside (
+  findings: Findings,
+  listener: OwnListener,
+  peers: DialBackPeer[],
+  { deadline, onProgress, forwardedPort }: MeasureInit
+): Promise<Pick<Dials, 'dialed' | 'dialBack'>> {
+  const { version, views } = findings
+  const dialed = addressToDial(findings, forwardedPort)
+
+  if (dialed == null) {
+    return { dialBack: { outcome: 'not-asked', because: 'no-address' } }
   }
 
   if (peers.length > 0) {
@@ -160,39 +219,61 @@ async function dialExternal (
 
   const dialBack = await askDialBack({
     peers: peers.map(({ address }) => address),
-    external,
+    external: dialed,
     local: listener,
     contacted: new Set(views.map(({ endpoint }) => endpoint.host)),
     signal: deadline
   })
 
-  return { hairpin, dialBack }
+  return { dialed, dialBack }
 }
 
-function conclude ({ version, addresses, port, asked, failures }: Observed, dials = NO_DIALS): Findings {
+function addressToDial (findings: Findings, forwardedPort?: number): Endpoint | undefined {
+  const host = publicHost(findings)
+
+  return forwardedPort == null || host == null ? findings.external : { host, port: forwardedPort }
+}
+
+/**
+ * Most NATs change only the port from destination to destination
+ */
+function publicHost ({ external, views }: Findings): string | undefined {
+  const hosts = new Set(views.map(({ external }) => external.host))
+
+  return external?.host ?? (hosts.size === 1 ? [...hosts][0] : undefined)
+}
+
+function conclude (
+  { version, addresses, port, asked, failures }: Observed,
+  dials = NO_DIALS,
+  portMapping?: PortMapping
+): Findings {
   const { behaviour, external, dissenters } = findMapping(asked)
   const local = asked[0]?.result.local
   const direct = external != null && isSameEndpoint(external, local)
+  const views = asked.map(({ server, endpoint, external, roundTrip, software }) => ({
+    server,
+    endpoint,
+    external,
+    roundTrip,
+    software
+  }))
+  const { distance } = dials
 
   return {
     version,
     addresses,
     port,
     local,
-    views: asked.map(({ server, endpoint, external, roundTrip, software }) => ({
-      server,
-      endpoint,
-      external,
-      roundTrip,
-      software
-    })),
+    views,
     failures,
     mapping: behaviour,
     external,
     dissenters,
     direct,
     rewriting: findRewriting(asked),
-    carrier: findCarrierNAT({ local, direct, external, views: asked, failures }),
+    carrier: findCarrierNAT({ local, direct, external, views, failures, portMapping, distance }),
+    portMapping,
     nat64: findNAT64({ version, failures }),
     ...dials
   }

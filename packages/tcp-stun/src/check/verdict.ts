@@ -1,3 +1,4 @@
+import { isSameEndpoint } from 'libp2p-tcp-stun/net'
 import { STUNErrorResponseError, STUNResolveError } from 'libp2p-tcp-stun/stun'
 import type { Findings } from './findings.ts'
 
@@ -28,8 +29,10 @@ export type Verdict =
  * contacted. Some NATs admit only those.
  * - `one-view`: a stranger was not admitted, and servers at only one address have
  * answered, so that peers may see another address
+ * - `forward-failed`: a stranger was not admitted at the port that the router should
+ * forward; nobody has tried the mapped port
  */
-export type InconclusiveReason = 'not-asked' | 'peer-failed' | 'peer-contacted' | 'one-view'
+export type InconclusiveReason = 'not-asked' | 'peer-failed' | 'peer-contacted' | 'one-view' | 'forward-failed'
 
 /**
  * - `no-network`: this machine has no address of this IP version
@@ -40,6 +43,14 @@ export type InconclusiveReason = 'not-asked' | 'peer-failed' | 'peer-contacted' 
  * - `no-answer`: no server answered
  */
 export type NoAddressReason = 'no-network' | 'no-server' | 'no-dns' | 'nat64' | 'refused' | 'no-answer'
+
+/**
+ * What was found out about one IP version, and what that means
+ */
+export interface FamilyReport {
+  findings: Findings
+  verdict: Verdict
+}
 
 /**
  * Best first
@@ -64,10 +75,14 @@ export const EXIT_CODES: Record<Verdict['kind'], number> = {
 export function findVerdict (
   findings: Pick<
     Findings,
-    'addresses' | 'views' | 'failures' | 'external' | 'direct' | 'mapping' | 'nat64' | 'dialBack'
+    'addresses' | 'views' | 'failures' | 'external' | 'direct' | 'mapping' | 'nat64' | 'dialed' | 'dialBack'
   >
 ): Verdict {
-  const { views, external, direct, mapping, dialBack } = findings
+  const { views, external, direct, mapping, dialed, dialBack } = findings
+
+  if (dialBack.outcome === 'reached' && dialBack.stranger) {
+    return { kind: 'anyone' }
+  }
 
   if (external == null) {
     return views.length > 0 ? { kind: 'relay' } : { kind: 'no-address', because: findReason(findings) }
@@ -75,8 +90,12 @@ export function findVerdict (
 
   switch (dialBack.outcome) {
     case 'reached':
-      return dialBack.stranger ? { kind: 'anyone' } : { kind: 'inconclusive', because: 'peer-contacted' }
+      return { kind: 'inconclusive', because: 'peer-contacted' }
     case 'not-reached':
+      if (dialed != null && !isSameEndpoint(dialed, external)) {
+        return { kind: 'inconclusive', because: 'forward-failed' }
+      }
+
       return direct || mapping === 'endpoint-independent'
         ? { kind: 'hole-punching' }
         : { kind: 'inconclusive', because: 'one-view' }
@@ -98,7 +117,7 @@ function findReason (
   { addresses, failures, nat64 }: Pick<Findings, 'addresses' | 'failures' | 'nat64'>
 ): NoAddressReason {
   if (failures.length === 0) {
-    return addresses.length > 0 ? 'no-server' : 'no-network'
+    return addresses.some(({ scope }) => scope !== 'link-local') ? 'no-server' : 'no-network'
   }
 
   if (nat64 != null) {

@@ -1,7 +1,10 @@
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
-import type { CheckReport, FamilyReport } from '../check/check.ts'
+import { nodeVerdict } from './node-text.ts'
+import type { NodeReport } from '../check/ask-node.ts'
+import type { CheckReport } from '../check/check.ts'
 import type { FailedQuery, ServerView } from '../check/findings.ts'
 import type { Progress } from '../check/progress.ts'
+import type { FamilyReport } from '../check/verdict.ts'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
 /**
@@ -30,7 +33,7 @@ export function progressToJSON (progress: Progress): object | undefined {
 /**
  * Everything that was found out. docs/check.md describes it.
  */
-export function reportToJSON ({ verdict, families }: CheckReport, exitCode: number): object {
+export function reportToJSON ({ verdict, families, advice }: CheckReport, exitCode: number): object {
   const best = families.find(family => family.verdict.kind === verdict.kind)?.findings
 
   return {
@@ -39,14 +42,22 @@ export function reportToJSON ({ verdict, families }: CheckReport, exitCode: numb
     because: 'because' in verdict ? verdict.because : undefined,
     external: toText(best?.external),
     exitCode,
-    families: families.map(familyToJSON)
+    families: families.map(familyToJSON),
+    advice
   }
+}
+
+/**
+ * What a running node says of itself
+ */
+export function nodeToJSON (report: NodeReport, exitCode: number): object {
+  return { event: 'node', verdict: nodeVerdict(report), ...report, exitCode }
 }
 
 function familyToJSON ({ verdict, findings }: FamilyReport): object {
   const {
-    version, addresses, port, local, external, direct, mapping, rewriting, carrier, nat64, hairpin, dialBack,
-    views, failures, dissenters, held
+    version, addresses, port, local, external, direct, mapping, rewriting, carrier, portMapping, distance, nat64, hairpin,
+    dialed, dialBack, views, failures, dissenters, held
   } = findings
 
   return {
@@ -62,8 +73,16 @@ function familyToJSON ({ verdict, findings }: FamilyReport): object {
     portPreserved: external == null ? undefined : external.port === port,
     rewriting,
     carrierNAT: carrier,
+    portMapping: portMapping == null
+      ? undefined
+      : {
+          ...portMapping,
+          protocols: portMapping.protocols.map(each => ({ ...each, roundTrip: Math.round(each.roundTrip) }))
+        },
+    hops: distance,
     nat64: toText(nat64),
     hairpin,
+    dialed: toText(dialed),
     dialBack:
       dialBack.outcome === 'failed'
         ? { outcome: 'failed', name: dialBack.error.name, message: dialBack.error.message }

@@ -1,8 +1,8 @@
-import { formatEndpoint } from 'libp2p-tcp-stun/net'
+import { addressScope, formatEndpoint, isSameEndpoint } from 'libp2p-tcp-stun/net'
 import { DEFAULT_PORT, parseSTUNURI } from 'libp2p-tcp-stun/stun'
-import type { DialBackResult } from '../check/dial-back.ts'
-import type { CarrierNAT, FailedQuery, Findings, HoldResult } from '../check/findings.ts'
+import type { CarrierNAT, FailedQuery, Findings, HoldResult, ServerView } from '../check/findings.ts'
 import type { MappingBehaviour } from '../check/mapping-behaviour.ts'
+import type { PortMapping } from '../check/port-mapping.ts'
 import type { AddressScope, Endpoint } from 'libp2p-tcp-stun/net'
 
 /**
@@ -16,9 +16,9 @@ export interface Line {
 
 const SCOPES: Record<AddressScope, string> = {
   loopback: 'this machine only',
-  'link-local': 'this link only',
+  'link-local': 'link-local',
   private: 'private',
-  shared: 'carrier network',
+  shared: 'carrier-grade NAT',
   documentation: 'for documentation only',
   benchmarking: 'for test networks only',
   multicast: 'multicast',
@@ -29,9 +29,9 @@ const SCOPES: Record<AddressScope, string> = {
 
 const MAPPINGS: Record<MappingBehaviour, string> = {
   'endpoint-independent': 'the same for every destination (endpoint-independent)',
-  'address-dependent': 'changes with every destination host (address-dependent)',
-  'address-and-port-dependent': 'changes with every destination (symmetric NAT, address-and-port-dependent)',
-  'endpoint-dependent': 'differs from server to server (endpoint-dependent)',
+  'address-dependent': 'changes with every destination host (symmetric NAT, address-dependent)',
+  'address-and-port-dependent': 'changes with every destination (symmetric NAT), and with every port of it',
+  'endpoint-dependent': 'changes with every destination (symmetric NAT)',
   unknown: 'unknown: servers at two different addresses have to answer'
 }
 
@@ -54,6 +54,10 @@ const HAIRPIN = {
 export function addressLine (addresses: Findings['addresses']): Line {
   const text = addresses.map(({ host, scope }) => `${host} (${SCOPES[scope]})`).join(', ')
 
+  if (addresses.length > 0 && addresses.every(({ scope }) => scope === 'link-local')) {
+    return { label: 'Local address', text: `only ${text}`, tone: 'plain' }
+  }
+
   return { label: 'Local address', text: text === '' ? 'none' : text, tone: 'plain' }
 }
 
@@ -70,17 +74,29 @@ export function failureLine ({ server, error }: FailedQuery): Line {
  * All names that could not be resolved, in one line: they have one cause mostly
  */
 export function unresolvedLine (failures: FailedQuery[]): Line {
-  if (failures.length === 1) {
+  const servers = new Set(failures.map(({ server }) => server))
+  const codes = new Set(failures.map(({ error }) => (error.cause as any)?.code ?? 'no address'))
+
+  if (servers.size === 1) {
     return failureLine(failures[0])
   }
 
-  const codes = new Set(failures.map(({ error }) => (error.cause as any)?.code ?? 'no address'))
-
   return {
     label: 'Failed',
-    text: `the names of ${failures.length} servers could not be resolved (${[...codes].join(', ')}): ` +
-      `${failures.map(({ server }) => server).join(', ')}`,
+    text: `the names of ${servers.size} servers could not be resolved (${[...codes].join(', ')}): ` +
+      `${[...servers].join(', ')}`,
     tone: 'bad'
+  }
+}
+
+/**
+ * What a server sees, and how long that took
+ */
+export function serverLine ({ server, endpoint, external, roundTrip }: ServerView): Line {
+  return {
+    label: 'Server',
+    text: `${serverName(server, endpoint)} sees ${formatEndpoint(external)} (${milliseconds(roundTrip)})`,
+    tone: 'plain'
   }
 }
 
@@ -89,7 +105,7 @@ export function unresolvedLine (failures: FailedQuery[]): Line {
  */
 export function findingLines (findings: Findings): Line[] {
   const {
-    version, external, direct, port, mapping, rewriting, hairpin, carrier, nat64, dialBack, views, dissenters
+    version, external, direct, port, mapping, rewriting, hairpin, carrier, portMapping, nat64, views, dissenters
   } = findings
   const lines: Line[] = []
 
@@ -144,11 +160,16 @@ export function findingLines (findings: Findings): Line[] {
     lines.push({ label: 'Carrier NAT', text: carrierText(carrier), tone: carrier.seen === 'yes' ? 'bad' : 'plain' })
   }
 
+  // a firewall without a NAT is opened by hand
+  if (portMapping != null && (version === 4 || portMapping.protocols.length > 0)) {
+    lines.push(portMappingLine(portMapping))
+  }
+
   if (hairpin !== 'not-asked') {
     lines.push({ label: 'Hairpin', text: HAIRPIN[hairpin], tone: hairpin === 'other-host' ? 'bad' : 'plain' })
   }
 
-  lines.push(dialBackLine(dialBack))
+  lines.push(dialBackLine(findings))
 
   return lines
 }
@@ -176,35 +197,68 @@ export function heldLine ({ server, endpoint, seconds, ended }: HoldResult): Lin
 function carrierText (carrier: CarrierNAT): string {
   switch (carrier.seen) {
     case 'yes':
-      return carrier.evidence === 'local-address'
-        ? `yes: carriers use addresses like the local one, ${carrier.address}`
-        : `yes: a server inside the carrier's network sees ${carrier.address}`
+      return secondNATText(carrier)
     case 'no':
-      return 'none: the local address is public'
+      return carrier.evidence === 'local-address'
+        ? 'none: the local address is public'
+        : 'none: your router has the public address'
     default:
       return 'none found, but it cannot be ruled out: compare the address above with the one that your router shows'
   }
 }
 
-function dialBackLine (dialBack: DialBackResult): Line {
+function secondNATText (carrier: CarrierNAT & { seen: 'yes' }): string {
+  switch (carrier.evidence) {
+    case 'local-address':
+      return `yes: the local address ${carrier.address} is one of carrier-grade NAT`
+    case 'server-inside':
+      return `yes: a server inside the carrier's network sees ${carrier.address}, an address of carrier-grade NAT`
+    case 'router-address':
+      return addressScope(carrier.address) === 'shared'
+        ? `yes: your router has ${carrier.address}, an address of carrier-grade NAT`
+        : `yes: your router has ${carrier.address}, so there is a second NAT (or a VPN) behind it`
+    case 'router-without-address':
+      return 'yes: your router reports that it has no public address'
+    default:
+      return `yes: another router, ${carrier.hops} hops away, has the public address`
+  }
+}
+
+function portMappingLine ({ gateway, protocols }: PortMapping): Line {
+  const label = 'Port mapping'
+  const names = protocols.map(({ name, roundTrip }) => `${name} (${milliseconds(roundTrip)})`)
+
+  return names.length > 0
+    ? { label, text: `${names.join(', ')} at ${gateway}`, tone: 'good' }
+    : { label, text: `none: ${gateway} answers to neither UPnP, NAT-PMP nor PCP`, tone: 'plain' }
+}
+
+/**
+ * In one word, so that no line breaks in it
+ */
+function milliseconds (ms: number): string {
+  return ms < 1 ? '<1ms' : `${Math.round(ms)}ms`
+}
+
+function dialBackLine ({ dialBack, dialed, external }: Findings): Line {
   const label = 'From outside'
+  const at = dialed == null || (external != null && isSameEndpoint(dialed, external)) ? '' : ` at ${formatEndpoint(dialed)}`
 
   switch (dialBack.outcome) {
     case 'reached':
       return dialBack.stranger
-        ? { label, text: `a stranger dialled in: ${dialBack.peer}`, tone: 'good' }
-        : { label, text: `${dialBack.peer} dialled in, but this port had contacted its host before`, tone: 'plain' }
+        ? { label, text: `a stranger dialled in${at}: ${dialBack.peer}`, tone: 'good' }
+        : { label, text: `${dialBack.peer} dialled in${at}, but this port had contacted its host before`, tone: 'plain' }
     case 'not-reached':
-      return { label, text: `a stranger could not dial in: ${dialBack.peer}`, tone: 'bad' }
+      return { label, text: `blocked: a stranger could not dial in${at}: ${dialBack.peer}`, tone: 'bad' }
     case 'failed':
       return { label, text: `not tested: ${dialBack.error.message}`, tone: 'bad' }
     default:
       return {
         label,
-        text:
-          dialBack.because === 'no-peer'
-            ? 'not tested: no --helper was named'
-            : 'not tested: there is no single address to dial',
+        text: dialBack.because === 'no-peer'
+          ? 'not tested: neither --helper nor --peer was named'
+          : 'no stable address to test',
         tone: 'plain'
       }
   }

@@ -1,10 +1,14 @@
 import { Command } from 'commander'
+import { askNode } from '../check/ask-node.ts'
 import { check } from '../check/check.ts'
 import { EXIT_CODES } from '../check/verdict.ts'
-import { progressToJSON, reportToJSON } from './check-json.ts'
+import { nodeToJSON, progressToJSON, reportToJSON } from './check-json.ts'
 import { CheckPrinter } from './check-printer.ts'
 import { exitOnClosedOutput } from './closed-output.ts'
-import { helperAddress, multiaddrs, stunURI, wholeNumber } from './options.ts'
+import { nodeExitCode } from './node-text.ts'
+import { helperAddress, nodeAddress, peerAddresses, stunURI, wholeNumber } from './options.ts'
+import { askNodeOnPort, portInUseText } from './port-in-use.ts'
+import type { NodeReport } from '../check/ask-node.ts'
 import type { CheckReport } from '../check/check.ts'
 import type { Progress } from '../check/progress.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -16,6 +20,8 @@ interface CheckOptions {
   ipv4?: boolean
   ipv6?: boolean
   port: number
+  forwardedPort?: number
+  node?: Multiaddr
   hold: number
   timeout: number
   allowPrivate?: boolean
@@ -28,6 +34,7 @@ interface CheckOptions {
 interface Output {
   onProgress(progress: Progress): void
   onReport(report: CheckReport, exitCode: number): void
+  onNode(report: NodeReport, exitCode: number): void
   onInterrupt(): void
   stop(): void
 }
@@ -48,12 +55,14 @@ export function checkCommand (): Command {
     )
     .option(
       '--peer <multiaddr>',
-      'libp2p peer outside that serves AutoNAT v2, to test by dialling in; repeatable',
-      multiaddrs
+      'libp2p peer outside that serves AutoNAT v2, to test by dialling in; /dnsaddr too; repeatable',
+      peerAddresses
     )
     .option('-4, --ipv4', 'check IPv4 only (default: both)')
     .option('-6, --ipv6', 'check IPv6 only')
     .option('-p, --port <number>', 'local port, 0 for any', wholeNumber(0, 65_535), 0)
+    .option('--forwarded-port <number>', 'external port that the router forwards to --port', wholeNumber(1, 65_535))
+    .option('--node <multiaddr>', 'ask a running node which addresses it announces, in place of all else', nodeAddress)
     .option(
       '--hold <seconds>',
       'see how long each server keeps its connection, afterwards',
@@ -70,13 +79,17 @@ Can strangers dial me? STUN cannot tell, so somebody outside has to try. Name a
 machine that runs "tcp-stun helper", or any libp2p peer that serves AutoNAT v2.
 Without one, a public address is found but not tested.
 
+Which port? Without --port any free one. A node's own port can be tested while
+the node is stopped; a running node is asked with --node.
+
 Which servers? Name two at different addresses: one server alone cannot tell
 whether other peers see the same port. They must answer over TCP; many do not.
 
 Exit codes:
   0    reachable by anyone: a stranger has dialled in
   1    wrong options, or the port is in use
-  2    reachable by relay only: the NAT gives every destination another address
+  2    reachable through a relay only: the NAT gives every destination another
+       address
   3    no STUN server reported an address
   4    this platform cannot share a port between a listener and a connection
   5    a public address was found, but no stranger has tested it
@@ -87,42 +100,37 @@ Examples:
   tcp-stun check
   tcp-stun check --helper helper.example.org:4001
   tcp-stun check -4 -s stun:stun.example.org -s stuns:stun.example.net
+  tcp-stun check --peer /dnsaddr/peer.example.org
   tcp-stun check --port 4001 --hold 300
+  tcp-stun check --node /ip4/127.0.0.1/tcp/4001
   tcp-stun check --json | tail -n 1`
     )
     .action(runCheck)
 }
 
 async function runCheck (options: CheckOptions): Promise<void> {
-  const {
-    server, helper = [], peer = [], ipv4 = false, ipv6 = false, port, hold, timeout, allowPrivate, json
-  } = options
-  const output = json === true ? jsonOutput() : new CheckPrinter()
+  const { server = [], helper = [], peer = [], port, timeout, json } = options
+  const output = json === true ? jsonOutput() : new CheckPrinter({ servers: server, helpers: helper, peers: peer, port })
   const interrupted = new AbortController()
   const interrupt = (): void => { interrupted.abort() }
+  const { signal } = interrupted
 
   exitOnClosedOutput()
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
 
   try {
-    const report = await check({
-      stunServers: server,
-      dialBackPeers: [...helper, ...peer],
-      versions: ipv4 === ipv6 ? undefined : ipv4 ? [4] : [6],
-      port,
-      timeout,
-      hold: hold * 1_000,
-      allowPrivate,
-      signal: interrupted.signal,
-      onProgress: progress => { output.onProgress(progress) }
-    })
+    if (options.node == null) {
+      await checkPort(options, output, signal)
+    } else {
+      const report = await askNode(options.node, { signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]) })
 
-    process.exitCode = EXIT_CODES[report.verdict.kind]
-    output.onReport(report, process.exitCode)
-  } catch (err) {
+      process.exitCode = nodeExitCode(report)
+      output.onNode(report, process.exitCode)
+    }
+  } catch (err: any) {
     if (!interrupted.signal.aborted) {
-      throw err
+      throw await explain(err, options, output)
     }
 
     process.exitCode = INTERRUPTED
@@ -132,6 +140,58 @@ async function runCheck (options: CheckOptions): Promise<void> {
     process.off('SIGINT', interrupt)
     process.off('SIGTERM', interrupt)
   }
+}
+
+async function checkPort (options: CheckOptions, output: Output, signal: AbortSignal): Promise<void> {
+  const {
+    server, helper = [], peer = [], ipv4 = false, ipv6 = false, port, forwardedPort, hold, timeout, allowPrivate
+  } = options
+
+  if (forwardedPort != null && helper.length + peer.length === 0) {
+    throw new Error('--forwarded-port can only be tested from outside: name a --helper or a --peer too')
+  }
+
+  const report = await check({
+    stunServers: server,
+    dialBackPeers: [...helper, ...peer],
+    versions: ipv4 === ipv6 ? undefined : ipv4 ? [4] : [6],
+    port,
+    forwardedPort,
+    timeout,
+    hold: hold * 1_000,
+    allowPrivate,
+    signal,
+    onProgress: progress => { output.onProgress(progress) }
+  })
+
+  process.exitCode = EXIT_CODES[report.verdict.kind]
+  output.onReport(report, process.exitCode)
+}
+
+/**
+ * An error that says what to do. When the port is in use by a node, what that node
+ * says of itself is shown first.
+ */
+async function explain (err: any, { node, port }: CheckOptions, output: Output): Promise<Error> {
+  if (node != null) {
+    return new Error(
+      `${node} did not tell its addresses: ${err.message}. Is it a running libp2p node with TCP, noise and yamux?`,
+      { cause: err }
+    )
+  }
+
+  if (err.code !== 'EADDRINUSE') {
+    return err
+  }
+
+  output.stop()
+  const report = await askNodeOnPort(port)
+
+  if (report != null) {
+    output.onNode(report, 1)
+  }
+
+  return new Error(await portInUseText(port), { cause: err })
 }
 
 function jsonOutput (): Output {
@@ -144,6 +204,7 @@ function jsonOutput (): Output {
   return {
     onProgress: progress => { write(progressToJSON(progress)) },
     onReport: (report, exitCode) => { write(reportToJSON(report, exitCode)) },
+    onNode: (report, exitCode) => { write(nodeToJSON(report, exitCode)) },
     onInterrupt: () => { write({ event: 'interrupted', exitCode: INTERRUPTED }) },
     stop: () => {}
   }

@@ -116,6 +116,29 @@ export function multiaddrs (text: string, previous: Multiaddr[] = []): Multiaddr
 }
 
 /**
+ * A multiaddr of a TCP port, or of a name that has such in its TXT records, several
+ * times
+ */
+export function peerAddresses (text: string, previous: Multiaddr[] = []): Multiaddr[] {
+  if (text.startsWith('/dnsaddr/')) {
+    try {
+      return [...previous, multiaddr(text)]
+    } catch {
+      throw new InvalidArgumentError('It must be a name like /dnsaddr/bootstrap.libp2p.io.')
+    }
+  }
+
+  return multiaddrs(text, previous)
+}
+
+/**
+ * A multiaddr of a TCP port
+ */
+export function nodeAddress (text: string): Multiaddr {
+  return multiaddrs(text)[0]
+}
+
+/**
  * A host and a port as `host:port`, as a multiaddr, several times
  */
 export function helperAddress (text: string, previous: Multiaddr[] = []): Multiaddr[] {
@@ -134,6 +157,6 @@ export function helperAddress (text: string, previous: Multiaddr[] = []): Multia
   return multiaddrs(`/${version === 0 ? 'dns' : `ip${version}`}/${host}/tcp/${port}`, previous)
 }
 
-for (const parser of [endpoint, hostName, stunURI, network, ipAddress, multiaddrs, helperAddress]) {
+for (const parser of [endpoint, hostName, stunURI, network, ipAddress, multiaddrs, peerAddresses, helperAddress]) {
   LISTS.add(parser)
 }

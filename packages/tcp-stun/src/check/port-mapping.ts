@@ -1,0 +1,160 @@
+import { setTimeout } from 'node:timers/promises'
+import { askHTTP, askUDP } from './gateway/ask.ts'
+import { defaultGateway } from './gateway/default-gateway.ts'
+import {
+  NAT_PMP_ADDRESS_REQUEST, PCP_PORT, SSDP, SSDP_SEARCH, externalAddressRequest, isPCPSuccess, parseDescription,
+  parseExternalAddress, parseNATPMP, parseSSDP, pcpAnnounce
+} from './gateway/messages.ts'
+import type { ExternalAddress } from './gateway/messages.ts'
+
+/**
+ * A router on the link answers within some milliseconds; in wireless networks it may
+ * take much longer. In ms.
+ */
+const DISCOVERY_TIMEOUT = 250
+
+/**
+ * A router that refuses does so at once, in ms
+ */
+const HEAD_START = 50
+
+/**
+ * How long a router that has answered may take for its description and its address,
+ * in ms
+ */
+const UPNP_TIMEOUT = 1_000
+
+/**
+ * A protocol by which programs can have the router open a port
+ */
+export interface PortMappingProtocol {
+  name: 'UPnP' | 'NAT-PMP' | 'PCP'
+
+  /**
+   * From request to answer, in ms
+   */
+  roundTrip: number
+
+  /**
+   * The external address that the router reports: `null` when it has none, left out
+   * when it has not said
+   */
+  external?: ExternalAddress
+}
+
+/**
+ * What this machine's router offers
+ */
+export interface PortMapping {
+  /**
+   * The router's address on this side
+   */
+  gateway: string
+
+  /**
+   * None when it does not answer to any
+   */
+  protocols: PortMappingProtocol[]
+}
+
+/**
+ * Ask the router, by all protocols at once, whether it maps ports and which external
+ * address it has. Nothing is mapped.
+ *
+ * @returns `undefined` when there is no router, or none is known
+ */
+export async function findPortMapping (version: 4 | 6, signal: AbortSignal): Promise<PortMapping | undefined> {
+  const gateway = await defaultGateway(version)
+
+  if (gateway == null) {
+    return
+  }
+
+  // NAT-PMP knows IPv4 only, and so do most routers' UPnP
+  const questions = version === 4 ? [askUPnP, askNATPMPAndPCP] : [askPCP]
+  const answers = await Promise.all(questions.map(async ask => ask(gateway, signal).catch(() => undefined)))
+
+  return { gateway, protocols: answers.flat().filter(answer => answer != null) }
+}
+
+/**
+ * They have one port. A router that refuses the first question is not asked the
+ * second one: it refuses only some packets a second, and the distance of the external
+ * address takes some too.
+ */
+async function askNATPMPAndPCP (
+  gateway: string,
+  signal: AbortSignal
+): Promise<Array<PortMappingProtocol | undefined>> {
+  const natPMP = askNATPMP(gateway, signal)
+  const isRefused = await Promise.race([natPMP.then(found => found == null), setTimeout(HEAD_START, false)])
+
+  return isRefused ? [] : Promise.all([natPMP, askPCP(gateway, signal)])
+}
+
+async function askNATPMP (gateway: string, signal: AbortSignal): Promise<PortMappingProtocol | undefined> {
+  const found = await askUDP({
+    from: gateway,
+    to: { host: gateway, port: PCP_PORT },
+    request: () => NAT_PMP_ADDRESS_REQUEST,
+    parse: parseNATPMP,
+    signal: within(DISCOVERY_TIMEOUT, signal)
+  })
+
+  return found == null ? undefined : { name: 'NAT-PMP', roundTrip: found.roundTrip, external: found.answer }
+}
+
+async function askPCP (gateway: string, signal: AbortSignal): Promise<PortMappingProtocol | undefined> {
+  const found = await askUDP({
+    from: gateway,
+    to: { host: gateway, port: PCP_PORT },
+    request: pcpAnnounce,
+    parse: bytes => isPCPSuccess(bytes) ? true : undefined,
+    signal: within(DISCOVERY_TIMEOUT, signal)
+  })
+
+  return found == null ? undefined : { name: 'PCP', roundTrip: found.roundTrip }
+}
+
+async function askUPnP (gateway: string, signal: AbortSignal): Promise<PortMappingProtocol | undefined> {
+  const found = await askUDP({
+    from: gateway,
+    to: SSDP,
+    alsoTo: { host: gateway, port: SSDP.port },
+    request: () => SSDP_SEARCH,
+    parse: bytes => parseSSDP(bytes.toString('latin1'), gateway),
+    signal: within(DISCOVERY_TIMEOUT, signal)
+  })
+
+  if (found == null) {
+    return
+  }
+
+  const external = await askExternalAddress(found.answer, within(UPNP_TIMEOUT, signal)).catch(() => undefined)
+
+  return { name: 'UPnP', roundTrip: found.roundTrip, external }
+}
+
+/**
+ * A router may have several connections of which one is in use: the first that knows
+ * its address counts
+ */
+async function askExternalAddress (description: URL, signal: AbortSignal): Promise<ExternalAddress | undefined> {
+  const services = parseDescription(await askHTTP(description, { signal }), description)
+  const addresses = await Promise.all(services.map(async ({ type, control }) => {
+    const response = await askHTTP(control, {
+      method: 'POST',
+      headers: { 'Content-Type': 'text/xml; charset="utf-8"', SOAPAction: `"${type}#GetExternalIPAddress"` },
+      body: externalAddressRequest(type),
+      signal
+    }).catch(() => '')
+
+    return parseExternalAddress(response)
+  }))
+
+  return addresses.find(address => typeof address === 'string') ?? addresses.find(address => address === null)
+}
+
+function within (ms: number, signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(ms)])
+}
