@@ -27,10 +27,10 @@ app.get('/', (request, response) => {
   response.json({ publicAddress: 'endpoint' in status ? status.endpoint : null, state: status.state })
 })
 
-mapping.addEventListener('status', ({ detail }) => {
-  const { host, port } = 'endpoint' in detail ? detail.endpoint : {}
-  console.info(host == null ? `no public address: ${detail.state}` : `public address http://${host}:${port}/`)
-})
+const show = ({ detail: { endpoint: { host, port } } }) => { console.info(`public address http://${host}:${port}/`) }
+mapping.addEventListener('mapped', show)
+mapping.addEventListener('changed', show)
+mapping.addEventListener('lost', ({ detail }) => { console.info(`no public address: ${detail.state}`) })
 
 await mapping.start()
 
