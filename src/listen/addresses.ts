@@ -19,9 +19,11 @@ export function listenerAddresses (
     return [multiaddr(`/unix/${encodeURIComponent(address)}`)]
   }
 
-  const addrs = getThinWaistAddresses(listenAddr, address.port)
+  // by their text: libp2p puts the host that a router forwards into a copy of an address, and
+  // keeps the bytes of the local one if they have been asked for before
+  const addrs = getThinWaistAddresses(listenAddr, address.port).map(addr => multiaddr(addr.toString()))
 
-  if (external == null || addrs.some(addr => addr.equals(external))) {
+  if (external == null || addrs.some(addr => addr.toString() === external.toString())) {
     return addrs
   }
 

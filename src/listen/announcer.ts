@@ -1,8 +1,10 @@
 import { CONFIRM_INTERVAL, CONFIRM_TTL, UNPROVEN_RETRY, VERDICT_INTERVAL } from '../constants.ts'
 import { hasAutoNATClient } from './autonat.ts'
+import { findVerification, knownAddresses } from './known-addresses.ts'
+import { isForwardedElsewhere, isForwardedForGood } from './port-forward.ts'
 import { NO_EVIDENCE, afterStranger, afterVerdict, findVerdict, initialEvidence } from './reachability.ts'
 import type { Evidence, Reachability, Verification } from './reachability.ts'
-import type { ObservedAddresses, TCPSTUNComponents } from '../components.ts'
+import type { NodeAddress, TCPSTUNComponents } from '../components.ts'
 import type { Announce } from '../index.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Logger } from '@libp2p/interface'
@@ -12,12 +14,6 @@ import type { Multiaddr } from '@multiformats/multiaddr'
  * The nodes that were told what is assumed of their addresses
  */
 const told = new WeakSet<TCPSTUNComponents>()
-
-/**
- * The address managers that are being read: they ask all listeners for their addresses,
- * and these would read again
- */
-const reading = new WeakSet<ObservedAddresses>()
 
 const UNSEEN: Verification = { verified: false, expires: 0 }
 
@@ -68,10 +64,6 @@ export class Announcer {
     return this.evidence.known
   }
 
-  private get known (): Reachability {
-    return this.evidence.known
-  }
-
   /**
    * Announce another external address in place of the one before. A local one is of this
    * machine: there is no NAT.
@@ -95,7 +87,7 @@ export class Announcer {
     this.watch()
 
     if (previous != null) {
-      this.components.addressManager?.removeObservedAddr(previous)
+      this.withdraw(previous)
     }
 
     // peers hear of a change only by another `listening` event
@@ -136,7 +128,7 @@ export class Announcer {
 
     this.learn(afterVerdict(this.evidence, isDialable))
 
-    if (isDialable && this.known.reachability !== 'public') {
+    if (isDialable && this.reachability.reachability !== 'public') {
       this.withdrawUnproven()
     }
   }
@@ -145,42 +137,45 @@ export class Announcer {
     this.timer?.clear()
 
     if (this.address != null) {
-      this.components.addressManager?.removeObservedAddr(this.address)
+      this.withdraw(this.address)
       this.address = undefined
     }
   }
 
   /**
    * Whether to vouch for the address. AutoNAT vouches for it itself where its verdict is
-   * good, and where there is no AutoNAT nobody would ever find out.
+   * good, and where there is no AutoNAT nobody would ever find out. Then it is assumed to
+   * be good, unless the router forwards another port.
    */
   private mayConfirm (): boolean {
+    const { reachability, reachabilitySource } = this.reachability
+
     switch (this.init.announce) {
       case 'always':
         return true
       case 'never':
         return false
       default:
-        return (
-          (this.known.reachability === 'public' && this.known.reachabilitySource !== 'autonat') ||
-          (this.known.reachability === 'unknown' && !hasAutoNATClient(this.components))
-        )
+        return reachability === 'unknown'
+          ? !hasAutoNATClient(this.components) && !this.isForwardedElsewhere()
+          : reachability === 'public' && reachabilitySource !== 'autonat'
     }
   }
 
   private confirm (): void {
     const { addressManager } = this.components
 
-    if (this.address == null || addressManager == null || !this.mayConfirm()) {
+    // to confirm it again would replace the confirmation for ever by one for some minutes
+    if (this.address == null || addressManager == null || !this.mayConfirm() || this.isForwardedForGood(this.address)) {
       return
     }
 
-    if (this.init.announce === 'dialable' && this.known.reachability === 'unknown') {
+    if (this.init.announce === 'dialable' && this.reachability.reachability === 'unknown') {
       this.tellAssumption(this.address)
     }
 
     // a stranger is one voice: AutoNAT need not wait until the confirmation has expired
-    const ttl = this.known.reachabilitySource === 'inbound' && hasAutoNATClient(this.components) ? 0 : CONFIRM_TTL
+    const ttl = this.reachability.reachabilitySource === 'inbound' && hasAutoNATClient(this.components) ? 0 : CONFIRM_TTL
     addressManager.confirmObservedAddr(this.address, { type: 'transport', ttl })
     this.seen = this.look() ?? this.seen
   }
@@ -202,7 +197,12 @@ export class Announcer {
    * AutoNAT has confirmed the address, and no stranger has connected
    */
   private withdrawUnproven (): void {
-    if (this.address == null || this.init.announce === 'always' || !hasAutoNATClient(this.components)) {
+    if (
+      this.address == null ||
+      this.init.announce === 'always' ||
+      !hasAutoNATClient(this.components) ||
+      this.isForwardedForGood(this.address)
+    ) {
       return
     }
 
@@ -210,12 +210,44 @@ export class Announcer {
     const log = this.isUnprovenTold ? this.init.log.trace : this.init.log
     log('AutoNAT has confirmed %a, but no host has connected that this port had not contacted', this.address)
     this.isUnprovenTold = true
-    this.components.addressManager?.removeObservedAddr(this.address, { ttl: UNPROVEN_RETRY })
+    this.withdraw(this.address, UNPROVEN_RETRY)
     this.seen = this.look() ?? this.seen
   }
 
+  /**
+   * An address was assumed to be good, and now the router forwards another port
+   */
+  private withdrawAssumption (): void {
+    const { address, seen, reachability: { reachability } } = this
+    const isAssumed = this.init.announce === 'dialable' && reachability === 'unknown' && seen.verified
+
+    if (address != null && isAssumed && this.isForwardedElsewhere()) {
+      this.init.log('the router forwards another port to this node, not announcing %a any more', address)
+      this.withdraw(address)
+      this.seen = this.look() ?? this.seen
+    }
+  }
+
+  /**
+   * @param address - announce it no longer
+   * @param ttl - when AutoNAT may test it again, in ms
+   */
+  private withdraw (address: Multiaddr, ttl?: number): void {
+    if (!this.isForwardedForGood(address)) {
+      this.components.addressManager?.removeObservedAddr(address, ttl == null ? undefined : { ttl })
+    }
+  }
+
+  private isForwardedForGood (address: Multiaddr): boolean {
+    return isForwardedForGood(this.addresses(), address, this.init.clock.date())
+  }
+
+  private isForwardedElsewhere (): boolean {
+    return this.address != null && isForwardedElsewhere(this.addresses(), this.address)
+  }
+
   private learn (evidence: Evidence): void {
-    const before = this.known
+    const before = this.reachability
     this.evidence = evidence
 
     if (evidence.known.reachability !== before.reachability) {
@@ -246,32 +278,18 @@ export class Announcer {
 
       if (this.init.announce === 'always' || !hasAutoNATClient(this.components)) {
         this.confirm()
+        this.withdrawAssumption()
       }
 
       this.watch()
     }, interval)
   }
 
-  /**
-   * What the address manager says of the address
-   *
-   * @returns nothing while it is being read
-   */
   private look (): Verification | undefined {
-    const { address, components: { addressManager } } = this
+    return this.address == null ? undefined : findVerification(this.components.addressManager, this.address)
+  }
 
-    if (address == null || addressManager == null || reading.has(addressManager)) {
-      return
-    }
-
-    reading.add(addressManager)
-
-    try {
-      const known = addressManager.getAddressesWithMetadata().find(({ multiaddr }) => multiaddr.equals(address))
-
-      return { verified: known?.verified ?? false, expires: known?.expires ?? 0 }
-    } finally {
-      reading.delete(addressManager)
-    }
+  private addresses (): NodeAddress[] {
+    return knownAddresses(this.components.addressManager) ?? []
   }
 }

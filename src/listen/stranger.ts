@@ -1,5 +1,6 @@
 import { subnetOf } from '../address/ip.ts'
 import { isGlobal } from '../address/scope.ts'
+import { isSame } from './port-forward.ts'
 import type { NodeAddress } from '../components.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -59,6 +60,6 @@ export function hasOtherAddress (addresses: NodeAddress[], external: Multiaddr):
   return addresses.some(({ multiaddr, type, verified }) => {
     const isKnown = type === 'ip-mapping' || type === 'announce' || (type === 'observed' && verified)
 
-    return isKnown && !multiaddr.equals(external)
+    return isKnown && !isSame(multiaddr, external)
   })
 }

@@ -21,6 +21,7 @@ import { emit, handleCommands, readOptions } from '../../child/commands.ts'
 import { describeMapping } from './describe-mapping.ts'
 import { dialingAutoNAT } from './dialing-autonat.ts'
 import { echo, serveEcho } from './echo.ts'
+import { portForward } from './port-forward.ts'
 import { punchMetrics } from './punch-metrics.ts'
 import { renewalMetrics } from './renewal-metrics.ts'
 import type { DCUtR, DCUtRComponents, DCUtRInit } from '../../../src/dcutr/index.ts'
@@ -95,6 +96,12 @@ export interface NodeOptions extends TCPSTUNInit {
   dcutrInit?: DCUtRInit
 
   /**
+   * Have the router forward the port by `@libp2p/upnp-nat`, whose word counts without
+   * AutoNAT
+   */
+  forward?: 'upnp' | 'nat-pmp'
+
+  /**
    * Use `@libp2p/tcp` in place of our transport
    *
    * @default whether there are no `stunServers`
@@ -120,6 +127,7 @@ const {
   punch,
   dcutr: service,
   dcutrInit,
+  forward,
   stock,
   ...init
 } = readOptions<NodeOptions>()
@@ -154,6 +162,7 @@ const node = await createLibp2p({
     ...((autonat === true || autonat === 'v2') && { autonat: autoNATv2() }),
     ...(autonat === 'v1' && { autonat: dialingAutoNAT }),
     ...(dht === true && { dht: kadDHT() }),
+    ...(forward != null && { portForward: portForward(forward) }),
     ...(punch === true && { dcutr: ownService ? createDCUtR : stockDCUtR() })
   }
 })
