@@ -2,7 +2,6 @@ import { anySignal } from 'any-signal'
 import { unmapIPv4 } from '../address/ip.ts'
 import { isLoopback } from '../address/scope.ts'
 import { DEFAULT_MAPPING_TIMEOUT, NAT_MEMORY } from '../constants.ts'
-import { PublicMapping } from '../mapping/mapping.ts'
 import { DEFAULT_KEEP_ALIVE_INTERVAL } from '../mapping/options.ts'
 import { externalOf } from '../mapping/status.ts'
 import { contactedHosts } from '../net/contacted-hosts.ts'
@@ -19,6 +18,7 @@ import type { Reachability } from './reachability.ts'
 import type { TCPSTUNComponents } from '../components.ts'
 import type { ConnectionTable } from '../connection/connection-table.ts'
 import type { TCPSTUNInit } from '../index.ts'
+import type { PublicMapping } from '../mapping/mapping.ts'
 import type { MappingStatus } from '../mapping/status.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { IdentifyResult, Logger } from '@libp2p/interface'
@@ -118,7 +118,13 @@ export class ListenerMapping {
       return
     }
 
-    const mapping = this.createMapping(port, stunServers)
+    const mapping = await this.createMapping(port, stunServers)
+
+    // meanwhile
+    if (this.closed) {
+      return
+    }
+
     const { announcer } = this
     this.started = {
       mapping,
@@ -190,7 +196,11 @@ export class ListenerMapping {
     await this.started?.mapping.stop()
   }
 
-  private createMapping (port: ListeningPort, stunServers: string[]): PublicMapping {
+  /**
+   * The code is loaded by the first listener that needs it
+   */
+  private async createMapping (port: ListeningPort, stunServers: string[]): Promise<PublicMapping> {
+    const { PublicMapping } = await import('../mapping/mapping.ts')
     const {
       keepAliveInterval = DEFAULT_KEEP_ALIVE_INTERVAL,
       allowPrivateMapping = false,

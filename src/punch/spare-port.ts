@@ -5,7 +5,6 @@ import { toExternalAddress } from '../mapping/external-address.ts'
 import { bindSocket } from '../net/bound-socket.ts'
 import { shuffle } from '../runtime/random.ts'
 import { DEFAULT_STUN_SERVERS } from '../stun/default-servers.ts'
-import { openClient } from '../stun/open-client.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import type { TCPSTUNInit } from '../index.ts'
 import type { ListeningPort } from '../listen/listening-ports.ts'
@@ -82,6 +81,8 @@ async function open (
   { stunServers = DEFAULT_STUN_SERVERS, tls, allowPrivateMapping = false }: Parameters<typeof openSparePorts>[1],
   signal: AbortSignal
 ): Promise<SparePort> {
+  // loaded when it is needed, as all of the client is
+  const { openClient } = await import('../stun/open-client.ts')
   const bound = bindSocket({ host, port: 0, ipv6Only: family === 6 })
   const local: ListeningPort = { host, port: bound.port, family }
   let failure: Error | undefined

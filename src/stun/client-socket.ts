@@ -1,11 +1,11 @@
 import net from 'node:net'
-import tls from 'node:tls'
 import { bindSocket } from '../net/bound-socket.ts'
 import { resetSocket } from '../net/reset-socket.ts'
 import { STUNConnectionError } from './errors.ts'
 import type { STUNClientInit } from './client-init.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { BoundSocket } from '../net/bound-socket.ts'
+import type { TLSSocket } from 'node:tls'
 
 /**
  * `socket` is read and written; `raw` is the TCP connection below its TLS, or the
@@ -25,8 +25,9 @@ export interface ClientSocket {
 export function openSocket ({ server, local, tls: secure, keepAlive }: STUNClientInit): ClientSocket {
   const options = { host: server.host, port: server.port, noDelay: true }
 
-  // throws before anything is sent
-  const secureContext = secure == null ? undefined : tls.createSecureContext(secure)
+  // loaded when it is needed: it takes as long as all of the transport. It throws before anything is sent.
+  const tls = secure == null ? undefined : process.getBuiltinModule('node:tls')
+  const secureContext = secure == null ? undefined : tls?.createSecureContext(secure)
   const raw = local == null
     ? net.connect(options)
     : bindLocal(local).connect(options)
@@ -35,7 +36,7 @@ export function openSocket ({ server, local, tls: secure, keepAlive }: STUNClien
     raw.setKeepAlive(true, keepAlive)
   }
 
-  if (secure == null) {
+  if (secure == null || tls == null) {
     return { socket: raw, raw }
   }
 
@@ -74,14 +75,18 @@ function bindLocal (local: Endpoint): BoundSocket {
 /**
  * @throws {STUNConnectionError} the certificate of the server is not trusted
  */
-export function assertTrusted ({ socket }: ClientSocket, server: string): void {
-  if (socket instanceof tls.TLSSocket && !socket.authorized) {
+export function assertTrusted ({ socket, raw }: ClientSocket, server: string): void {
+  if (isSecure(socket, raw) && !socket.authorized) {
     const cause = socket.authorizationError
     throw new STUNConnectionError(
       `The certificate of ${server} is not trusted: ${cause?.message ?? 'no reason is known'}`,
       { cause }
     )
   }
+}
+
+function isSecure (socket: net.Socket, raw: net.Socket): socket is TLSSocket {
+  return socket !== raw
 }
 
 /**

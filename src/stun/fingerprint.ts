@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib'
 import { ATTRIBUTE_CODES } from './attributes.ts'
 import { readUint16, readUint32 } from './bytes.ts'
 import { HEADER_LENGTH } from './constants.ts'
@@ -31,5 +30,8 @@ export function checkFingerprint (bytes: Uint8Array): boolean {
  * counts it already
  */
 export function fingerprint (bytes: Uint8Array, start: number, end: number): number {
+  // loaded when it is needed: few messages have a FINGERPRINT
+  const { crc32 } = process.getBuiltinModule('node:zlib')
+
   return (crc32(bytes.subarray(start, end)) ^ FINGERPRINT_XOR) >>> 0
 }
