@@ -22,7 +22,7 @@ export default {
     timeout: 60_000
   },
   documentCheck: {
-    inputFiles: ['README.md', 'docs/*.md', 'packages/*/README.md']
+    inputFiles: ['README.md', 'docs/*.md', 'examples/*/README.md', 'packages/*/README.md']
   },
   dependencyCheck: {
     // not shipped

@@ -125,7 +125,7 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
     } catch {
       throw new ProgramError(
         `${this.name} did not report the expected event within ${timeout} ms. It reported ` +
-          `${JSON.stringify(this.events.slice(-5))}`
+          `${JSON.stringify(this.events.slice(-5))} ${this.stderr.join('').slice(-2_000)}`
       )
     }
   }

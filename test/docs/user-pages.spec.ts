@@ -1,15 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import path from 'node:path'
+import { readFileSync } from 'node:fs'
 import { expect } from 'aegir/chai'
+import { DEFAULT_STUN_SERVERS } from '../../src/index.ts'
 
 const SOURCE = execFileSync('git', ['ls-files', 'src/*.ts'], { encoding: 'utf8' })
   .split('\n')
   .filter(file => file !== '')
   .map(file => readFileSync(file, 'utf8'))
   .join('\n')
-
-const PAGES = execFileSync('git', ['ls-files', '*.md'], { encoding: 'utf8' }).split('\n').filter(file => file !== '')
 
 /**
  * The first code span of each row of the tables in a section
@@ -67,31 +65,29 @@ describe('the pages for users', () => {
     expect(named).to.have.members(options.filter(option => !internal.includes(option)))
   })
 
-  it('link to files and headings that are there', () => {
-    const broken = PAGES.flatMap(page => [...readFileSync(page, 'utf8').matchAll(/\]\((?!https?:)([^)\s]*)\)/g)]
-      .map(([, link]) => link)
-      .filter(link => !exists(page, link))
-      .map(link => `${page}: ${link}`))
+  it('name the metrics that there are, and all of them', () => {
+    const page = readFileSync('docs/metrics.md', 'utf8')
+    const [named, registered] = [page, SOURCE].map(text => new Set(text.match(/libp2p_tcp_stun_\w+/g)))
 
-    expect(broken).to.deep.equal([])
+    expect(registered.size).to.be.greaterThan(10)
+    expect([...registered].filter(name => !named.has(name))).to.deep.equal([])
+    expect([...named].filter(name => !registered.has(name))).to.deep.equal([])
+  })
+
+  it('name the components that log, and all of them', () => {
+    const named = rows('docs/metrics.md', 'Logs').sort()
+    const logging = [...SOURCE.matchAll(/forComponent\('(libp2p:tcp-stun[\w:-]*)'/g)].map(([, name]) => name)
+    // a logger below one of the table tells of the same
+    const missing = logging.filter(name => !named.some(other => name === other || name.startsWith(`${other}:`)))
+
+    expect(missing).to.deep.equal([])
+    expect(named.filter(name => !logging.includes(name))).to.deep.equal([])
+  })
+
+  it('name the default STUN servers, and no other', () => {
+    const [, list] = /two of these are used[^:]*: ([^]*?)\. They belong/.exec(readFileSync('README.md', 'utf8')) ?? []
+    const named = [...list.matchAll(/`([^`]+)`/g)].map(([, host]) => `stun:${host}`)
+
+    expect(named).to.deep.equal(DEFAULT_STUN_SERVERS)
   })
 })
-
-function exists (page: string, link: string): boolean {
-  const [file, heading] = link.split('#')
-  const target = file === '' ? page : path.join(path.dirname(page), file)
-
-  if (!existsSync(target)) {
-    return false
-  }
-
-  return heading == null || headings(target).includes(heading)
-}
-
-/**
- * As GitHub makes anchors of them
- */
-function headings (page: string): string[] {
-  return [...readFileSync(page, 'utf8').matchAll(/^#+ (.*)$/gm)]
-    .map(([, title]) => title.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-'))
-}

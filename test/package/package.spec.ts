@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'aegir/chai'
@@ -45,6 +46,12 @@ describe('the packages', () => {
         for (const entry of entries) {
           expect(files).to.include.members([`dist/src/${entry}.js`, `dist/src/${entry}.d.ts`])
         }
+      })
+
+      it('is published for everybody, with its provenance', async () => {
+        const { publishConfig } = JSON.parse(await readFile(`${folder}/package.json`, 'utf8'))
+
+        expect(publishConfig).to.deep.equal({ access: 'public', provenance: true })
       })
 
       it('ships nothing else', () => {

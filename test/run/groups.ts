@@ -24,7 +24,7 @@ const TESTS = fileURLToPath(new URL('..', import.meta.url))
 const UNITS: Group = {
   name: 'units',
   files: [
-    'dist/test/!(fixtures|interop|nat|nat-lab|run|story)/*.spec.js',
+    'dist/test/!(examples|fixtures|interop|nat|nat-lab|packaging|run|story)/*.spec.js',
     'dist/test/run/*.spec.js',
     'dist/packages/*/test/*.spec.js'
   ]
@@ -47,7 +47,9 @@ const SPLIT: Record<string, Record<string, string>> = {
 const LONGEST = ['units', 'nat/hole-punch', 'nat/soak', 'nat/holding', 'nat/numbers', 'nat/check', 'nat/matrix']
 
 export function allGroups (): Group[] {
-  return [UNITS, ...specs('nat'), ...specs('interop')].sort((a, b) => rank(a) - rank(b))
+  const groups = [UNITS, ...['nat', 'examples', 'packaging', 'interop'].flatMap(specs)]
+
+  return groups.sort((a, b) => rank(a) - rank(b))
 }
 
 /**

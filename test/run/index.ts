@@ -31,7 +31,7 @@ const { values: { full, jobs }, positionals } = parseArgs({
   }
 })
 // peers in other languages have to be built first: scripts/test-interop
-const groups = selectGroups(allGroups(), positionals.length === 0 ? ['units', 'nat'] : positionals)
+const groups = selectGroups(allGroups(), positionals.length === 0 ? ['units', 'nat', 'examples', 'packaging'] : positionals)
 
 if (groups.length === 0 || !(Number(jobs) > 0)) {
   console.error(`usage: --jobs must be above 0, and a group one of ${allGroups().map(({ name }) => name).join(', ')}`)
