@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -18,6 +17,7 @@ import { rawClient } from '../../../test/fixtures/raw-client.ts'
 import { failure, fakeServer, mapped, mapsTo, stunServer, success } from '../../../test/fixtures/stun-servers.ts'
 import type { Attribute } from '../../../src/stun/attributes.ts'
 import type { FakeServer } from '../../../test/fixtures/stun-servers.ts'
+import type net from 'node:net'
 
 const EVENT = { timeout: 15_000 }
 const PACKAGE = new URL('../../../../packages/tcp-stun/package.json', import.meta.url)
@@ -334,10 +334,9 @@ describe('tcp-stun', () => {
   })
 
   it('check: says whose a port in use is, and what to do', async () => {
-    const taken = net.createServer().listen(0, '127.0.0.1')
-    await pEvent(taken, 'listening')
-    closing.push(() => taken.close())
-    const { port } = taken.address() as net.AddressInfo
+    const taken = await fakeServer(() => {})
+    closing.push(async () => taken.close())
+    const { port } = taken
     const { code, stdout, stderr } = await run('check', '--port', `${port}`, ...await servers(4001))
 
     expect(code).to.equal(1)
