@@ -123,36 +123,51 @@ export class HardPunch {
   }
 
   private async offer (relayed: Connection, own: HardOwnSide): Promise<void> {
-    const peer = relayed.remotePeer
-    const options = this.untilAgreed()
     const run: Run = { side: 'hard', relayed }
 
     try {
-      const permit = run.permit = this.limits.take(peer)
-      const stream = await relayed.newStream(HARD_PUNCH_PROTOCOL, { ...options, runOnLimitedConnection: true })
-      const exchange = run.exchange = new Exchange(stream)
-      const init: HardSideInit = {
-        exchange,
-        mapping: own.mapping,
-        budgets: this.budgets.possible(peer),
-        allow: async (remote, { connects, probes }, options) => {
-          const external = { host: own.mapping.samples.at(-1)?.externalHost ?? '' }
-          checkHost(remote.host, { external, servers: own.servers }, this.knownOf(relayed))
-          const budget = await this.budgets.of(peer, remote.host, { connects, probes }, options)
-
-          if (connects > budget.connects) {
-            throw new HardPunchError('foreign-address', `Nobody attests that ${remote.host} is the address of the peer`)
-          }
-
-          await allowedTargets(this.components.connectionGater, peer, [remote])
-          permit.use(remote.host)
-        }
+      if (relayed.direction === 'inbound') {
+        // join the upgrade that has begun, or else its ordinary attempts may fail and end it
+        await this.upgradeBy(run, async options => (await this.agree(run, own, this.untilAgreed()))(options))
+      } else {
+        await this.upgradeBy(run, await this.agree(run, own, this.untilAgreed()))
       }
-      const agreed = await makeOffer(init, options)
-      await this.upgradeBy(run, async options => punchAsHardSide(init, agreed, options))
     } catch (err: any) {
       await this.endings.settle(run, err)
     }
+  }
+
+  /**
+   * Have the peer accept an offer
+   *
+   * @returns the punch that was agreed on
+   */
+  private async agree (run: Run, own: HardOwnSide, options: Signal): Promise<(options: Signal) => Promise<Met>> {
+    const { relayed } = run
+    const peer = relayed.remotePeer
+    const permit = run.permit = this.limits.take(peer)
+    const stream = await relayed.newStream(HARD_PUNCH_PROTOCOL, { ...options, runOnLimitedConnection: true })
+    const exchange = run.exchange = new Exchange(stream)
+    const init: HardSideInit = {
+      exchange,
+      mapping: own.mapping,
+      budgets: this.budgets.possible(peer),
+      allow: async (remote, { connects, probes }, options) => {
+        const external = { host: own.mapping.samples.at(-1)?.externalHost ?? '' }
+        checkHost(remote.host, { external, servers: own.servers }, this.knownOf(relayed))
+        const budget = await this.budgets.of(peer, remote.host, { connects, probes }, options)
+
+        if (connects > budget.connects) {
+          throw new HardPunchError('foreign-address', `Nobody attests that ${remote.host} is the address of the peer`)
+        }
+
+        await allowedTargets(this.components.connectionGater, peer, [remote])
+        permit.use(remote.host)
+      }
+    }
+    const agreed = await makeOffer(init, options)
+
+    return async options => punchAsHardSide(init, agreed, options)
   }
 
   private readonly onStream = async (stream: Stream, relayed: Connection): Promise<void> => {
@@ -220,7 +235,8 @@ export class HardPunch {
   private async finish (run: Run, options: Signal, punch: (options: Signal) => Promise<Met>): Promise<Connection> {
     const begin = performance.now()
     const peer = run.relayed.remotePeer
-    const signal = anySignal([options.signal, AbortSignal.timeout(DURATION)])
+    // the agreement may be a part of it
+    const signal = anySignal([options.signal, AbortSignal.timeout(run.permit == null ? 2 * DURATION : DURATION)])
     setMaxListeners(Infinity, signal)
 
     try {

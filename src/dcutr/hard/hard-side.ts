@@ -20,8 +20,8 @@ type Signal = Required<AbortOptions>
  * A router's reset comes within the round trip of the direct path, which is hardly longer
  * than that through the relay. Wait this many of the latter, within these bounds in ms.
  */
-const TEST_ROUND_TRIPS = 1.5
-const MIN_TEST_TIME = 60
+const TEST_ROUND_TRIPS = 2
+const MIN_TEST_TIME = 100
 const MAX_TEST_TIME = 1_000
 
 /**
