@@ -179,6 +179,11 @@ describe('partners of a hard punch that misbehave', function () {
 
       lab.partner.send('go')
       await waitUntil('all have ended', () => lab.easy.outcomes.length >= before + peers, 30_000)
+
+      for (let i = 0; i < peers; i++) {
+        await lab.partner.waitFor('played')
+      }
+
       const outcomes = lab.easy.outcomes.slice(before)
       const refused = outcomes.filter(outcome => outcome === 'busy' || outcome === 'too-soon')
       const { named, other } = await count()
