@@ -128,7 +128,11 @@ export class HardPunch {
     try {
       if (relayed.direction === 'inbound') {
         // join the upgrade that has begun, or else its ordinary attempts may fail and end it
-        await this.upgradeBy(run, async options => (await this.agree(run, own, this.untilAgreed()))(options))
+        await this.upgradeBy(run, async ({ signal }) => {
+          const punch = await this.agree(run, own, this.untilAgreed())
+
+          return punch({ signal: AbortSignal.any([signal, AbortSignal.timeout(DURATION)]) })
+        })
       } else {
         await this.upgradeBy(run, await this.agree(run, own, this.untilAgreed()))
       }
