@@ -1,8 +1,7 @@
 /* eslint-disable no-console -- it talks to whoever runs it */
 /**
- * A game over plain TCP: everybody who connects guesses the same number.
- *
- *   nc 203.0.113.9 50123
+ * A game over plain TCP: everybody who connects, with `nc 203.0.113.9 50123`, guesses the
+ * same number
  */
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
