@@ -26,7 +26,7 @@ const PAIRS: Array<{ a: Language, b: Language }> = [{ a: 'go', b: 'go' }, { a: '
 describe('peers in go at a helper', function () {
   this.timeout(300_000)
 
-  const { create } = network()
+  const { create } = network(['go'])
 
   for (const { a, b } of PAIRS) {
     it(`${b} reserves a slot, ${a} dials it there, and they punch`, async () => {

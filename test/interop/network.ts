@@ -27,13 +27,15 @@ export interface Home {
 
 /**
  * A laboratory with STUN servers for every test of a suite, skipped where the peers
- * of other languages are not built
+ * of these languages are not built
+ *
+ * @param languages - by default all
  */
-export function network (): { create(): Promise<Internet> } {
+export function network (languages?: Array<'go' | 'rust'>): { create(): Promise<Internet> } {
   const { create } = laboratory('each')
 
   before(function () {
-    const missing = missingPeers()
+    const missing = missingPeers(languages)
 
     if (missing != null) {
       skipWithout(this, 'interoperability with go-libp2p and rust-libp2p', missing)

@@ -16,6 +16,7 @@ export class StreamDeadline {
   private timer?: Timer
 
   /**
+   * @param clock - the source of time
    * @param parent - ends the stream too
    */
   constructor (clock: Clock, parent: AbortSignal) {
@@ -34,9 +35,8 @@ export class StreamDeadline {
   }
 
   /**
-   * Run a step that uses the signal. The signal aborts if the step takes longer than `ms`.
-   *
-   * @param text - of the error
+   * Run a step that uses the signal. The signal aborts with an error of this text if the step
+   * takes longer than `ms`.
    */
   async limit<T> (ms: number, text: string, step: () => Promise<T>): Promise<T> {
     this.signal.throwIfAborted()
