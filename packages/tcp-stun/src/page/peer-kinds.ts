@@ -2,7 +2,7 @@ import {
   CODE_DNS, CODE_DNS4, CODE_DNS6, CODE_IP4, CODE_IP6, CODE_P2P_CIRCUIT, CODE_TCP, CODE_TLS, CODE_WS, CODE_WSS, multiaddr
 } from '@multiformats/multiaddr'
 import { isGlobal } from 'libp2p-tcp-stun/net'
-import { readRecord } from '../rendezvous/signed-record.ts'
+import { addressesIn } from '../rendezvous/signed-record.ts'
 import type { NATVerdict, PeerTransport } from './status.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -37,7 +37,7 @@ export function verdictOf (record: Uint8Array): NATVerdict {
   let addresses: Uint8Array[]
 
   try {
-    ({ addresses } = readRecord(record))
+    addresses = addressesIn(record)
   } catch {
     // it came from a damaged store
     return 'unknown'

