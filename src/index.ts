@@ -39,6 +39,7 @@ import type { Reachability } from './listen/reachability.ts'
 import type { MappingOptions } from './mapping/options.ts'
 import type { DirectStatus, MappedStatus, MappingStatus } from './mapping/status.ts'
 import type { STUNClientInit, STUNCredential } from './stun/client-init.ts'
+import type { WebSocketsOptions } from './websockets/options.ts'
 import type { CreateListenerOptions, DialTransportOptions, OutboundConnectionUpgradeEvents, Transport } from '@libp2p/interface'
 import type { Socket } from 'node:net'
 import type { ProgressEvent } from 'progress-events'
@@ -222,6 +223,14 @@ export interface TCPSTUNInit extends TCPOptions, MappingOptions {
   maxLingeringDials?: number
 
   /**
+   * Listeners also take WebSocket connections, and HTTP requests, on their TCP port. It
+   * needs the package `ws`. To dial WebSocket addresses, add `@libp2p/websockets`.
+   *
+   * @default false
+   */
+  webSockets?: boolean | WebSocketsOptions
+
+  /**
    * Called with every change of a listener's mapping, and of its reachability.
    * `natStatus(node)` tells the same, at any time.
    */
@@ -284,3 +293,4 @@ export type { Reachability } from './listen/reachability.ts'
 export type { MappingOptions } from './mapping/options.ts'
 export type { NATStatus, NodeWithTransport } from './nat-status.ts'
 export type { AcquiringStatus, DirectStatus, EndpointDependentStatus, LostStatus, MappedStatus, MappingStatus, ServerFailure, UnsupportedStatus } from './mapping/status.ts'
+export type { CertificateFiles, PEMCertificate, WebSocketsOptions } from './websockets/options.ts'

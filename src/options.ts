@@ -1,5 +1,6 @@
 import { InvalidParametersError } from '@libp2p/interface'
 import { parseServers, validateMappingOptions } from './mapping/options.ts'
+import { validateWebSocketsOptions } from './websockets/options.ts'
 import type { Announce, TCPSTUNInit } from './index.ts'
 
 /**
@@ -38,6 +39,7 @@ const OPTIONS: Record<keyof TCPSTUNInit, true> = {
   announce: true,
   portReuse: true,
   maxLingeringDials: true,
+  webSockets: true,
   onMappingChange: true
 }
 
@@ -59,6 +61,7 @@ export function validateOptions (init: TCPSTUNInit): void {
   }
 
   validateCredential(init.stunCredential)
+  validateWebSocketsOptions(init.webSockets)
 
   const { announce, mappingTimeout, maxLingeringDials, closeServerOnMaxConnections: limits } = init
 

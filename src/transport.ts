@@ -14,6 +14,7 @@ import { warnWithoutAddress } from './listen/no-address-warning.ts'
 import { registerNATStatus } from './nat-status.ts'
 import { LingeringDials } from './punch/lingering-dials.ts'
 import { openSparePorts } from './punch/spare-port.ts'
+import { AutoTLSCertificate } from './websockets/auto-tls.ts'
 import type { TCPSTUNComponents } from './components.ts'
 import type { TCPCreateListenerOptions, TCPDialEvents, TCPDialOptions, TCPSTUNInit } from './index.ts'
 import type { ListenerInit } from './listen/listener.ts'
@@ -29,6 +30,7 @@ export class TCPSTUN implements Transport<TCPDialEvents>, SparePorts {
   private readonly statuses = new ListenerStatuses()
   private readonly logs: ListenerInit['logs']
   private readonly dialer: Dialer
+  private readonly autoTLS?: AutoTLSCertificate
 
   constructor (components: TCPSTUNComponents, init: TCPSTUNInit = {}) {
     const { portReuse = true, maxLingeringDials: limit = DEFAULT_MAX_LINGERING_DIALS } = init
@@ -49,6 +51,10 @@ export class TCPSTUN implements Transport<TCPDialEvents>, SparePorts {
     this.logs = {
       listener: components.logger.forComponent('libp2p:tcp-stun:listener'),
       connection: components.logger.forComponent(CONNECTION_LOG)
+    }
+
+    if (init.webSockets != null && init.webSockets !== false) {
+      this.autoTLS = new AutoTLSCertificate(components)
     }
 
     if (components.peerId != null) {
@@ -77,9 +83,9 @@ export class TCPSTUN implements Transport<TCPDialEvents>, SparePorts {
   }
 
   createListener (options: TCPCreateListenerOptions): Listener {
-    const { init, ports, connections, statuses, logs } = this
+    const { init, ports, connections, statuses, logs, autoTLS } = this
 
-    return new TCPSTUNListener(this.components, { init, options, ports, connections, statuses, logs })
+    return new TCPSTUNListener(this.components, { init, options, ports, connections, statuses, logs, autoTLS })
   }
 
   /**

@@ -2,20 +2,33 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
+import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
+import { TCP, WebSockets } from '@multiformats/multiaddr-matcher'
 import { createLibp2p } from 'libp2p'
+import { TypedEventEmitter } from 'main-event'
 import { tcpSTUN } from '../../src/index.ts'
 import { components, plainUpgrader } from '../../test/fixtures/components.ts'
-import type { MessageStream, Transport } from '@libp2p/interface'
+import type { Libp2pEvents, MessageStream, Transport } from '@libp2p/interface'
+import type { MultiaddrMatcher } from '@multiformats/multiaddr-matcher'
 import type { Libp2p } from 'libp2p'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 /**
  * - `ours` and `@libp2p/tcp`: a connection of the transport, nothing above it
+ * - `shared`: the same as `ours`, and the port that is dialled takes WebSockets too
+ * - `ours by ws`: that port is dialled by WebSocket
+ * - `@libp2p/websockets`: a port of its own is dialled by WebSocket
  * - `net`: a socket of Node
  */
-export type Subject = 'ours' | '@libp2p/tcp' | 'net'
+export type Subject = keyof typeof TRANSPORTS | 'net'
+
+interface Transports {
+  listen (components: any): Transport
+  dial (components: any): Transport
+  matcher: MultiaddrMatcher
+}
 
 /**
  * One end of a connection
@@ -48,11 +61,14 @@ const ANY_PORT = '/ip4/127.0.0.1/tcp/0'
 const PROTOCOL = '/bench/1.0.0'
 const MAX_STREAMS = 1_000
 
+// no server is asked for a listener on loopback
 const TRANSPORTS = {
-  // no server is asked for a listener on loopback
-  ours: () => tcpSTUN(),
-  '@libp2p/tcp': () => tcp()
-}
+  ours: { listen: tcpSTUN(), dial: tcpSTUN(), matcher: TCP },
+  '@libp2p/tcp': { listen: tcp(), dial: tcp(), matcher: TCP },
+  shared: { listen: tcpSTUN({ webSockets: true }), dial: tcpSTUN(), matcher: TCP },
+  'ours by ws': { listen: tcpSTUN({ webSockets: true }), dial: webSockets(), matcher: WebSockets },
+  '@libp2p/websockets': { listen: webSockets(), dial: webSockets(), matcher: WebSockets }
+} satisfies Record<string, Transports>
 
 /**
  * The ends of bare connections, or with `stack` of yamux streams over noise
@@ -62,7 +78,10 @@ export function createEnds (subject: Subject, stack: boolean): Ends {
     return socketEnds()
   }
 
-  return stack ? nodeEnds(TRANSPORTS[subject]()) : transportEnds(TRANSPORTS[subject]()(components()))
+  // `@libp2p/websockets` cannot listen on a plain address
+  const listenAddr = subject === '@libp2p/websockets' ? `${ANY_PORT}/ws` : ANY_PORT
+
+  return stack ? nodeEnds(TRANSPORTS[subject], listenAddr) : transportEnds(TRANSPORTS[subject], listenAddr)
 }
 
 function socketEnds (): Ends {
@@ -82,44 +101,48 @@ function socketEnds (): Ends {
   }
 }
 
-function transportEnds (transport: Transport): Ends {
+function transportEnds ({ listen, dial, matcher }: Transports, listenAddr: string): Ends {
+  const events = new TypedEventEmitter<Libp2pEvents>()
+  const dialer = dial(components({ events }))
+
   return {
     async listen (onEnd) {
       const upgrader = plainUpgrader({ upgradeInbound: async maConn => { onEnd(streamEnd(maConn)) } })
-      const listener = transport.createListener({ upgrader })
-      await listener.listen(multiaddr(ANY_PORT))
+      const listener = listen(components({ events })).createListener({ upgrader })
+      await listener.listen(multiaddr(listenAddr))
 
-      return String(listener.getAddrs()[0])
+      return String(listener.getAddrs().find(ma => matcher.exactMatch(ma)))
     },
     async connect (address) {
       const upgrader = plainUpgrader()
       // not a timeout: @libp2p/tcp ends the connection with the signal of its dial
-      await transport.dial(multiaddr(address), { upgrader, signal: new AbortController().signal })
+      await dialer.dial(multiaddr(address), { upgrader, signal: new AbortController().signal })
 
       return streamEnd(upgrader.outbound[0])
     }
   }
 }
 
-function nodeEnds (transport: (components: any) => Transport): Ends {
+function nodeEnds ({ listen, dial, matcher }: Transports, listenAddr: string): Ends {
   let dialler: Promise<Libp2p> | undefined
 
-  const start = async (listen: string[]): Promise<Libp2p> => createLibp2p({
-    addresses: { listen },
+  const start = async (addresses: string[], transport: Transports['dial']): Promise<Libp2p> => createLibp2p({
+    addresses: { listen: addresses },
     transports: [transport],
+    connectionGater: { denyDialMultiaddr: () => false },
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()]
   })
 
   return {
     async listen (onEnd) {
-      const node = await start([ANY_PORT])
+      const node = await start([listenAddr], listen)
       await node.handle(PROTOCOL, stream => { onEnd(streamEnd(stream)) }, { maxInboundStreams: MAX_STREAMS })
 
-      return String(node.getMultiaddrs()[0])
+      return String(node.getMultiaddrs().find(ma => matcher.exactMatch(ma)))
     },
     async connect (address) {
-      dialler ??= start([])
+      dialler ??= start([], dial)
 
       // from the second time on, another stream of the same connection
       return streamEnd(await (await dialler).dialProtocol(multiaddr(address), PROTOCOL, {

@@ -4,6 +4,7 @@ import { InvalidParametersError } from '@libp2p/interface'
 import { getNetConfig } from '@libp2p/utils'
 import { CODE_IP4, CODE_IP6, CODE_TCP, CODE_UNIX } from '@multiformats/multiaddr'
 import { Unix } from '@multiformats/multiaddr-matcher'
+import { isSameEndpoint } from './endpoint.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -51,6 +52,15 @@ export function toIPEndpoint (ma: Multiaddr): IPEndpoint | undefined {
   if (code === CODE_IP4 || code === CODE_IP6) {
     return { host, port, family: code === CODE_IP4 ? 4 : 6 }
   }
+}
+
+/**
+ * Whether two multiaddrs begin with the same IP address and port
+ */
+export function isSamePort (a: Multiaddr, b: Multiaddr): boolean {
+  const [x, y] = [a, b].map(toIPEndpoint)
+
+  return x != null && y != null && isSameEndpoint(x, y)
 }
 
 /**

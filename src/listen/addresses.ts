@@ -4,16 +4,35 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { AddressInfo } from 'node:net'
 
 /**
+ * How a listener's port can be dialled besides plain TCP: not at all, by `ws`, or by `ws`
+ * and `wss`
+ */
+export type WebSocketsSupport = 'none' | 'plain' | 'secure'
+
+const FORMS: Record<WebSocketsSupport, string[]> = {
+  none: [],
+  plain: ['/ws'],
+  secure: ['/tls/ws', '/ws']
+}
+
+export interface ListenerAddressesOptions {
+  /**
+   * What the NAT maps to the listener
+   */
+  external?: Multiaddr
+  webSockets: WebSocketsSupport
+}
+
+/**
  * The addresses of a listener
  *
  * @param listenAddr - what it was told to listen on
  * @param address - what the system says that it listens on
- * @param external - what the NAT maps to it
  */
 export function listenerAddresses (
   listenAddr: Multiaddr,
   address: AddressInfo | string,
-  external: Multiaddr | undefined
+  { external, webSockets }: ListenerAddressesOptions
 ): Multiaddr[] {
   if (typeof address === 'string') {
     return [multiaddr(`/unix/${encodeURIComponent(address)}`)]
@@ -21,12 +40,10 @@ export function listenerAddresses (
 
   // by their text: libp2p puts the host that a router forwards into a copy of an address, and
   // keeps the bytes of the local one if they have been asked for before
-  const addrs = getThinWaistAddresses(listenAddr, address.port).map(addr => multiaddr(addr.toString()))
+  const local = getThinWaistAddresses(listenAddr, address.port).map(addr => multiaddr(addr.toString()))
+  const isLocal = local.some(addr => addr.toString() === external?.toString())
+  // not last: the address manager takes the host of the last one for that in the LAN
+  const all = external == null || isLocal ? local : [external, ...local]
 
-  if (external == null || addrs.some(addr => addr.toString() === external.toString())) {
-    return addrs
-  }
-
-  // not last: the address manager takes the last one for the address in the LAN
-  return [external, ...addrs]
+  return all.flatMap(addr => [addr, ...FORMS[webSockets].map(form => multiaddr(`${addr}${form}`))])
 }

@@ -10,6 +10,7 @@ import { DEFAULT_STUN_SERVERS } from '../stun/default-servers.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import { Announcer } from './announcer.ts'
 import { holdMapping } from './mapping-holders.ts'
+import { judgeNames } from './named-addresses.ts'
 import { observedAddress } from './observed-address.ts'
 import { hasOtherAddress, isFromStranger } from './stranger.ts'
 import type { ListenerStatuses, StatusSource } from './listener-statuses.ts'
@@ -154,6 +155,10 @@ export class ListenerMapping {
    */
   refresh (): void {
     this.announcer.refresh()
+
+    if (this.init.options.webSockets != null) {
+      judgeNames(this.components.addressManager, this.announcer.external)
+    }
   }
 
   /**

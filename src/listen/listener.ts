@@ -4,22 +4,26 @@ import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { pEvent } from 'p-event'
 import { toMultiaddr } from '../address/endpoint.ts'
 import { toNetConfig } from '../address/net-config.ts'
-import { toMultiaddrConnection } from '../connection/multiaddr-connection.ts'
 import { foreignListeners } from '../net/foreign-listeners.ts'
 import { resetSocket } from '../net/reset-socket.ts'
+import { AcceptedSockets } from './accepted-sockets.ts'
 import { listenerAddresses } from './addresses.ts'
+import { InboundConnections } from './inbound.ts'
 import { listen } from './listen.ts'
 import { ListenerMapping } from './listener-mapping.ts'
 import { toListeningPort } from './listening-ports.ts'
 import { ListenerMetrics } from './metrics.ts'
 import { publicMapping } from './public-mapping.ts'
+import { sharePort } from './share-port.ts'
 import type { ListenerState, OpenState } from './listener-state.ts'
 import type { ListenerStatuses } from './listener-statuses.ts'
 import type { ListeningPorts } from './listening-ports.ts'
 import type { TCPSTUNComponents } from '../components.ts'
 import type { ConnectionTable } from '../connection/connection-table.ts'
 import type { TCPCreateListenerOptions, TCPSTUNInit } from '../index.ts'
-import type { AbortOptions, Listener, ListenerEvents, Logger, MultiaddrConnection } from '@libp2p/interface'
+import type { AutoTLSCertificate } from '../websockets/auto-tls.ts'
+import type { SharedPort } from '../websockets/shared-port.ts'
+import type { AbortOptions, Listener, ListenerEvents, Logger } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Socket } from 'node:net'
 
@@ -32,31 +36,35 @@ export interface ListenerInit {
 
   /** Shared by all listeners of a transport, and all their connections: a logger takes 2.6 kB and 0.1 ms */
   logs: { listener: Logger, connection: Logger }
+
+  /** Where WebSockets are wanted: the certificate that AutoTLS has for the node */
+  autoTLS?: AutoTLSCertificate
 }
 
 export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implements Listener {
   private readonly init: TCPSTUNInit
-  private readonly options: TCPCreateListenerOptions
+  private readonly components: TCPSTUNComponents
   private readonly ports: ListeningPorts
-  private readonly connections: ConnectionTable
   private readonly log: Logger
-  private readonly connectionLog: Logger
   private readonly server: net.Server
-  private readonly sockets = new Set<Socket>()
+  private readonly sockets: AcceptedSockets
   private readonly shutdown = new AbortController()
   private readonly metrics: ListenerMetrics
   private readonly mapping: ListenerMapping
+  private readonly inbound: InboundConnections
+  private readonly autoTLS?: AutoTLSCertificate
+  private sharedPort?: SharedPort
   private state: ListenerState = { name: 'idle' }
 
-  constructor (components: TCPSTUNComponents, { init, options, ports, connections, statuses, logs }: ListenerInit) {
+  constructor (components: TCPSTUNComponents, listenerInit: ListenerInit) {
     super()
 
+    const { init, options, ports, connections, statuses, logs, autoTLS } = listenerInit
     this.init = init
-    this.options = options
+    this.components = components
+    this.autoTLS = autoTLS
     this.ports = ports
-    this.connections = connections
     this.log = logs.listener
-    this.connectionLog = logs.connection
     this.metrics = new ListenerMetrics(components.metrics)
     setMaxListeners(Infinity, this.shutdown.signal)
 
@@ -75,23 +83,34 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       this.safeDispatchEvent('error', { detail: err })
     })
 
+    this.sockets = new AcceptedSockets({
+      connections,
+      metrics: this.metrics,
+      isOpen: () => this.state.name !== 'closed',
+      onClose: () => { this.resumeBelowLimit() }
+    })
+    this.inbound = new InboundConnections({
+      upgrader: options.upgrader,
+      metrics: this.metrics,
+      logs,
+      signal: this.shutdown.signal,
+      inactivityTimeout: init.inboundSocketInactivityTimeout,
+      onUpgraded: () => { this.pauseAboveLimit() }
+    })
     this.mapping = new ListenerMapping(components, {
       options: init,
       ports,
       connections,
       statuses,
       log: this.log,
-      onChange: () => {
-        if (this.state.name === 'listening') {
-          this.safeDispatchEvent('listening')
-        }
-      }
+      onChange: () => { this.onAddresses() }
     })
   }
 
   /**
    * @throws {AlreadyStartedError} the listener listens already, or did
    * @throws {AbortError} the listener was closed meanwhile
+   * @throws {InvalidParametersError} WebSockets are wanted, and `ws` or a usable certificate is missing
    * @throws the system's error: EADDRINUSE also when the other listener shares its port
    */
   async listen (ma: Multiaddr): Promise<void> {
@@ -103,8 +122,14 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     this.state = { name: 'opening', listenAddr: ma, config }
 
     try {
+      if (this.autoTLS != null && config.type === 'tcp') {
+        await this.share(ma, this.autoTLS)
+      }
+
       await this.open(this.state)
     } catch (err) {
+      this.sharedPort?.close()
+
       // a port that could not be had may be tried again
       if (this.state.name === 'opening') {
         this.state = { name: 'idle' }
@@ -133,7 +158,10 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       return []
     }
 
-    return listenerAddresses(this.state.listenAddr, address, this.mapping.external)
+    return listenerAddresses(this.state.listenAddr, address, {
+      external: this.mapping.external,
+      webSockets: this.sharedPort == null ? 'none' : this.sharedPort.isSecure ? 'secure' : 'plain'
+    })
   }
 
   updateAnnounceAddrs (): void {}
@@ -152,6 +180,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
 
     // also ends upgrades that are under way
     this.shutdown.abort()
+    this.sharedPort?.close()
     await this.mapping.close()
 
     const events: Array<Promise<unknown>> = []
@@ -161,10 +190,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       this.server.close()
     }
 
-    for (const socket of this.sockets) {
-      events.push(pEvent(socket, 'close', { ...options, rejectionEvents: [] }))
-      socket.destroy()
-    }
+    events.push(this.sockets.close(options))
 
     try {
       await Promise.all(events)
@@ -181,56 +207,14 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       return
     }
 
-    const { listenAddr, config } = this.state
-    let maConn: MultiaddrConnection
-
-    try {
-      maConn = toMultiaddrConnection({
-        socket,
-        inactivityTimeout: this.init.inboundSocketInactivityTimeout,
-        metrics: this.metrics.events,
-        direction: 'inbound',
-        localAddr: listenAddr,
-        // the other end of a Unix socket has no address
-        remoteAddr: config.type === 'unix' ? listenAddr : undefined,
-        log: this.connectionLog
-      })
-    } catch (err: any) {
-      this.log.trace('inbound connection failed - %e', err)
-      this.metrics.onEvent('inbound_to_connection_error')
-      socket.destroy()
-      return
-    }
-
-    this.log.trace('new inbound connection %a', maConn.remoteAddr)
     this.mapping.onInbound(socket)
-    this.addSocket(socket)
-
-    this.options.upgrader.upgradeInbound(maConn, { signal: this.shutdown.signal })
-      .then(() => {
-        this.log.trace('inbound connection upgraded %a', maConn.remoteAddr)
-        this.pauseAboveLimit()
-      })
-      .catch(err => {
-        this.log.trace('inbound connection upgrade failed - %e', err)
-        this.metrics.onEvent('inbound_upgrade_error')
-        maConn.abort(err)
-      })
-  }
-
-  private addSocket (socket: Socket): void {
     this.sockets.add(socket)
-    this.connections.track(socket, 'inbound')
-    this.metrics.onConnections(this.sockets.size)
 
-    socket.once('close', () => {
-      this.sockets.delete(socket)
-
-      if (this.state.name !== 'closed') {
-        this.metrics.onConnections(this.sockets.size)
-        this.resumeBelowLimit()
-      }
-    })
+    if (this.sharedPort == null) {
+      this.inbound.upgradeSocket(socket, { listenAddr: this.state.listenAddr, isUnix: this.state.port == null })
+    } else {
+      this.sharedPort.accept(socket)
+    }
   }
 
   /**
@@ -255,6 +239,26 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     }
     this.metrics.onListening((port == null ? listenAddr : toMultiaddr(port)).toString(), this.sockets.size)
     this.safeDispatchEvent('listening')
+  }
+
+  private async share (listenAddr: Multiaddr, autoTLS: AutoTLSCertificate): Promise<void> {
+    this.sharedPort = await sharePort(this.components, {
+      listenAddr,
+      inbound: this.inbound,
+      options: this.init.webSockets,
+      autoTLS,
+      log: this.log,
+      onSecure: () => { this.onAddresses() }
+    })
+  }
+
+  /**
+   * Peers hear of other addresses only by another event
+   */
+  private onAddresses (): void {
+    if (this.state.name === 'listening') {
+      this.safeDispatchEvent('listening')
+    }
   }
 
   private pauseAboveLimit (): void {

@@ -1,11 +1,11 @@
 import { resetSocket } from '../net/reset-socket.ts'
+import { startTLS } from '../net/start-tls.ts'
 import { Admission } from './admission.ts'
 import { ClientSession } from './client-session.ts'
 import { accept } from './connection.ts'
 import { MemoryWatch } from './memory.ts'
 import { networkMatcher } from './proxy-protocol.ts'
 import { readProxyHeader } from './read-proxy-header.ts'
-import { startTLS } from './start-tls.ts'
 import type { RefusalReason } from './admission.ts'
 import type { ResetReason, SessionHost } from './client-session.ts'
 import type { Connection } from './connection.ts'
@@ -240,7 +240,7 @@ export class ConnectionPipeline implements SessionHost {
       return true
     }
 
-    const secured = await startTLS(connection, {
+    const { stream, secured } = startTLS(connection.raw, {
       secureContext: certificate.secureContext,
       timeout: this.limits.messageTimeout,
       onError: err => {
@@ -248,8 +248,10 @@ export class ConnectionPipeline implements SessionHost {
         this.drop(connection, 'tls', err)
       }
     })
+    // from now on it is the TLS session, which belongs to this connection and no other
+    connection.stream = stream
 
-    return secured && !connection.raw.destroyed
+    return await secured && !connection.raw.destroyed
   }
 
   private serve (connection: Connection, entrance: Entrance): void {

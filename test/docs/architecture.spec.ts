@@ -69,7 +69,7 @@ const LAYERS = [
   ['address', 'net', 'runtime', 'metrics'],
   ['stun'],
   ['mapping', 'server'],
-  ['connection', 'dial', 'listen', 'punch'],
+  ['connection', 'dial', 'listen', 'punch', 'websockets'],
   ['dcutr']
 ]
 

@@ -22,7 +22,8 @@ describe('a port forward in the router', () => {
   it('is told to peers as it is: libp2p puts its host into the addresses of a listener', () => {
     const listenAddr = multiaddr('/ip4/127.0.0.1/tcp/4001')
     expect(listenAddr.bytes).to.have.length.greaterThan(0)
-    const addresses = listenerAddresses(listenAddr, { address: '127.0.0.1', family: 'IPv4', port: 4001 }, EXTERNAL)
+    const local = { address: '127.0.0.1', family: 'IPv4', port: 4001 }
+    const addresses = listenerAddresses(listenAddr, local, { external: EXTERNAL, webSockets: 'none' })
     expect(addresses.map(String)).to.deep.equal([`${EXTERNAL}`, `${listenAddr}`])
     const components = addresses[1].getComponents()
     components[0].value = '1.2.3.4'

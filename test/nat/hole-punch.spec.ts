@@ -107,6 +107,21 @@ const CELLS: Cell[] = [
     sample: 2,
     expected: 9.8
   },
+  {
+    title: 'both ports take WebSockets too',
+    a: { nat: RESTRICTED, options: { ...PRIVATE, webSockets: true } },
+    b: { nat: RESTRICTED, options: { ...PRIVATE, webSockets: true } },
+    latency: 20,
+    expected: 9.8
+  },
+  {
+    title: 'B admits every peer, by a port that takes WebSockets too',
+    ...both(RESTRICTED),
+    b: { nat: { ...RESTRICTED, filtering: 'endpoint-independent' }, options: { webSockets: true } },
+    latency: 20,
+    sample: 2,
+    expected: 9.8
+  },
   // without any latency the two SYNs hardly ever meet
   ...[5, 20, 100].map(latency => ({
     title: `both routers reset a stranger's SYN, ${latency} ms one way`,

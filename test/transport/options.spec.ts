@@ -42,6 +42,22 @@ describe('options of the transport', () => {
     })
   }
 
+  for (const { webSockets, names } of [
+    { webSockets: 'yes', names: 'webSockets' },
+    { webSockets: { port: 80 }, names: 'webSockets.port' },
+    { webSockets: { onRequest: 1 }, names: 'webSockets.onRequest' },
+    { webSockets: { onSTUN: 1 }, names: 'webSockets.onSTUN' },
+    { webSockets: { hosts: 'home.example' }, names: 'webSockets.hosts' },
+    { webSockets: { origins: [1] }, names: 'webSockets.origins' },
+    { webSockets: { maxMessageSize: 0 }, names: 'webSockets.maxMessageSize' },
+    { webSockets: { certificate: { key: 'a', certFile: 'b' } }, names: 'webSockets.certificate' }
+  ]) {
+    it(`refuses webSockets of ${JSON.stringify(webSockets)}, by name`, () => {
+      expect(() => tcpSTUN({ webSockets: webSockets as any }))
+        .to.throw(names).with.property('name', 'InvalidParametersError')
+    })
+  }
+
   it('takes all options of @libp2p/tcp, and its own', () => {
     const options: Required<TCPSTUNInit> = {
       inboundSocketInactivityTimeout: 1,
@@ -62,6 +78,7 @@ describe('options of the transport', () => {
       announce: 'always',
       portReuse: true,
       maxLingeringDials: 1,
+      webSockets: true,
       onMappingChange: () => {}
     }
 

@@ -109,6 +109,25 @@ export interface NodeOptions extends TCPSTUNInit {
   stock?: boolean
 }
 
+interface NamedAddresses {
+  addressManager: NonNullable<TCPSTUNComponents['addressManager']> & {
+    addDNSMapping (name: string, addresses: string[]): void
+  }
+}
+
+interface NamedCertificate {
+  key: string
+  cert: string
+  name: string
+  address: string
+}
+
+/**
+ * What the AutoTLS service does once it has a certificate. ACME and the registration of
+ * the name are left out.
+ */
+let autoTLS = (certificate: NamedCertificate): void => {}
+
 /**
  * How long a command may take, in ms
  */
@@ -171,7 +190,11 @@ const node = await createLibp2p({
  * Our transport, with metrics of its renewals. Components of libp2p throw for what
  * is missing, so they cannot be copied.
  */
-function createTransport (components: TCPSTUNComponents): Transport {
+function createTransport (components: TCPSTUNComponents & NamedAddresses): Transport {
+  autoTLS = ({ key, cert, name, address }) => {
+    components.addressManager.addDNSMapping(name, [address])
+    components.events?.dispatchEvent(new CustomEvent('certificate:provision', { detail: { key, cert } }))
+  }
   const metrics = renewalMetrics()
 
   return tcpSTUN({ ...init, onMappingChange: status => { emit('mapping', describeMapping(status)) } })(
@@ -301,6 +324,7 @@ handleCommands(
         roundTrip: await node.services.ping.ping(connection.remotePeer, { signal: AbortSignal.timeout(TIMEOUT) })
       })
     },
+    certificate: (certificate: NamedCertificate) => { autoTLS(certificate) },
     addresses: () => { emit('addresses', { addresses: addresses(), dht: dhtMode() }) }
   },
   async () => node.stop()

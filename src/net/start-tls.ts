@@ -1,0 +1,59 @@
+import { TLSSocket } from 'node:tls'
+import type { Socket } from 'node:net'
+import type { TLSSocketOptions } from 'node:tls'
+
+export interface StartTLSInit extends TLSSocketOptions {
+  /**
+   * How long the handshake may take, in ms
+   */
+  timeout: number
+
+  /**
+   * The handshake or the session failed, and the connection must end
+   */
+  onError(err: Error): void
+}
+
+export interface TLSSession {
+  /**
+   * Carries the plain text in place of the socket
+   */
+  stream: TLSSocket
+
+  /**
+   * Whether the handshake succeeded: `false` once the connection has closed
+   */
+  secured: Promise<boolean>
+}
+
+/**
+ * Begin TLS on an accepted connection, as the server
+ */
+export function startTLS (socket: Socket, { timeout, onError, ...options }: StartTLSInit): TLSSession {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const stream = new TLSSocket(socket, { ...options, isServer: true })
+  const timer = setTimeout(() => { onError(new Error('the TLS handshake took too long')) }, timeout)
+  const settle = (succeeded: boolean): void => {
+    clearTimeout(timer)
+    resolve(succeeded)
+  }
+  const fail = (err: NodeJS.ErrnoException): void => {
+    // an error of the system is one of the TCP connection: it is closed already
+    if (err.syscall == null) {
+      onError(err)
+    } else {
+      stream.destroy()
+    }
+  }
+
+  // with TLS 1.2 a client could make the server repeat the handshake for ever
+  stream.disableRenegotiation()
+  stream.on('error', fail)
+  // A TLSSocket without a tls.Server reports by this event alone what fails after
+  // the handshake, a renegotiation or a forged record, and would stay open.
+  stream.on('_tlsError', fail)
+  stream.once('secure', () => { settle(true) })
+  stream.once('close', () => { settle(false) })
+
+  return { stream, secured: promise }
+}
