@@ -30,6 +30,17 @@ export default {
     ignore: [
       // itself, in the examples
       'libp2p-tcp-stun',
+      // of packages with a package.json of their own: the examples and the tool
+      '@helia/libp2p',
+      '@helia/unixfs',
+      '@libp2p/bootstrap',
+      '@libp2p/webrtc',
+      '@libp2p/websockets',
+      'express',
+      'helia',
+      'multiformats',
+      // a script that runs in a page
+      'axe-core',
       // not imported: their binaries run in the npm scripts
       'node',
       'publint',
