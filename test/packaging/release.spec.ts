@@ -16,6 +16,8 @@ const run = promisify(execFile)
  */
 const ENV = {
   ...process.env,
+  // or `npm version` in a workspace installs everything
+  NPM_CONFIG_WORKSPACES_UPDATE: 'false',
   GIT_AUTHOR_NAME: 'test',
   GIT_AUTHOR_EMAIL: 'test@example.org',
   GIT_COMMITTER_NAME: 'test',
