@@ -6,9 +6,8 @@ import { closesAfterEach } from '../../../test/fixtures/cleanup.ts'
 import { LightPeer } from '../../../test/fixtures/light-peer.ts'
 import { waitUntil } from '../../../test/fixtures/wait-until.ts'
 import { startHelper } from '../src/helper/helper.ts'
-import { answerHelperMetrics, serveHelperMetrics } from '../src/helper/metrics.ts'
+import { serveHelperMetrics } from '../src/helper/metrics.ts'
 import { serveWeb } from '../src/metrics/web.ts'
-import { StatusPage } from '../src/page/page.ts'
 import { Updates } from '../src/page/updates.ts'
 import type { Helper, HelperInit } from '../src/helper/options.ts'
 import type { MetricsServer } from '../src/metrics/web.ts'
@@ -24,20 +23,26 @@ describe('the status page of a helper', () => {
   const { closeLater } = closesAfterEach()
 
   async function start (init: HelperInit = {}): Promise<Helper> {
-    return closeLater(await startHelper({ listen: ANYWHERE, stunListen: ANYWHERE, ...init }))
+    return closeLater(await startHelper({
+      listen: ANYWHERE,
+      stunListen: ANYWHERE,
+      hostNames: ['status.example.org'],
+      ...init
+    }))
   }
 
   async function serve (helper: Helper): Promise<MetricsServer> {
-    return closeLater(await serveHelperMetrics(helper, { listen: ANYWHERE[0], hostNames: ['status.example.org'] }))
+    return closeLater(await serveHelperMetrics(helper, { listen: ANYWHERE[0] }))
   }
 
   /**
    * As on a port that everybody can reach
    */
   async function servePublicly (helper: Helper): Promise<MetricsServer> {
-    const page = closeLater(new StatusPage({ helper, programs: answerHelperMetrics(helper) }))
-
-    return closeLater(await serveWeb((request, response) => { page.handle(request, response, false) }, { listen: ANYWHERE[0] }))
+    return closeLater(await serveWeb(
+      (request, response) => { helper.page.handle(request, response, false) },
+      { listen: ANYWHERE[0] }
+    ))
   }
 
   async function open ({ address: { port } }: MetricsServer, path: string, init: http.RequestOptions = {}): Promise<IncomingMessage> {

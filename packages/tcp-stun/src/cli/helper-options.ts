@@ -21,6 +21,8 @@ export interface HelperOptions extends HelperLimitsInit {
   private?: string
   metrics?: Endpoint | true
   hostName?: string[]
+  tlsCert?: string
+  tlsKey?: string
   drainDeadline: number
   logLevel?: LogLevel
   json?: boolean
@@ -48,6 +50,8 @@ export function addHelperOptions (command: Command): void {
         '3479 of all)',
       endpoint
     )
+    .option('--tls-cert <file>', 'certificate for WebSockets with TLS (wss), in PEM; read again when it changes')
+    .option('--tls-key <file>', 'its private key')
     .option('--announce <multiaddr>', 'another address to announce, repeatable', multiaddrs)
     .option('--external-ip <address>', 'public address of a 1:1 NAT before this machine, repeatable', ipAddress)
     .option(

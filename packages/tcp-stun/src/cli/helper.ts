@@ -8,7 +8,7 @@ import { addSettings } from './settings.ts'
 import type { HelperOptions } from './helper-options.ts'
 import type { Log } from './log.ts'
 import type { AllowList } from '../helper/allow-list.ts'
-import type { Helper } from '../helper/options.ts'
+import type { Helper, HelperInit } from '../helper/options.ts'
 import type { MetricsServer } from '../metrics/web.ts'
 
 export function helperCommand (): Command {
@@ -66,6 +66,8 @@ async function runHelper (options: HelperOptions): Promise<void> {
     announce: announce.map(String),
     externalIPs: externalIp,
     trustedProxies: trustedProxy,
+    hostNames: options.hostName,
+    certificate: certificateOf(options),
     privateKey: key == null ? undefined : await keyFromFile(key),
     networkKey: networkKey == null ? undefined : await networkKeyFromFile(networkKey),
     stunCredential: options.private == null ? undefined : await credentialFromFile(options.private),
@@ -74,11 +76,7 @@ async function runHelper (options: HelperOptions): Promise<void> {
   })
   const web = metrics == null
     ? undefined
-    : await serveHelperMetrics(helper, {
-      listen: metrics === true ? undefined : metrics,
-      hostNames: options.hostName,
-      trustedProxies: trustedProxy
-    }).catch(async err => {
+    : await serveHelperMetrics(helper, metrics === true ? {} : { listen: metrics }).catch(async err => {
       await helper.close()
       throw err
     })
@@ -88,6 +86,19 @@ async function runHelper (options: HelperOptions): Promise<void> {
   onHangUp(helper, log, allowFile, allow, readAllowList)
   onStop(helper, log, options.drainDeadline, web)
   logStart(helper, log, { networkKey, credential: options.private, allowFile, allow }, web)
+}
+
+/**
+ * @throws {Error} one of the two files was not named
+ */
+function certificateOf ({ tlsCert: certFile, tlsKey: keyFile }: HelperOptions): HelperInit['certificate'] {
+  if (certFile != null && keyFile != null) {
+    return { certFile, keyFile }
+  }
+
+  if (certFile != null || keyFile != null) {
+    throw new Error('TLS needs both --tls-cert and --tls-key')
+  }
 }
 
 async function openStore (location: string): Promise<any> {

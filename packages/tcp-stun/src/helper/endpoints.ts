@@ -43,6 +43,20 @@ export function publicEndpoints ({ host, port }: Endpoint, externalIPs: string[]
 }
 
 /**
+ * An address of a TCP port, and its forms for browsers. A certificate is for names: few are
+ * for an IP address, and AutoTLS announces its own.
+ */
+export function withWebSockets (address: string, hasCertificate: boolean): string[] {
+  if (!/\/tcp\/\d+$/.test(address)) {
+    return [address]
+  }
+
+  const hasName = address.startsWith('/dns')
+
+  return [address, `${address}/ws`, ...hasName && hasCertificate ? [`${address}/tls/ws`] : []]
+}
+
+/**
  * The same as multiaddrs
  */
 export function publicAddresses (endpoint: Endpoint, externalIPs: string[]): string[] {

@@ -10,18 +10,22 @@ import { tcpSTUN } from 'libp2p-tcp-stun'
 import { attestor } from 'libp2p-tcp-stun/dcutr'
 import { toMultiaddr } from 'libp2p-tcp-stun/net'
 import { createSTUNServer, networkMatcher } from 'libp2p-tcp-stun/server'
+import { ownNames } from '../page/own-names.ts'
+import { StatusPage } from '../page/page.ts'
 import { rendezvousServer } from '../rendezvous/index.ts'
 import { linearConnectionList } from './connection-list.ts'
-import { defaultListen, defaultSTUNListen, publicAddresses } from './endpoints.ts'
+import { defaultListen, defaultSTUNListen, publicAddresses, withWebSockets } from './endpoints.ts'
 import { Gate } from './gate.ts'
 import { helperLimits } from './limits.ts'
 import { collectAfterBursts } from './memory.ts'
+import { answerHelperMetrics } from './metrics.ts'
 import { RelayPolicy } from './relay-policy.ts'
 import { Strangers } from './strangers.ts'
 import type { HelperLimits } from './limits.ts'
 import type { Helper, HelperInit, HelperServices } from './options.ts'
 import type { Libp2p } from '@libp2p/interface'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
+import type { RequestListener } from 'node:http'
 
 /**
  * How long AutoNAT waits for one address, in ms: the client waits for the result,
@@ -61,21 +65,22 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
   await stunServer.listen()
 
   try {
-    const node = await createNode({ ...init, listen }, limits, { policy, gate, isProxy })
+    const onRequest: RequestListener = (request, response) => { page.handle(request, response, false) }
+    const node = await createNode({ ...init, listen }, limits, { policy, gate, isProxy, onRequest })
     policy.watch(node)
     strangers?.watch(node)
     forgetDeparted(node)
     const stopCollecting = collectAfterBursts(node)
-    await node.start()
 
     const close = async (): Promise<void> => {
       stopCollecting()
       strangers?.close()
       gate.close()
+      page.close()
       await Promise.all([node.stop(), stunServer.close()])
     }
 
-    return {
+    const helper: Helper = {
       node,
       stunServer,
       limits,
@@ -87,6 +92,7 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
       refused: policy.refused,
       refusedConnections: gate.refused,
       get circuits () { return policy.circuits },
+      get page () { return page },
       expelStrangers: () => { strangers?.expel() },
       drain: async deadline => {
         await policy.drain(deadline)
@@ -94,6 +100,10 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
       },
       close
     }
+    const page = new StatusPage({ ...init, helper, isProxy, programs: answerHelperMetrics(helper) })
+    await node.start()
+
+    return helper
   } catch (err) {
     await stunServer.close()
     throw err
@@ -107,14 +117,20 @@ interface Access {
   policy: RelayPolicy
   gate: Gate
   isProxy(host: string): boolean
+
+  /**
+   * Answers requests over HTTP
+   */
+  onRequest: RequestListener
 }
 
 async function createNode (
   init: HelperInit & { listen: Endpoint[] },
   limits: HelperLimits,
-  { policy, gate, isProxy }: Access
+  { policy, gate, isProxy, onRequest }: Access
 ): Promise<Libp2p<HelperServices>> {
-  const { listen, announce = [], externalIPs = [], networkKey, allow } = init
+  const { listen, announce = [], externalIPs = [], networkKey, allow, webSockets = true, certificate } = init
+  const addresses = [...listen.flatMap(endpoint => publicAddresses(endpoint, externalIPs)), ...announce]
 
   return createLibp2p({
     start: false,
@@ -124,13 +140,16 @@ async function createNode (
       listen: listen.map(endpoint => toMultiaddr(endpoint).toString()),
       // libp2p announces a public address only once it is confirmed, and there is
       // nobody to confirm the helper's
-      appendAnnounce: [...listen.flatMap(endpoint => publicAddresses(endpoint, externalIPs)), ...announce]
+      appendAnnounce: webSockets
+        ? addresses.flatMap(address => withWebSockets(address, certificate != null))
+        : addresses
     },
     transports: [tcpSTUN({
       stunServers: [],
       // a NAT may admit every host that the client's port has contacted, so AutoNAT
       // dials from a port that no client knows
       portReuse: false,
+      webSockets: webSockets && { certificate, onRequest, hosts: ownNames(addresses, init.hostNames) },
       // a peer that only waits to be dialled is silent
       inboundSocketInactivityTimeout: 0,
       listenOpts: { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY }

@@ -1,18 +1,11 @@
 import { Registry, collectDefaultMetrics } from 'prom-client'
 import { MetricSet } from '../metrics/metric-set.ts'
 import { answerMetrics, serveWeb } from '../metrics/web.ts'
-import { StatusPage } from '../page/page.ts'
 import { addServerMetrics } from '../server/metrics.ts'
 import type { Helper } from './options.ts'
 import type { MetricsInit, MetricsServer } from '../metrics/web.ts'
-import type { StatusPageInit } from '../page/page.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { RequestListener } from 'node:http'
-
-/**
- * Where a helper's status is served, and for whom
- */
-export type HelperWebInit = MetricsInit & AbortOptions & Omit<StatusPageInit, 'helper' | 'programs'>
 
 /**
  * A helper as Prometheus metrics, read at each scrape
@@ -65,25 +58,14 @@ export function answerHelperMetrics (helper: Helper): RequestListener {
 }
 
 /**
- * Serve the status page of a helper, with `/status.json`, `/metrics` and `/health`
+ * Serve the status page of a helper on a port of its own, with `/status.json`, `/metrics`
+ * and `/health`
  *
  * @throws the system's error, for example with code EADDRINUSE
  */
-export async function serveHelperMetrics (helper: Helper, init: HelperWebInit = {}): Promise<MetricsServer> {
-  const page = new StatusPage({ ...init, helper, programs: answerHelperMetrics(helper) })
-
-  try {
-    const web = await serveWeb((request, response) => { page.handle(request, response, true) }, init)
-
-    return {
-      address: web.address,
-      close: async () => {
-        page.close()
-        await web.close()
-      }
-    }
-  } catch (err) {
-    page.close()
-    throw err
-  }
+export async function serveHelperMetrics (
+  { page }: Helper,
+  init: MetricsInit & AbortOptions = {}
+): Promise<MetricsServer> {
+  return serveWeb((request, response) => { page.handle(request, response, true) }, init)
 }

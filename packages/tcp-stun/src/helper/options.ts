@@ -6,9 +6,11 @@ import type { RendezvousServer } from '../rendezvous/index.ts'
 import type { BoardStore } from '../rendezvous/store/store.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
+import type { WebSocketsOptions } from 'libp2p-tcp-stun'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 import type { STUNServer } from 'libp2p-tcp-stun/server'
 import type { STUNCredential } from 'libp2p-tcp-stun/stun'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 
 export interface HelperInit extends HelperLimitsInit {
   /**
@@ -47,6 +49,28 @@ export interface HelperInit extends HelperLimitsInit {
    * @default none
    */
   trustedProxies?: string[]
+
+  /**
+   * Whether the libp2p port takes WebSockets too, so that browsers can connect, and shows the
+   * status page
+   *
+   * @default true
+   */
+  webSockets?: boolean
+
+  /**
+   * For WebSockets with TLS and https: in PEM, or in files that are read again when they change
+   *
+   * @default without TLS
+   */
+  certificate?: WebSocketsOptions['certificate']
+
+  /**
+   * Host names by which the status page is asked for, besides those that the helper announces
+   *
+   * @default none
+   */
+  hostNames?: string[]
 
   /**
    * The identity of the node
@@ -108,6 +132,14 @@ export interface HelperAccess {
   readonly stunCredential: boolean
 }
 
+export interface HelperPage {
+  /**
+   * Answer a request. Where the port is open, what programs ask is for everybody who reaches
+   * it, else for the helper's own machine only.
+   */
+  handle(request: IncomingMessage, response: ServerResponse, isOpen: boolean): void
+}
+
 /**
  * A helper that is running
  */
@@ -131,6 +163,11 @@ export interface Helper {
    * How many relayed connections there are
    */
   readonly circuits: number
+
+  /**
+   * What the helper shows over HTTP
+   */
+  readonly page: HelperPage
 
   /**
    * Disconnect the peers that are no longer on the list of those allowed

@@ -1,14 +1,15 @@
-import { networkMatcher } from 'libp2p-tcp-stun/server'
 import { answer } from '../metrics/web.ts'
 import { CONTENT_SECURITY_POLICY, renderPage, renderSections } from './document.ts'
 import { OutsideVisits } from './outside-visits.ts'
 import { OwnNames } from './own-names.ts'
+import { ServedCertificate } from './served-certificate.ts'
 import { StatusReader } from './status-reader.ts'
 import { forEverybody } from './status.ts'
 import { Updates } from './updates.ts'
 import { isFromMachine, visitorOf } from './visitor.ts'
 import type { RenderedSection } from './document.ts'
-import type { CertificateStatus, HelperStatus } from './status.ts'
+import type { CertificateSource } from './served-certificate.ts'
+import type { HelperStatus } from './status.ts'
 import type { Audience } from './updates.ts'
 import type { Request, VisitorRules } from './visitor.ts'
 import type { Helper } from '../helper/options.ts'
@@ -30,18 +31,17 @@ export interface StatusPageInit {
   hostNames?: string[]
 
   /**
-   * The networks of load balancers, whose connections are nobody's of this machine
-   *
-   * @default none
+   * Whether connections from an address come from a load balancer: they are nobody's of this
+   * machine
    */
-  trustedProxies?: string[]
+  isProxy(host: string): boolean
 
   /**
-   * The certificates for browsers that are in use now
+   * The certificate for browsers
    *
    * @default none
    */
-  certificates?(): CertificateStatus[]
+  certificate?: CertificateSource
 }
 
 /**
@@ -77,15 +77,17 @@ export class StatusPage {
   private readonly rendered = new Map<Audience, { status: HelperStatus, sections: RenderedSection[] }>()
 
   constructor (init: StatusPageInit) {
-    const { helper, trustedProxies = [], hostNames = [], certificates = () => [] } = init
+    const { helper, hostNames = [], isProxy, certificate } = init
+    const served = certificate == null ? undefined : new ServedCertificate(certificate)
     const names = new OwnNames(helper.node, hostNames)
     this.init = init
-    this.rules = {
-      isOwnName: name => names.has(name),
-      isProxy: trustedProxies.length === 0 ? () => false : networkMatcher(trustedProxies)
-    }
+    this.rules = { isOwnName: name => names.has(name), isProxy }
     this.visits = new OutsideVisits(helper.node)
-    this.reader = new StatusReader({ helper, visits: this.visits, certificates })
+    this.reader = new StatusReader({
+      helper,
+      visits: this.visits,
+      certificates: () => served?.read() ?? []
+    })
     this.updates = new Updates({ render: audience => this.render(audience) })
   }
 
