@@ -4,7 +4,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { createLibp2p } from 'libp2p'
 import { pEvent } from 'p-event'
-import { asWebSocket, canDial, originOf } from '../src/config/browser-dials.ts'
+import { asWebSocket, canDial, directAddresses, originOf } from '../src/config/browser-dials.ts'
 import { retryDelay, waitsForPartner } from '../src/config/dial-turns.ts'
 import { resolveHelpers } from '../src/config/helper-address.ts'
 import { helperConfig, mergeConfig } from '../src/config/index.ts'
@@ -299,6 +299,17 @@ describe('what a page can dial', () => {
       expect(actual.toString()).to.equal(`${expected}/p2p/${A}`)
     })
   }
+
+  it('a home without the relay, by its public addresses first', () => {
+    const addresses = [
+      '/ip4/192.168.1.2/tcp/4001/ws', '/ip4/11.1.0.1/tcp/50123', '/ip4/11.1.0.1/tcp/50123/ws', `${CIRCUIT}/p2p/${B}`
+    ].map(address => multiaddr(address))
+    const direct = (url: string): string[] => directAddresses(addresses, page(url)).map(String)
+
+    expect(direct('http://localhost/')).to.deep.equal(['/ip4/11.1.0.1/tcp/50123/ws', '/ip4/192.168.1.2/tcp/4001/ws'])
+    expect(direct('http://example.org/')).to.deep.equal(['/ip4/11.1.0.1/tcp/50123/ws'])
+    expect(direct('https://example.org/')).to.deep.equal([])
+  })
 
   it('everything from React Native', () => {
     expect(canDial(multiaddr('/ip4/192.168.1.2/tcp/4001/ws'), originOf(undefined), new Set())).to.equal(true)

@@ -1,5 +1,6 @@
 import { isPrivate } from '@libp2p/utils'
 import { CODE_IP4, CODE_IP6, CODE_P2P, CODE_TCP, CODE_TLS, CODE_WS, CODE_WSS, multiaddr } from '@multiformats/multiaddr'
+import { WebSockets, WebSocketsSecure } from '@multiformats/multiaddr-matcher'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
@@ -35,6 +36,22 @@ export function canDial (address: Multiaddr, { isSecure, isLocal }: PageOrigin, 
   const isPlain = codes.has(CODE_WS) && !codes.has(CODE_TLS) && !codes.has(CODE_WSS)
 
   return !(isPlain && isSecure) && (isLocal || !isPrivate(address))
+}
+
+/**
+ * More are not dialled: a peer names as many as it likes
+ */
+const MAX_ADDRESSES = 4
+
+/**
+ * Those addresses of a peer that a page can dial without the relay, the likeliest first
+ */
+export function directAddresses (addresses: Multiaddr[], origin: PageOrigin): Multiaddr[] {
+  return addresses
+    .filter(address => WebSockets.exactMatch(address) || WebSocketsSecure.exactMatch(address))
+    .filter(address => canDial(address, origin, new Set()))
+    .sort((a, b) => Number(isPrivate(a)) - Number(isPrivate(b)))
+    .slice(0, MAX_ADDRESSES)
 }
 
 /**

@@ -105,6 +105,14 @@ export interface HelperConfigInit extends AbortOptions {
   hardPunch?: boolean | 'wide'
 
   /**
+   * Whether pages in browsers can connect to the port of this node too, by WebSocket. It has
+   * no effect in a page.
+   *
+   * @default false
+   */
+  webSockets?: boolean
+
+  /**
    * For TXT records
    *
    * @default that of the system
@@ -172,7 +180,7 @@ export async function helperConfig (
 
   return {
     addresses: { listen: [...listen, ...relays] },
-    transports: [...directTransports(init.stunServers ?? helpers.stunServers, init.stunCredential), circuitRelayTransport()],
+    transports: [...directTransports({ ...init, stunServers: init.stunServers ?? helpers.stunServers }), circuitRelayTransport()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ keepAliveInterval: PING_INTERVAL })],
     connectionManager: { addressDialTimeout: ADDRESS_DIAL_TIMEOUT },

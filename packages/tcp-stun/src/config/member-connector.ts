@@ -1,7 +1,7 @@
 import { PeerMap } from '@libp2p/peer-collections'
 import { PeerQueue } from '@libp2p/utils'
 import { retryDelay, waitsForPartner } from './dial-turns.ts'
-import { neighbourAddresses } from './platform.ts'
+import { DIALS_ALONE, neighbourAddresses } from './platform.ts'
 import type { RendezvousClientEvents } from '../rendezvous/client/index.ts'
 import type { ComponentLogger, Connection, Libp2pEvents, Logger, Peer, PeerId, PeerInfo, Startable } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -92,11 +92,13 @@ export class MemberConnector implements Startable {
     this.lifetime = new AbortController()
     this.components.board.addEventListener('peer', this.onPeer)
     this.components.events.addEventListener('peer:disconnect', this.onDisconnect)
+    this.components.events.addEventListener('connection:open', this.onOpen)
   }
 
   stop (): void {
     this.components.board.removeEventListener('peer', this.onPeer)
     this.components.events.removeEventListener('peer:disconnect', this.onDisconnect)
+    this.components.events.removeEventListener('connection:open', this.onOpen)
     this.lifetime?.abort()
     this.lifetime = undefined
     this.dials.clear()
@@ -112,6 +114,13 @@ export class MemberConnector implements Startable {
     clearTimeout(this.members.get(id)?.timer)
     this.members.set(id, { failures: 0 })
     this.plan(id)
+    this.leaveRelay(id)
+  }
+
+  private readonly onOpen = ({ detail: { remotePeer, direction } }: CustomEvent<Connection>): void => {
+    if (direction === 'inbound' && this.members.has(remotePeer)) {
+      this.leaveRelay(remotePeer)
+    }
   }
 
   private readonly onDisconnect = ({ detail: peer }: CustomEvent<PeerId>): void => {
@@ -188,11 +197,24 @@ export class MemberConnector implements Startable {
       const neighbours = neighbourAddresses(addresses.map(({ multiaddr }) => multiaddr))
 
       if (neighbours.length > 0) {
-        const signal = AbortSignal.any([lifetime, AbortSignal.timeout(NEIGHBOUR_DIAL_TIMEOUT)])
+        const signal = AbortSignal.any([lifetime, AbortSignal.timeout(DIALS_ALONE ? DIAL_TIMEOUT : NEIGHBOUR_DIAL_TIMEOUT)])
         await connectionManager.openConnection(neighbours.map(address => withPeer(address, peer)), { signal })
       }
     } catch (err) {
       this.log('%p is not on a network of this machine - %e', peer, err)
+    }
+  }
+
+  /**
+   * Dial a member that has connected by the relay, where it cannot dial us
+   */
+  private leaveRelay (peer: PeerId): void {
+    const connections = this.components.connectionManager.getConnections(peer)
+
+    const isRelayed = connections.length > 0 && connections.every(({ limits }) => limits != null)
+
+    if (DIALS_ALONE && isRelayed && this.lifetime != null) {
+      void this.dialNeighbour(peer, this.lifetime.signal)
     }
   }
 

@@ -1,5 +1,5 @@
 import { webSockets } from '@libp2p/websockets'
-import { asWebSocket, canDial, originOf } from './browser-dials.ts'
+import { asWebSocket, canDial, directAddresses, originOf } from './browser-dials.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
 
@@ -19,9 +19,17 @@ export function directServices (): object {
   return {}
 }
 
-export function neighbourAddresses (): Multiaddr[] {
-  return []
+/**
+ * Addresses that are worth a dial while the connection to a peer is relayed
+ */
+export function neighbourAddresses (addresses: Multiaddr[]): Multiaddr[] {
+  return directAddresses(addresses, originOf(globalThis.location))
 }
+
+/**
+ * Nobody can dial a page, so the page does, whoever opened the relayed connection
+ */
+export const DIALS_ALONE = true
 
 /**
  * @param helpers - their peer ids

@@ -3,6 +3,7 @@ import { tcpSTUN } from 'libp2p-tcp-stun'
 import { dcutr } from 'libp2p-tcp-stun/dcutr'
 import { onOwnNetworks } from './neighbours.ts'
 import { parseCredential } from './stun-credential.ts'
+import type { HelperConfigInit } from './index.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
 import type { DCUtR, DCUtRInit } from 'libp2p-tcp-stun/dcutr'
@@ -23,13 +24,14 @@ export function defaultListen (): string[] {
 /**
  * @throws {Error} the credential is not a name and a password
  */
-export function directTransports (
-  stunServers: string[],
-  credential?: string
-): NonNullable<Libp2pOptions['transports']> {
+export function directTransports ({
+  stunServers,
+  stunCredential: credential,
+  webSockets
+}: Pick<HelperConfigInit, 'stunServers' | 'stunCredential' | 'webSockets'>): NonNullable<Libp2pOptions['transports']> {
   const stunCredential = credential == null ? undefined : parseCredential(credential)
 
-  return [tcpSTUN({ stunServers, stunCredential, dialOpts: KEEP_ALIVE, listenOpts: KEEP_ALIVE })]
+  return [tcpSTUN({ stunServers, stunCredential, webSockets, dialOpts: KEEP_ALIVE, listenOpts: KEEP_ALIVE })]
 }
 
 export function directServices (init: DCUtRInit): { dcutr(components: any): DCUtR } {
@@ -44,6 +46,11 @@ export function neighbourAddresses (addresses: Multiaddr[]): Multiaddr[] {
 
   return onOwnNetworks(addresses, interfaces)
 }
+
+/**
+ * The other side dials too
+ */
+export const DIALS_ALONE: boolean = false
 
 /**
  * Those of libp2p
