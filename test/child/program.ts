@@ -138,6 +138,13 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
   }
 
   /**
+   * Write a line to a program that reads no commands
+   */
+  write (line: string): void {
+    this.child.stdin.write(`${line}\n`)
+  }
+
+  /**
    * Send a command, and wait for the event that answers it
    */
   async ask (command: string, args: object = {}, answer = command, timeout?: number): Promise<ProgramEvent> {

@@ -19,13 +19,22 @@ export interface MemberOptions {
    * Where to listen
    */
   listen?: string[]
+  namespace?: string
+  webSockets?: boolean
+
+  /**
+   * Without AutoNAT a node announces its public address at once
+   */
+  autoNAT?: boolean
 }
 
-const { helper, listen } = readOptions<MemberOptions>()
+const {
+  helper, listen, webSockets, namespace = 'five-homes', autoNAT = true
+} = readOptions<MemberOptions>()
 const node = await createLibp2p(mergeConfig(
-  await helperConfig(helper, { namespace: 'five-homes', listen }),
+  await helperConfig(helper, { namespace, listen, webSockets }),
   // only once the handlers below are added
-  { start: false }
+  { start: false, ...!autoNAT && { services: { autoNAT: () => ({}) } } }
 ))
 const { board, dcutr } = node.services as any
 
