@@ -6,6 +6,7 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { createLibp2p } from 'libp2p'
+import { STUNClient } from 'libp2p-tcp-stun/stun'
 import { pEvent } from 'p-event'
 import { createCertificate } from '../../../test/fixtures/certificate.ts'
 import { closesAfterEach } from '../../../test/fixtures/cleanup.ts'
@@ -59,6 +60,15 @@ describe('the port of a helper', () => {
     ])
     expect((await fetch(`http://${HOST}:${port}/health`)).status).to.equal(200)
     expect(await (await fetch(`http://${HOST}:${port}/metrics`)).text()).to.include('tcp_stun_helper_connections 2')
+  })
+
+  it('answers STUN', async () => {
+    const { port } = await start()
+    const client = new STUNClient({ server: { host: HOST, port } })
+    closeLater(client)
+    await client.connect()
+
+    expect((await client.request()).mapped).to.include({ host: HOST })
   })
 
   it('has TLS with a certificate, and says when it expires', async () => {

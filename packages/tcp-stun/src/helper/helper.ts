@@ -25,6 +25,7 @@ import type { HelperLimits } from './limits.ts'
 import type { Helper, HelperInit, HelperServices } from './options.ts'
 import type { Libp2p } from '@libp2p/interface'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
+import type { STUNServer } from 'libp2p-tcp-stun/server'
 import type { RequestListener } from 'node:http'
 
 /**
@@ -66,7 +67,7 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
 
   try {
     const onRequest: RequestListener = (request, response) => { page.handle(request, response, false) }
-    const node = await createNode({ ...init, listen }, limits, { policy, gate, isProxy, onRequest })
+    const node = await createNode({ ...init, listen }, limits, { policy, gate, isProxy, onRequest, stunServer })
     policy.watch(node)
     strangers?.watch(node)
     forgetDeparted(node)
@@ -122,12 +123,17 @@ interface Access {
    * Answers requests over HTTP
    */
   onRequest: RequestListener
+
+  /**
+   * It answers on the port of the node too
+   */
+  stunServer: STUNServer
 }
 
 async function createNode (
   init: HelperInit & { listen: Endpoint[] },
   limits: HelperLimits,
-  { policy, gate, isProxy, onRequest }: Access
+  { policy, gate, isProxy, onRequest, stunServer }: Access
 ): Promise<Libp2p<HelperServices>> {
   const { listen, announce = [], externalIPs = [], networkKey, allow, webSockets = true, certificate } = init
   const addresses = [...listen.flatMap(endpoint => publicAddresses(endpoint, externalIPs)), ...announce]
@@ -149,7 +155,12 @@ async function createNode (
       // a NAT may admit every host that the client's port has contacted, so AutoNAT
       // dials from a port that no client knows
       portReuse: false,
-      webSockets: webSockets && { certificate, onRequest, hosts: ownNames(addresses, init.hostNames) },
+      webSockets: webSockets && {
+        certificate,
+        onRequest,
+        onSTUN: socket => { stunServer.accept(socket) },
+        hosts: ownNames(addresses, init.hostNames)
+      },
       // a peer that only waits to be dialled is silent
       inboundSocketInactivityTimeout: 0,
       listenOpts: { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY }
