@@ -77,6 +77,16 @@ if (options.report) {
     y: { label: 'replies a second, in all' },
     lines: await grow([1, 10, 100, 1_000, 5_000], connections => ({ size: 100, reply: true, connections }))
   })
+  board.chart('streams', {
+    title: 'Request and reply of 100 B through noise and yamux, by the number of streams',
+    x: { label: 'streams of one connection, each with one message under way', log: true },
+    y: { label: 'replies a second, in all' },
+    lines: await grow(
+      [1, 3, 10, 30, 100, 300],
+      connections => ({ size: 100, reply: true, stack: true, connections }),
+      TRANSPORTS
+    )
+  })
 }
 
 await board.finish()
@@ -96,13 +106,17 @@ async function promise (
   })
 }
 
-async function grow (steps: number[], toMeasurement: (step: number) => Measurement): Promise<ChartSpec['lines']> {
-  const lines: ChartSpec['lines'] = Object.fromEntries(ALL.map(subject => [subject, []]))
+async function grow (
+  steps: number[],
+  toMeasurement: (step: number) => Measurement,
+  subjects = ALL
+): Promise<ChartSpec['lines']> {
+  const lines: ChartSpec['lines'] = Object.fromEntries(subjects.map(subject => [subject, []]))
 
   for (const x of steps) {
-    await using pairs = await startPairs(ALL, toMeasurement(x))
+    await using pairs = await startPairs(subjects, toMeasurement(x))
     const results = await pairs.measure(7)
-    ALL.forEach(subject => lines[subject].push({ x, y: results[subject].median }))
+    subjects.forEach(subject => lines[subject].push({ x, y: results[subject].median }))
   }
 
   return lines

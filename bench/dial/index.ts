@@ -120,7 +120,7 @@ async function hold (): Promise<void> {
 
     board.chart('accepted-memory', {
       title: 'Memory that accepted connections take',
-      x: { label: 'connections', log: true },
+      x: { label: 'connections' },
       y: { label: 'memory of the process beyond none (MB)' },
       lines
     })

@@ -240,7 +240,7 @@ async function manyListeners (): Promise<void> {
     })
     scoreboard.chart('listeners', {
       title: 'Memory of a process with listeners that have a mapping each',
-      x: { label: 'listeners', log: true },
+      x: { label: 'listeners' },
       y: { label: 'MB' },
       lines: {
         'heap and external': growth.map(({ x, heap, external }) => ({ x, y: (heap + external) / 1e6 })),
