@@ -5,9 +5,9 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
  * The public address of a NAT whose mapping depends on the endpoint, where all servers
- * agree on its IP address. Nobody can dial it: the port is that of the connection to one
- * server. But a router that filters by address alone lets our SYN in when its host has
- * sent a SYN to any port of ours.
+ * agree on its IP address. The port is that of the connection to one server, so others can
+ * dial it only where the NAT admits everybody to it. But a router that filters by address
+ * alone lets our SYN in when its host has sent a SYN to any port of ours.
  */
 export function endpointDependentAddresses (listeners: Listener[]): Multiaddr[] {
   return mappingsOf(listeners).flatMap(({ status }) => {
