@@ -19,7 +19,8 @@ describe('the packages of the examples', () => {
 
   for (const name of examples) {
     it(`${name} depends on what it imports, in the versions that are tested`, () => {
-      const { dependencies } = manifest(`examples/${name}/package.json`)
+      const { dependencies: runtime, devDependencies } = manifest(`examples/${name}/package.json`)
+      const dependencies = { ...runtime, ...devDependencies }
       const imported = readdirSync(`examples/${name}`)
         .filter(file => /\.m?js$/.test(file))
         .flatMap(file => packagesOf(readFileSync(`examples/${name}/${file}`, 'utf8')))

@@ -172,7 +172,8 @@ const node = await createLibp2p({
   services: {
     identify: identify(),
     identifyPush: identifyPush(),
-    ping: ping(),
+    // libp2p's connection monitor has a stream of the protocol too, for a moment every 10 s
+    ping: ping({ maxOutboundStreams: 3 }),
     // each run of a test is a peer of its own
     ...(relay === true && {
       relay: circuitRelayServer({ reservations: { maxReservations: Infinity } }),
