@@ -1,4 +1,6 @@
-import { checkFingerprint, checkIntegrity, decodeMessage, encodeMessage, getAttribute, shortTermKey } from '../../src/stun/index.ts'
+import {
+  checkFingerprint, checkIntegrity, decodeMessage, encodeMessage, getAttribute, shortTermKey
+} from '../../src/stun/index.ts'
 import { MAPPED, ORIGIN, OTHER, PASSWORD, SOFTWARE, TRANSACTION_ID } from './operations.ts'
 import type { Codec, Messages, Size } from './operations.ts'
 import type { Attribute, STUNMessage } from '../../src/stun/index.ts'

@@ -1,4 +1,7 @@
-import type { AbortOptions, ComponentLogger, Connection, ConnectionGater, ConnectionProtector, Libp2pEvents, Listener, Metrics, PeerId, StreamHandler, StreamHandlerOptions, Transport } from '@libp2p/interface'
+import type {
+  AbortOptions, ComponentLogger, Connection, ConnectionGater, ConnectionProtector, Libp2pEvents, Listener, Metrics,
+  PeerId, StreamHandler, StreamHandlerOptions, Transport
+} from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 

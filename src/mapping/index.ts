@@ -41,7 +41,10 @@ export type { ExternalAddressOptions } from './external-address.ts'
 export type { MappingListener } from './listening-endpoint.ts'
 export type { MappingOptions, PublicMappingComponents, PublicMappingInit } from './options.ts'
 export type { PortSample } from './port-samples.ts'
-export type { AcquiringStatus, DirectStatus, EndpointDependentStatus, LostStatus, MappedStatus, MappingStatus, ServerFailure, UnsupportedStatus } from './status.ts'
+export type {
+  AcquiringStatus, DirectStatus, EndpointDependentStatus, LostStatus, MappedStatus, MappingStatus, ServerFailure,
+  UnsupportedStatus
+} from './status.ts'
 export type { Clock, Timer } from '../runtime/clock.ts'
 export type { DNS, SRVRecord } from '../runtime/dns.ts'
 export type { Network } from '../runtime/network.ts'

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { expect } from 'aegir/chai'
 import { DEFAULT_KEEP_ALIVE_INTERVAL, requestInterval } from '../../src/mapping/index.ts'
-import { afterAnswer, afterEnd, afterQuiet, initialKeepAlive, intervals, nextRelaxation } from '../../src/mapping/keep-alive.ts'
+import {
+  afterAnswer, afterEnd, afterQuiet, initialKeepAlive, intervals, nextRelaxation
+} from '../../src/mapping/keep-alive.ts'
 import type { KeepAlive } from '../../src/mapping/keep-alive.ts'
 
 const HOUR = 3_600_000

@@ -26,7 +26,9 @@ export type { NodeReport } from './check/ask-node.ts'
 export type { CheckInit, CheckReport } from './check/check.ts'
 export type { Progress } from './check/progress.ts'
 export type { DialBackResult } from './check/dial-back.ts'
-export type { CarrierEvidence, CarrierNAT, FailedQuery, Findings, HoldResult, PayloadRewriting, ServerView } from './check/findings.ts'
+export type {
+  CarrierEvidence, CarrierNAT, FailedQuery, Findings, HoldResult, PayloadRewriting, ServerView
+} from './check/findings.ts'
 export type { HairpinResult } from './check/hairpin.ts'
 export type { LocalAddress } from './check/local-addresses.ts'
 export type { MappingBehaviour, View } from './check/mapping-behaviour.ts'

@@ -3,7 +3,9 @@ import { PeerQueue } from '@libp2p/utils'
 import { retryDelay, waitsForPartner } from './dial-turns.ts'
 import { DIALS_ALONE, neighbourAddresses } from './platform.ts'
 import type { RendezvousClientEvents } from '../rendezvous/client/index.ts'
-import type { ComponentLogger, Connection, Libp2pEvents, Logger, Peer, PeerId, PeerInfo, Startable } from '@libp2p/interface'
+import type {
+  ComponentLogger, Connection, Libp2pEvents, Logger, Peer, PeerId, PeerInfo, Startable
+} from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 

@@ -43,6 +43,9 @@ export { createStore } from './store/create-store.ts'
 export { MemoryStore } from './store/memory-store.ts'
 export { DEFAULT_BOARD_LIMITS } from './server/limits.ts'
 export type { BoardLimits } from './server/limits.ts'
-export type { BoardContents, BoardSummary, RendezvousCounters, RendezvousServer, RendezvousServerComponents, RendezvousServerEvents, RendezvousServerInit, StoreState } from './server/types.ts'
+export type {
+  BoardContents, BoardSummary, RendezvousCounters, RendezvousServer, RendezvousServerComponents, RendezvousServerEvents,
+  RendezvousServerInit, StoreState
+} from './server/types.ts'
 export type { BoardStore, Change, RegistrationKey, StoredRegistration, StoreObserver } from './store/store.ts'
 export type { RecordForm } from './signed-record.ts'

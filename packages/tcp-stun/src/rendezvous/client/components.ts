@@ -1,4 +1,6 @@
-import type { AbortOptions, ComponentLogger, Connection, Libp2pEvents, Peer, PeerData, PeerId, PrivateKey } from '@libp2p/interface'
+import type {
+  AbortOptions, ComponentLogger, Connection, Libp2pEvents, Peer, PeerData, PeerId, PrivateKey
+} from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { TypedEventTarget } from 'main-event'
 

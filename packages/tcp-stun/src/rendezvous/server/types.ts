@@ -1,6 +1,8 @@
 import type { BoardLimits } from './limits.ts'
 import type { BoardStore } from '../store/store.ts'
-import type { ComponentLogger, Connection, Libp2pEvents, Peer, PeerId, StreamHandler, StreamHandlerOptions } from '@libp2p/interface'
+import type {
+  ComponentLogger, Connection, Libp2pEvents, Peer, PeerId, StreamHandler, StreamHandlerOptions
+} from '@libp2p/interface'
 import type { Clock } from 'libp2p-tcp-stun/mapping'
 import type { TypedEventTarget } from 'main-event'
 
