@@ -55,7 +55,7 @@ export async function idle (under: Under, transport: Transport, connections: num
     unit: 'bytes',
     results: { ours: ours.memory, coturn: coturn.memory },
     promise: transport === 'tls'
-      ? counted('at most coturn', ours.memory <= coturn.memory)
+      ? counted('at most half of coturn', ours.memory <= coturn.memory / 2)
       : counted(`at most ${MAX_MEMORY}`, ours.memory <= MAX_MEMORY)
   })
   board.add({

@@ -32,14 +32,13 @@ const load = new Load()
 const under = { board, load, workers }
 
 try {
-  for (const [part, transport, isPromised] of [['requests', 'tcp', true], ['requests over TLS', 'tls', false]] as const) {
+  for (const [part, transport] of [['requests', 'tcp'], ['requests over TLS', 'tls']] as const) {
     await board.part(part, async () => requests(under, transport, {
       rounds: options.rounds ?? 15,
       seconds: Number(options.seconds),
       // for the chart those in between
       connections: options.report ? [1, 10, 50, 100, 500] : [1, 50, 500],
-      // docs/benchmarks.md explains why nothing is promised over TLS
-      promised: isPromised ? [1, 50, 500] : []
+      promised: [1, 50, 500]
     }))
   }
 

@@ -15,11 +15,10 @@ import { listenOffline } from './offline.ts'
 import type { Trouble } from './offline.ts'
 
 /**
- * How much more than `@libp2p/tcp` the transport may take, and its import, see
+ * How much of what `@libp2p/tcp` takes the transport and its import may take, see
  * docs/benchmarks.md
  */
 const MORE = 1.1
-const LONGER = 1.4
 
 /**
  * How long `listen()` may take without a network, in ms
@@ -78,7 +77,7 @@ async function installAndImport (): Promise<void> {
       what: 'import of the transport',
       unit: 'ms',
       results: time,
-      promise: atMost(ratio(time.ours, time['@libp2p/tcp']), LONGER, `${LONGER}x @libp2p/tcp`)
+      promise: atMost(ratio(time.ours, time['@libp2p/tcp']), MORE, `${MORE}x @libp2p/tcp`)
     })
     board.add({
       what: 'resident memory of a process that has imported it',
