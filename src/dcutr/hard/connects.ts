@@ -21,6 +21,7 @@ export class Connects {
   private readonly remote: Endpoint
   private readonly bound: BoundSocket[] = []
   private readonly sockets: Socket[] = []
+  private isTested = false
 
   constructor (remote: Endpoint) {
     this.remote = remote
@@ -34,12 +35,20 @@ export class Connects {
   }
 
   /**
+   * How many SYNs the test may cost: it waits longest, so the system may repeat its SYN
+   */
+  get testSYNs (): number {
+    return this.isTested ? 2 : 0
+  }
+
+  /**
    * One connect, which shows how the router of the easy side treats strangers. A SYN that
    * it drops is as good as those that follow, so the socket stays.
    *
    * @param timeout - how long to wait for a reset, in ms
    */
   async test (timeout: number, { signal }: Required<AbortOptions>): Promise<Reception> {
+    this.isTested = true
     this.bind(1)
     this.connect()
     const [socket] = this.sockets

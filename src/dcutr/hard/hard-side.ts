@@ -210,8 +210,7 @@ async function connect (
   options: Signal
 ): Promise<PortRange[]> {
   const begin = (): number[] => {
-    // the test was one of them
-    const local = connects.bind(count - connects.count)
+    const local = connects.bind(Math.max(1, count - connects.testSYNs))
 
     if (order === 'hard-first') {
       connects.connect()
