@@ -130,6 +130,8 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
       await askServers(atPeers.splice(0), enough, askInit)
     }
 
+    // a report names them in the order in which they were given
+    asked.sort((a, b) => servers.indexOf(a.uri) - servers.indexOf(b.uri))
     const others = askOthers(findings(), asked, askInit, onProgress)
 
     // it may be among what the others say
