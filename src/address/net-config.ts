@@ -1,8 +1,9 @@
 import os from 'node:os'
 import path from 'node:path'
 import { InvalidParametersError } from '@libp2p/interface'
-import { getNetConfig } from '@libp2p/utils'
-import { CODE_IP4, CODE_IP6, CODE_TCP, CODE_UNIX } from '@multiformats/multiaddr'
+import {
+  CODE_DNS, CODE_DNS4, CODE_DNS6, CODE_IP4, CODE_IP6, CODE_IP6ZONE, CODE_TCP, CODE_UNIX
+} from '@multiformats/multiaddr'
 import { Unix } from '@multiformats/multiaddr-matcher'
 import { isSameEndpoint } from './endpoint.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -33,6 +34,17 @@ export interface TCPConfig {
 export interface IPEndpoint extends Endpoint {
   family: 4 | 6
 }
+
+/**
+ * What a host may be, and its family where that says it
+ */
+const FAMILIES = new Map<number, 4 | 6 | undefined>([
+  [CODE_IP4, 4],
+  [CODE_IP6, 6],
+  [CODE_DNS, undefined],
+  [CODE_DNS4, 4],
+  [CODE_DNS6, 6]
+])
 
 /**
  * The IP address and port that a multiaddr begins with, `/ip4/1.2.3.4/tcp/5` or its
@@ -77,13 +89,16 @@ export function toNetConfig (ma: Multiaddr): NetConfig {
     return { type: 'unix', path: os.platform() === 'win32' ? path.join('\\\\.\\pipe\\', value) : value }
   }
 
-  const { type, host, port } = getNetConfig(ma)
+  const [first, ...rest] = ma.getComponents()
+  const [host, tcp] = first?.code === CODE_IP6ZONE ? rest : [first, ...rest]
 
-  if (port == null) {
-    throw new InvalidParametersError(`Multiaddr ${ma} has no port`)
+  if (host?.value == null || !FAMILIES.has(host.code)) {
+    throw new InvalidParametersError(`Multiaddr ${ma} does not begin with an IP address or a name`)
   }
 
-  const family = type === 'ip4' || type === 'dns4' ? 4 : type === 'ip6' || type === 'dns6' ? 6 : undefined
+  if (tcp?.code !== CODE_TCP) {
+    throw new InvalidParametersError(`Multiaddr ${ma} has no TCP port`)
+  }
 
-  return { type: 'tcp', host, port, family }
+  return { type: 'tcp', host: host.value, port: Number(tcp.value), family: FAMILIES.get(host.code) }
 }

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { DEFAULT_STUN_SERVERS } from 'libp2p-tcp-stun'
+import { DEFAULT_STUN_SERVERS } from 'libp2p-tcp-stun/mapping'
 import { portSharing } from 'libp2p-tcp-stun/net'
 import { parseSTUNURI } from 'libp2p-tcp-stun/stun'
 import { findAdvice } from './advice.ts'

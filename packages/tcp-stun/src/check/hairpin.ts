@@ -28,7 +28,12 @@ export async function askHairpin (
 ): Promise<HairpinResult> {
   const token = randomBytes(16)
   const { promise, resolve } = Promise.withResolvers<HairpinResult>()
-  const socket = net.connect({ ...external, signal: AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(timeout))]) })
+  const socket = net.connect({ ...external, signal })
+  // what has arrived counts, although this process was too busy to see it in time; what
+  // is connected only has to carry the token
+  const timer = setTimeout(() => {
+    setImmediate(() => { setTimeout(() => { socket.destroy() }, socket.connecting ? 0 : timeout).unref() })
+  }, timeout)
   const forget = listener.expect(token, () => { resolve('works') })
 
   socket.once('connect', () => { socket.write(token) })
@@ -38,6 +43,7 @@ export async function askHairpin (
   try {
     return await promise
   } finally {
+    clearTimeout(timer)
     forget()
     resetSocket(socket)
   }

@@ -3,7 +3,6 @@ import { isLoopback, isSameEndpoint } from 'libp2p-tcp-stun/net'
 import { askOtherAddresses, askServers } from './ask-servers.ts'
 import { findCarrierNAT, findNAT64 } from './carrier-nat.ts'
 import { resolvePeers, splitServers } from './dial-back-peers.ts'
-import { askDialBack } from './dial-back.ts'
 import { askHairpin } from './hairpin.ts'
 import { hopDistance } from './hop-distance.ts'
 import { localAddresses } from './local-addresses.ts'
@@ -29,7 +28,7 @@ const LOCAL_HOSTS = {
  * A packet to the external address passes our router twice at most, which is not
  * further away than the nearest server. This much is added, in ms.
  */
-const INSIDE_MARGIN = 200
+const INSIDE_MARGIN = 100
 
 /**
  * What dials of the external address show
@@ -219,6 +218,8 @@ async function dialFromOutside (
   // a libp2p node listens on the same port next
   listener.close()
 
+  // brings libp2p with it, which nobody else waits for
+  const { askDialBack } = await import('./dial-back.ts')
   const dialBack = await askDialBack({
     peers: peers.map(({ address }) => address),
     external: dialed,

@@ -1,6 +1,7 @@
 import { Option } from 'commander'
 import { LOG_LEVELS } from './log.ts'
-import { endpoint, hostName, ipAddress, loopbackEndpoint, multiaddrs, network, wholeNumber } from './options.ts'
+import { network } from './network-option.ts'
+import { endpoint, hostName, ipAddress, loopbackEndpoint, multiaddrs, wholeNumber } from './options.ts'
 import type { LogLevel } from './log.ts'
 import type { HelperLimitsInit } from '../helper/limits.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'

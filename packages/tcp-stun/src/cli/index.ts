@@ -1,19 +1,27 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
-import { checkCommand } from './check.ts'
-import { helperCommand } from './helper.ts'
-import { serverCommand } from './server.ts'
 
 const { version } = createRequire(import.meta.url)('tcp-stun/package.json')
+
+/**
+ * Loaded by need: a quick `check` does not wait for what a server needs
+ */
+const COMMANDS = new Map<string, () => Promise<Command>>([
+  ['check', async () => (await import('./check.ts')).checkCommand()],
+  ['server', async () => (await import('./server.ts')).serverCommand()],
+  ['helper', async () => (await import('./helper.ts')).helperCommand()]
+])
+const named = COMMANDS.get(process.argv[2])
+// without a name there is help, which lists all
+const commands = await Promise.all((named == null ? [...COMMANDS.values()] : [named]).map(async load => load()))
 
 const program = new Command('tcp-stun')
   .description('STUN over TCP: check your NAT, run a server, help your peers')
   .version(version)
   .showHelpAfterError('(--help lists the options)')
-  .addCommand(checkCommand())
-  .addCommand(serverCommand())
-  .addCommand(helperCommand())
+
+commands.forEach(command => { program.addCommand(command) })
 
 try {
   await program.parseAsync()

@@ -2,7 +2,6 @@ import { isIP } from 'node:net'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { InvalidArgumentError } from 'commander'
-import { networkMatcher } from 'libp2p-tcp-stun/server'
 import { parseSTUNURI } from 'libp2p-tcp-stun/stun'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
@@ -14,6 +13,10 @@ const LISTS = new Set<unknown>()
 
 export function isList (parser: unknown): boolean {
   return LISTS.has(parser)
+}
+
+export function markAsList (parser: unknown): void {
+  LISTS.add(parser)
 }
 
 /**
@@ -61,19 +64,6 @@ export function stunURI (text: string, previous: string[] = []): string[] {
   } catch (err: any) {
     throw new InvalidArgumentError(err.message)
   }
-}
-
-/**
- * A network like 10.0.0.0/8, several times
- */
-export function network (text: string, previous: string[] = []): string[] {
-  try {
-    networkMatcher([text])
-  } catch (err: any) {
-    throw new InvalidArgumentError(`${err.message}.`)
-  }
-
-  return [...previous, text]
 }
 
 /**
@@ -157,6 +147,6 @@ export function helperAddress (text: string, previous: Multiaddr[] = []): Multia
   return multiaddrs(`/${version === 0 ? 'dns' : `ip${version}`}/${host}/tcp/${port}`, previous)
 }
 
-for (const parser of [endpoint, hostName, stunURI, network, ipAddress, multiaddrs, peerAddresses, helperAddress]) {
-  LISTS.add(parser)
+for (const parser of [endpoint, hostName, stunURI, ipAddress, multiaddrs, peerAddresses, helperAddress]) {
+  markAsList(parser)
 }
