@@ -37,9 +37,9 @@ type Signal = Required<AbortOptions>
  */
 export class HolePuncher {
   /**
-   * Whether a hard punch is under way, or was
+   * Whether the peer sends probes to the ports of our NAT, or did
    */
-  isHard = false
+  isProbed = false
 
   private readonly components: DCUtRComponents
   private readonly relayed: Connection
@@ -208,7 +208,7 @@ export class HolePuncher {
       return await dialDirectly(this.components, this.relayed.remotePeer, addresses, {
         ...options,
         initiator,
-        isProbed: () => this.isHard,
+        isProbed: () => this.isProbed,
         localPorts
       })
     } catch (err) {

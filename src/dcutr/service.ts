@@ -51,12 +51,8 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
         wide: this.init.hardPunch === 'wide',
         trustedPeers: this.init.trustedPeers,
         trustedRelays: this.init.trustedRelays,
-        upgrade: async (relayed, attempt) => {
-          const puncher = this.puncherOf(relayed)
-          puncher.isHard = true
-
-          return this.upgrade(puncher, relayed, roleIn(relayed), attempt)
-        }
+        upgrade: async (relayed, attempt) => this.upgrade(this.puncherOf(relayed), relayed, roleIn(relayed), attempt),
+        onProbes: relayed => { this.puncherOf(relayed).isProbed = true }
       })
     }
   }

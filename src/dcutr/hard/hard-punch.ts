@@ -48,6 +48,11 @@ export interface HardPunchInit extends BudgetsInit {
    * @returns whether it was tried
    */
   upgrade(relayed: Connection, attempt: (options: Signal) => Promise<Connection>): Promise<boolean>
+
+  /**
+   * Called before the peer is told where to send probes
+   */
+  onProbes(relayed: Connection): void
 }
 
 /**
@@ -167,7 +172,8 @@ export class HardPunch {
 
         await allowedTargets(this.components.connectionGater, peer, [remote])
         permit.use(remote.host)
-      }
+      },
+      onStart: () => { this.init.onProbes(relayed) }
     }
     const agreed = await makeOffer(init, options)
 

@@ -50,6 +50,12 @@ export interface HardSideInit {
    * @throws {HardPunchError} it may not be dialled, or not as often as is planned
    */
   allow(remote: Endpoint, plan: Plan, options: Signal): Promise<void>
+
+  /**
+   * Called before the easy side is told where to send probes: from now on one may meet any
+   * dial of ours to it
+   */
+  onStart(): void
 }
 
 /**
@@ -124,6 +130,7 @@ export async function punchAsHardSide (
     }
 
     const ranges = await connect(init, plan, connects, { probes: accept.probes, order }, options)
+    init.onStart()
     await exchange.send({ type: 'start', order, ranges, roundTrip }, options)
 
     if (order === 'easy-first') {

@@ -86,6 +86,7 @@ describe('the sides of a hard punch', () => {
       mapping: { samples: SAMPLES, bindOnce: async () => SAMPLES[0] },
       budgets: [DEFAULT_BUDGET],
       allow: async () => {},
+      onStart: () => {},
       ...init
     }
   }
@@ -149,6 +150,25 @@ describe('the sides of a hard punch', () => {
 
     expect(met).to.deep.include({ initiator: false, remote: { host: LOOPBACK, port } })
     met.socket.destroy()
+  })
+
+  it('the hard side says that probes may come right before it asks for them, not sooner', async () => {
+    const events: string[] = []
+    const partner = pbStream(easy).pb(HardPunchMessage)
+    const init = hardSide({ onStart: () => { events.push('probes may come') } })
+    const agreed = makeOffer(init, signal())
+
+    await partner.read(signal())
+    await partner.write({ type: 'accept', endpoint: { host: LOOPBACK, port: freePort().port }, probes: 1, order: 'easy-first' })
+    const agreement = await agreed
+    events.push('agreed')
+    const punch = punchAsHardSide(init, agreement, signal()).catch(err => err)
+    const { type } = await partner.read(signal())
+    events.push(`received ${type}`)
+    easy.abort(new Error('enough'))
+    await punch
+
+    expect(events).to.deep.equal(['agreed', 'probes may come', 'received start'])
   })
 
   it('does not ask again who goes first where the easy side knows', async () => {
