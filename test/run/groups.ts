@@ -21,14 +21,21 @@ export interface Group {
 
 const TESTS = fileURLToPath(new URL('..', import.meta.url))
 
-const UNITS: Group = {
-  name: 'units',
-  files: [
-    'dist/test/!(examples|fixtures|interop|nat|nat-lab|packaging|run|story)/*.spec.js',
-    'dist/test/run/*.spec.js',
-    'dist/packages/*/test/*.spec.js'
-  ]
-}
+/**
+ * The unit tests. coturn closes a connection after a minute, which the others need not
+ * wait for.
+ */
+const UNITS: Group[] = [
+  {
+    name: 'units/transport',
+    files: [
+      'dist/test/!(examples|fixtures|interop|nat|nat-lab|packaging|run|story)/**/!(coturn).spec.js',
+      'dist/test/run/*.spec.js'
+    ]
+  },
+  { name: 'units/tool', files: ['dist/packages/*/test/*.spec.js'] },
+  { name: 'units/coturn', files: ['dist/test/stun/coturn.spec.js'] }
+]
 
 /**
  * Files that take too long for one process, by the titles that share one. The
@@ -44,10 +51,10 @@ const SPLIT: Record<string, Record<string, string>> = {
 /**
  * What takes longest starts first, so that nothing long is left for the end
  */
-const LONGEST = ['units', 'nat/hole-punch', 'nat/soak', 'nat/holding', 'nat/numbers', 'nat/check', 'nat/matrix']
+const LONGEST = ['units/transport', 'units/tool', 'nat/hole-punch', 'nat/soak', 'nat/holding', 'nat/numbers', 'nat/check', 'nat/matrix']
 
 export function allGroups (): Group[] {
-  const groups = [UNITS, ...['nat', 'examples', 'packaging', 'interop'].flatMap(specs)]
+  const groups = [...UNITS, ...['nat', 'examples', 'packaging', 'interop'].flatMap(specs)]
 
   return groups.sort((a, b) => rank(a) - rank(b))
 }
