@@ -49,8 +49,34 @@ class TCPMultiaddrConnection extends SocketConnection {
     }
   }
 
-  protected encode (data: Uint8Array | Uint8ArrayList): Iterable<Uint8Array> {
-    return data instanceof Uint8Array ? [data] : data
+  protected write (data: Uint8Array | Uint8ArrayList): boolean {
+    const { socket } = this
+    const wasCorked = socket.writableCorked > 0
+    const leavesAtOnce = this.isAnswer && !wasCorked
+    this.isAnswer = false
+
+    if (!wasCorked) {
+      socket.cork()
+    }
+
+    for (const buf of data instanceof Uint8Array ? [data] : data) {
+      socket.write(buf)
+    }
+
+    if (leavesAtOnce) {
+      socket.uncork()
+    } else if (!wasCorked) {
+      process.nextTick(uncork, socket)
+    }
+
+    // the socket is full, so do not wait for the end of the turn
+    if (socket.writableCorked > 0 && socket.writableLength >= socket.writableHighWaterMark) {
+      socket.uncork()
+      socket.cork()
+    }
+
+    // the system may have taken all of it, then more can follow at once
+    return socket.writableLength < socket.writableHighWaterMark
   }
 
   private onSocketError (err: Error & { code?: string }): void {
@@ -106,4 +132,8 @@ export function readRemoteAddr ({ remoteAddress, remotePort }: Socket): Abstract
   }
 
   return ipPortToMultiaddr(remoteAddress, remotePort)
+}
+
+function uncork (socket: Socket): void {
+  socket.uncork()
 }

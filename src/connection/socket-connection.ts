@@ -15,9 +15,9 @@ export abstract class SocketConnection extends AbstractMultiaddrConnection {
   protected readonly socket: Socket
 
   /**
-   * Bytes have come since the last send
+   * Bytes have come since the last send, so the other end likely waits for the next one
    */
-  private isAnswer = false
+  protected isAnswer = false
 
   constructor (init: SocketConnectionInit) {
     super(init)
@@ -27,9 +27,12 @@ export abstract class SocketConnection extends AbstractMultiaddrConnection {
   }
 
   /**
-   * What is written to the socket for some data
+   * Pass all of the data on: it is in memory already, so that takes no more. What is sent in one turn of the event loop
+   * leaves at its end, in one writev, but the first send after bytes have come leaves at once.
+   *
+   * @returns whether more can be sent before the next `drain`
    */
-  protected abstract encode (data: Uint8Array | Uint8ArrayList): Iterable<Uint8Array>
+  protected abstract write (data: Uint8Array | Uint8ArrayList): boolean
 
   /**
    * As the superclass does, without its queue while nothing waits in it
@@ -70,51 +73,10 @@ export abstract class SocketConnection extends AbstractMultiaddrConnection {
     this.dispatchEvent(new StreamMessageEvent(new Uint8ArrayList(data)))
   }
 
-  /**
-   * What is sent in one turn of the event loop leaves at its end, in one writev. The first send after bytes have come
-   * leaves at once, because the other end likely waits for it.
-   *
-   * @returns whether more can be sent before the next `drain`
-   */
-  private write (data: Uint8Array | Uint8ArrayList): boolean {
-    const { socket } = this
-    const wasCorked = socket.writableCorked > 0
-    const leavesAtOnce = this.isAnswer && !wasCorked
-    this.isAnswer = false
-
-    if (!wasCorked) {
-      socket.cork()
-    }
-
-    // the bytes are in memory already, so passing on all of them takes no more
-    for (const buf of this.encode(data)) {
-      socket.write(buf)
-    }
-
-    if (leavesAtOnce) {
-      socket.uncork()
-    } else if (!wasCorked) {
-      process.nextTick(uncork, socket)
-    }
-
-    // the socket is full, so do not wait for the end of the turn
-    if (socket.writableCorked > 0 && socket.writableLength >= socket.writableHighWaterMark) {
-      socket.uncork()
-      socket.cork()
-    }
-
-    // the system may have taken all of it, then more can follow at once
-    return socket.writableLength < socket.writableHighWaterMark
-  }
-
   private onDrained (): void {
     // the socket also emits `drain` for bytes that the system takes at once
     if (this.writableNeedsDrain) {
       this.safeDispatchEvent('drain')
     }
   }
-}
-
-function uncork (socket: Socket): void {
-  socket.uncork()
 }

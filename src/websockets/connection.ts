@@ -6,7 +6,7 @@ import { SocketConnection } from '../connection/socket-connection.ts'
 import { DEFAULT_INACTIVITY_TIMEOUT } from '../constants.ts'
 import { resetSocket } from '../net/reset-socket.ts'
 import { CLOSE_TIMEOUT } from './constants.ts'
-import { binaryFrameHeader } from './frame.ts'
+import { MessageBatch } from './message-batch.ts'
 import type { SocketConnectionInit } from '../connection/socket-connection.ts'
 import type { AbortOptions, MultiaddrConnection } from '@libp2p/interface'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -33,6 +33,12 @@ export interface WebSocketConnectionInit extends Omit<SocketConnectionInit, 'rem
  */
 class WebSocketMultiaddrConnection extends SocketConnection {
   private readonly webSocket: WebSocket
+  private readonly batch = new MessageBatch()
+
+  /**
+   * The messages of one chunk of bytes
+   */
+  private received: Uint8Array[] = []
 
   constructor (init: WebSocketConnectionInit) {
     const { webSocket, socket } = init
@@ -52,16 +58,23 @@ class WebSocketMultiaddrConnection extends SocketConnection {
   }
 
   /**
-   * One message for all that is sent at once
+   * One message for all that leaves together
    */
-  protected encode (data: Uint8Array | Uint8ArrayList): Iterable<Uint8Array> {
-    if (this.webSocket.readyState !== this.webSocket.OPEN) {
-      return []
+  protected write (data: Uint8Array | Uint8ArrayList): boolean {
+    const { socket, batch } = this
+    const isFirst = batch.byteLength === 0
+    const leavesAtOnce = this.isAnswer && isFirst
+    this.isAnswer = false
+    batch.add(data)
+
+    // the socket is full, so do not wait for the end of the turn
+    if (leavesAtOnce || socket.writableLength + batch.byteLength >= socket.writableHighWaterMark) {
+      this.flush()
+    } else if (isFirst) {
+      process.nextTick(() => { this.flush() })
     }
 
-    const header = binaryFrameHeader(data.byteLength)
-
-    return data instanceof Uint8Array ? [header, data] : [header, ...data]
+    return socket.writableLength < socket.writableHighWaterMark
   }
 
   /**
@@ -75,6 +88,7 @@ class WebSocketMultiaddrConnection extends SocketConnection {
     }
 
     const closed = pEvent(webSocket, 'close', options)
+    this.flush()
     webSocket.close(NORMAL_CLOSURE)
     this.endSocket()
     await closed
@@ -97,14 +111,53 @@ class WebSocketMultiaddrConnection extends SocketConnection {
     this.webSocket.resume()
   }
 
+  /**
+   * Send what was collected, unless a Close frame was sent: nothing may follow it
+   */
+  private flush (): void {
+    const { webSocket, socket, batch } = this
+
+    if (batch.byteLength === 0) {
+      return
+    }
+
+    const pieces = batch.take()
+
+    if (webSocket.readyState !== webSocket.OPEN || socket.destroyed) {
+      return
+    }
+
+    socket.cork()
+    pieces.forEach(piece => { socket.write(piece) })
+    socket.uncork()
+  }
+
   private onMessage (data: Buffer, isBinary: boolean): void {
     if (isBinary) {
-      this.onData(data)
+      this.received.push(data)
+
+      // the other messages of the chunk come in the same turn
+      if (this.received.length === 1) {
+        queueMicrotask(() => { this.deliver() })
+      }
+
       return
     }
 
     this.webSocket.close(UNSUPPORTED_DATA)
     this.abort(new InvalidMessageError('The remote side has sent a text message, libp2p sends binary ones'))
+  }
+
+  /**
+   * Hand over the messages of a chunk together: an event for each would cost more than to copy small ones
+   */
+  private deliver (): void {
+    const { received } = this
+    this.received = []
+
+    if (received.length > 0) {
+      this.onData(received.length === 1 ? received[0] : Buffer.concat(received))
+    }
   }
 
   /**
@@ -121,6 +174,8 @@ class WebSocketMultiaddrConnection extends SocketConnection {
   }
 
   private onClosed (code: number): void {
+    this.deliver()
+
     if (this.status !== 'open' && this.status !== 'closing') {
       return
     }
