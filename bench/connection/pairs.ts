@@ -28,6 +28,13 @@ export interface Measurement {
   reply?: boolean
 
   /**
+   * The end that was connected to sends, in place of the one that has connected
+   *
+   * @default false
+   */
+  back?: boolean
+
+  /**
    * Streams of yamux through noise
    *
    * @default false
@@ -49,7 +56,7 @@ export interface Pairs extends AsyncDisposable {
  * A client and a server for each of the subjects
  */
 export async function startPairs (subjects: Subject[], measurement: Measurement): Promise<Pairs> {
-  const { size, pieces = 1, connections = 1, reply = false, stack = false } = measurement
+  const { size, pieces = 1, connections = 1, reply = false, back = false, stack = false } = measurement
   const pairs = new Map<Subject, { client: Child, server: Child }>()
   const addresses = new Map<Subject, string>()
 
@@ -58,18 +65,26 @@ export async function startPairs (subjects: Subject[], measurement: Measurement)
       () => new Child(new URL('./subject.js', import.meta.url), [subject, stack ? 'stack' : 'bare'])
     )
     pairs.set(subject, { client, server })
-    addresses.set(subject, await ask<string>(server, { do: 'listen', reply, size }))
   }
 
-  // A port that is shared resets what is silent for 5 s, so the programs must have started
-  for (const [subject, { client }] of pairs) {
-    await ask(client, { do: 'connect', address: addresses.get(subject) ?? '', connections, size, pieces })
+  // they start side by side
+  await Promise.all([...pairs].map(async ([subject, { server }]) => {
+    addresses.set(subject, await ask<string>(server, { do: 'listen', reply, size, pieces }))
+  }))
+
+  for (const [subject, { client, server }] of pairs) {
+    await ask(client, { do: 'connect', address: addresses.get(subject) ?? '', connections, reply, size, pieces })
+
+    // a port that is shared resets what is silent for 5 s, and does not send before it was sent something
+    if (!reply) {
+      await oneWay(client, server)
+    }
   }
 
   return {
     measure: async rounds => sideBySide(rounds, Object.fromEntries([...pairs].map(([subject, { client, server }]) => [
       subject,
-      async () => reply ? requestReply(client) : oneWay(client, server)
+      async () => reply ? requestReply(client) : oneWay(...back ? [server, client] as const : [client, server] as const)
     ])) as Record<Subject, () => Promise<number>>),
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...pairs.values()].flatMap(({ client, server }) => [client.stop(), server.stop()]))
@@ -80,11 +95,11 @@ export async function startPairs (subjects: Subject[], measurement: Measurement)
 /**
  * @returns MB a second, from the first byte sent to the last byte received
  */
-async function oneWay (client: Child, server: Child): Promise<number> {
-  await ask(server, { do: 'begin' })
+async function oneWay (sender: Child, receiver: Child): Promise<number> {
+  await ask(receiver, { do: 'begin' })
 
-  const { begin, amount } = await ask<Done>(client, { do: 'send', time: TIME })
-  const { end } = await ask<Done>(server, { do: 'receive', length: amount })
+  const { begin, amount } = await ask<Done>(sender, { do: 'send', time: TIME })
+  const { end } = await ask<Done>(receiver, { do: 'receive', length: amount })
 
   return amount / (end - begin) / 1_000
 }

@@ -28,15 +28,27 @@ let onReply: (end: End) => void = () => {}
 answer(async (question: Question): Promise<string | Done | undefined> => {
   switch (question.do) {
     case 'listen':
-      return factory.listen(end => { question.reply ? echo(end, question.size) : count(end) })
+      message = toMessage(question.size, question.pieces)
+
+      return factory.listen(end => {
+        if (question.reply) {
+          echo(end, question.size)
+        } else {
+          oneWay(end)
+        }
+      })
     case 'connect':
       message = toMessage(question.size, question.pieces)
 
       for (let i = 0; i < question.connections; i++) {
         const end = await factory.connect(question.address)
-        end.onDrain(pump)
-        onMessage(end, question.size, reply)
-        ends.push(end)
+
+        if (question.reply) {
+          onMessage(end, question.size, reply)
+          ends.push(end)
+        } else {
+          oneWay(end)
+        }
       }
 
       return
@@ -86,7 +98,12 @@ function toMessage (size: number, pieces: number): Uint8Array | Uint8ArrayList {
     : new Uint8ArrayList(...Array.from({ length: pieces }, () => new Uint8Array(size / pieces)))
 }
 
-function count (end: End): void {
+/**
+ * Either end may send
+ */
+function oneWay (end: End): void {
+  ends.push(end)
+  end.onDrain(pump)
   end.onBytes(length => {
     received += length
     onReceived()

@@ -24,12 +24,20 @@ export type Question =
   { do: 'open', port: number, count: number, atOnce: number } |
   /** One after the other; answered with the median time from the first bytes to their answer, in us */
   { do: 'latency', port: number, count: number } |
-  /** Open connections that say nothing; answered with the ms until all have ended */
+  /** Open connections that say nothing; answered when all have ended */
   { do: 'silence', port: number, count: number } |
   /** Answered with the bytes of the process, after a garbage collection */
   { do: 'memory' }
 
-answer(async (question: Question): Promise<number> => {
+export interface Silence {
+  /** How long it took until all were open, in ms */
+  opening: number
+
+  /** The longest time from connecting to the end, in ms */
+  longest: number
+}
+
+answer(async (question: Question): Promise<number | Silence> => {
   switch (question.do) {
     case 'listen':
       return listen(question.webSockets)
@@ -99,22 +107,33 @@ async function latency (port: number, count: number): Promise<number> {
   return median(times) * 1_000
 }
 
-async function silence (port: number, count: number): Promise<number> {
+async function silence (port: number, count: number): Promise<Silence> {
   const start = performance.now()
-  const sockets: Socket[] = []
+  const lives: Array<Promise<number>> = []
+  let opening = 0
 
   for (let i = 0; i < count; i++) {
     const socket = net.connect({ port, host: '127.0.0.1' })
-    socket.on('error', () => {})
-    sockets.push(socket)
+    const connected = pEvent(socket, 'connect').then(() => performance.now())
+    lives.push(lifeOf(socket, connected))
 
     // no more at once than the backlog has room for
-    if (i % 200 === 199) {
-      await pEvent(socket, 'connect')
+    if (i % 200 === 199 || i === count - 1) {
+      opening = await connected - start
     }
   }
 
-  await Promise.all(sockets.map(async socket => socket.closed || pEvent(socket, 'close', { rejectionEvents: [] })))
+  return { opening, longest: Math.max(...await Promise.all(lives)) }
+}
 
-  return performance.now() - start
+/**
+ * A connection may end with a reset
+ */
+async function lifeOf (socket: Socket, connected: Promise<number>): Promise<number> {
+  const closed = pEvent(socket, 'close', { rejectionEvents: [] })
+  socket.on('error', () => {})
+  await closed
+  const end = performance.now()
+
+  return end - await connected
 }
