@@ -144,6 +144,24 @@ const CELLS: Cell[] = [
   }))
 ]
 
+/**
+ * The same with ports that take WebSockets too: `WEB_SOCKETS=1 npm run test:nat`, and in a full run besides the plain
+ * ones. A sample has the two cells above.
+ */
+function withWebSockets ({ title, a, b, ...cell }: Cell): Cell {
+  const shared = ({ nat, options }: Side): Side => ({ nat, options: { ...options, webSockets: true } })
+
+  return { title: `${title}, on ports that take WebSockets too`, a: shared(a), b: shared(b), ...cell }
+}
+
+function isPlain ({ a, b }: Cell): boolean {
+  return a.options?.webSockets == null && b.options?.webSockets == null
+}
+
+const isShared = process.env.WEB_SOCKETS != null
+const plain = isShared ? [] : CELLS
+const shared = isShared ? CELLS : byExtent({ sample: [], full: CELLS, report: [] })
+
 describe('hole punching', function () {
   this.timeout(2_000_000)
 
@@ -153,9 +171,13 @@ describe('hole punching', function () {
   const timesOf = ({ sample = 5 }: Cell): number =>
     Number(process.env.RUNS ?? byExtent({ sample: Math.min(2, sample), full: sample, report: 50 }))
 
-  after(async () => { await report.figures('hole-punching.md', 'punches', figures) })
+  after(async () => {
+    if (!isShared) {
+      await report.figures('hole-punching.md', 'punches', figures)
+    }
+  })
 
-  for (const cell of CELLS) {
+  for (const cell of [...plain, ...shared.filter(isPlain).map(withWebSockets)]) {
     const times = timesOf(cell)
 
     it(`${cell.title}: ${times} times`, async () => {
