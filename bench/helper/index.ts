@@ -2,11 +2,13 @@
  * What peers cost a helper: `npm run bench:helper`, with `-- --check --report --json FILE` as
  * wanted
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { Child } from '../lib/child.ts'
 import { packageVersion } from '../lib/machine.ts'
 import { benchOptions } from '../lib/options.ts'
 import { atMost } from '../lib/promise.ts'
 import { Scoreboard } from '../lib/scoreboard.ts'
+import { toSample } from '../lib/side-by-side.ts'
 import { watchPage } from './page.ts'
 import { HelperProcess } from './process.ts'
 import type { Question } from './peers.ts'
@@ -14,10 +16,15 @@ import type { Question } from './peers.ts'
 const STEPS = [100, 500, 2_000]
 
 /**
+ * By then the helper has collected what the handshakes left in its memory, in s
+ */
+const SETTLE = 8
+
+/**
  * How long the steady state is watched, and members poll, in s
  */
-const WATCH = 30
-const POLL = 10
+const WATCH = 8
+const POLL = 8
 
 /**
  * Members that poll: a tenth of a second without an answer is one of many polls
@@ -72,8 +79,9 @@ async function watchSteps (): Promise<void> {
     const cpuToJoin = 1_000 * (helper.cpu() - cpuBefore) / (count - joined)
     joined = count
 
+    await delay(1_000 * SETTLE)
     const before = helper.cpu()
-    await new Promise(resolve => setTimeout(resolve, 1_000 * WATCH))
+    await delay(1_000 * WATCH)
     const percent = 100 * (helper.cpu() - before) / WATCH
     const resident = helper.resident() / 1e6
     const isMost = count === Math.max(...STEPS)
@@ -113,12 +121,14 @@ async function watchAttack (): Promise<void> {
   try {
     await member.ask({ do: 'join', port: helper.port, from: 100_000, count: POLLERS, follow: false } satisfies Question)
     const quiet = await member.ask<number[]>({ do: 'poll', seconds: POLL } satisfies Question)
-    const [attempts, attacked] = await Promise.all([
+    const [attempts, attacked, waits] = await Promise.all([
       attackers.ask<number>({
         do: 'attack', port: helper.port, stunPort: helper.stunPort, seconds: POLL, perSecond: ATTACKS_PER_SECOND
       } satisfies Question),
-      member.ask<number[]>({ do: 'poll', seconds: POLL } satisfies Question)
+      member.ask<number[]>({ do: 'poll', seconds: POLL } satisfies Question),
+      ask<number[]>({ do: 'come', port: helper.port, seconds: POLL })
     ])
+    const wait = toSample(waits)
 
     board.add({ what: 'attempts of strangers a second', unit: '', results: { helper: attempts / POLL } })
     board.add({ what: 'polls of members, p99, quiet', unit: 'ms', results: { helper: p99(quiet) } })
@@ -127,6 +137,12 @@ async function watchAttack (): Promise<void> {
       unit: 'ms',
       results: { helper: p99(attacked) },
       promise: atMost(p99(attacked) / p99(quiet), 2, 'twice the quiet one')
+    })
+    board.add({
+      what: 'newcomers under attack, until they have a reservation',
+      unit: 'ms',
+      results: { helper: wait },
+      promise: atMost(wait.max, 2_000, '2 s for each')
     })
   } finally {
     await Promise.all([attackers.stop(), member.stop()])

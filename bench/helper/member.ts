@@ -133,8 +133,13 @@ export class Member {
 
   private async wait (): Promise<void> {
     try {
+      let wait = WAIT
+
       while (this.peer.isOpen) {
-        await this.discover(WAIT)
+        const isNews = (await this.discover(wait)) > 0
+        // members that join one after the other would wait for the same news, and all ask again at
+        // the same moment ever after
+        wait = isNews ? Math.random() * WAIT : WAIT
       }
     } catch {
       // the connection is closed

@@ -15,7 +15,7 @@ const READERS = 5
 /**
  * How long they are watched, in s
  */
-const WATCH = 30
+const WATCH = 8
 
 /**
  * The status page with as many peers as there are now. Without readers the CPU of the helper

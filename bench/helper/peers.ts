@@ -1,6 +1,8 @@
 /**
  * The members of a network and its attackers, in a process of their own
  */
+import os from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { STUNClient } from '../../src/stun/client.ts'
 import { LightPeer } from '../../test/fixtures/light-peer.ts'
@@ -11,6 +13,7 @@ import { Member } from './member.ts'
 export type Question =
   { do: 'join', port: number, from: number, count: number, follow: boolean } |
   { do: 'poll', seconds: number } |
+  { do: 'come', port: number, seconds: number } |
   { do: 'attack', port: number, stunPort: number, seconds: number, perSecond: number }
 
 /**
@@ -24,12 +27,24 @@ const PARALLEL_JOINS = 20
  */
 const POLL_INTERVAL = 60
 
+/**
+ * How often a newcomer comes, and after which time it tries again when it is refused, in ms
+ */
+const NEWCOMER_INTERVAL = 400
+const RETRY = 250
+
+/**
+ * The status of the relay's answer
+ */
+const OK = 100
+
 const members: Member[] = []
 
 answer<Question, any>(async question => {
   switch (question.do) {
     case 'join': return join(question)
     case 'poll': return poll(question.seconds)
+    case 'come': return come(question.port, question.seconds)
     default: return attack(question.port, question.stunPort, question.seconds, question.perSecond)
   }
 })
@@ -67,13 +82,13 @@ async function poll (seconds: number): Promise<number[]> {
   const end = performance.now() + 1_000 * seconds
 
   await Promise.all(members.map(async (member, i) => {
-    await new Promise(resolve => setTimeout(resolve, i * POLL_INTERVAL / members.length))
+    await delay(i * POLL_INTERVAL / members.length)
 
     while (performance.now() < end) {
       const start = performance.now()
       await member.discover(0)
       times.push(performance.now() - start)
-      await new Promise(resolve => setTimeout(resolve, POLL_INTERVAL))
+      await delay(POLL_INTERVAL)
     }
   }))
 
@@ -81,26 +96,62 @@ async function poll (seconds: number): Promise<number[]> {
 }
 
 /**
- * Strangers with addresses and keys of their own: a third reserves, a third registers
- * what is not theirs, a third comes to the STUN server and leaves
+ * Newcomers with addresses of their own want a reservation, one after the other
+ *
+ * @returns how long each had to wait for it, in ms
+ */
+async function come (port: number, seconds: number): Promise<number[]> {
+  const times: Array<Promise<number>> = []
+  const end = performance.now() + 1_000 * seconds
+
+  while (performance.now() < end) {
+    times.push(waitForReservation(port, `127.6.${times.length}.1`))
+    await delay(NEWCOMER_INTERVAL)
+  }
+
+  return Promise.all(times)
+}
+
+async function waitForReservation (port: number, localAddress: string): Promise<number> {
+  const start = performance.now()
+
+  while (true) {
+    try {
+      if (await visit(port, localAddress) === OK) {
+        return performance.now() - start
+      }
+    } catch {
+      // the helper has closed the connection
+    }
+
+    await delay(RETRY)
+  }
+}
+
+/**
+ * Strangers with keys of their own, each from another network: a third reserves, a third
+ * registers what is not theirs, a third comes to the STUN server and leaves
  *
  * @returns how many attempts were made
  */
 async function attack (port: number, stunPort: number, seconds: number, perSecond: number): Promise<number> {
+  // they have computers of their own: they must not take the processor from the helper
+  os.setPriority(os.constants.priority.PRIORITY_LOW)
   const victim = await Member.join(port, '127.9.9.9', 'attack')
   const running = new Set<Promise<void>>()
+  const start = performance.now()
   let attempts = 0
-  const end = performance.now() + 1_000 * seconds
 
-  while (performance.now() < end) {
+  while (performance.now() < start + 1_000 * seconds) {
     const number = attempts++
-    const attempt = (number % 3 === 2
+    const attempt: Promise<void> = (number % 3 === 2
       ? askSTUN(stunPort)
-      : visit(port, `127.8.${number >> 7 & 255}.${1 + (number & 127)}`, number % 3 === 0 ? undefined : victim))
-      .catch(() => {})
+      : visit(port, `127.${8 + (number >> 8)}.${number & 255}.1`, number % 3 === 0 ? undefined : victim))
+      .then(() => {}, () => {})
       .finally(() => { running.delete(attempt) })
     running.add(attempt)
-    await new Promise(resolve => setTimeout(resolve, 1_000 / perSecond))
+    // however long the timers take
+    await delay(start + 1_000 * attempts / perSecond - performance.now())
   }
 
   await Promise.all(running)
@@ -109,7 +160,10 @@ async function attack (port: number, stunPort: number, seconds: number, perSecon
   return attempts
 }
 
-async function visit (port: number, localAddress: string, victim?: Member): Promise<void> {
+/**
+ * @returns the status of the reservation
+ */
+async function visit (port: number, localAddress: string, victim?: Member): Promise<number | undefined> {
   const signal = AbortSignal.timeout(10_000)
   const peer = await LightPeer.connect({
     host: '127.0.0.1', port, localAddress, signal, privateKey: await generateKeyPair('Ed25519')
@@ -117,10 +171,10 @@ async function visit (port: number, localAddress: string, victim?: Member): Prom
 
   try {
     if (victim == null) {
-      await reserve(peer, { signal })
-    } else {
-      await victim.registerBy(peer, signal)
+      return await reserve(peer, { signal })
     }
+
+    await victim.registerBy(peer, signal)
   } finally {
     peer.reset()
   }

@@ -6,6 +6,7 @@ import { waitUntil } from '../../../test/fixtures/wait-until.ts'
 import { HandshakeQueue } from '../src/helper/handshake-queue.ts'
 import { startHelper } from '../src/helper/helper.ts'
 import { KnownHosts } from '../src/helper/known-hosts.ts'
+import { Newcomers } from '../src/helper/newcomers.ts'
 import type { Helper, HelperInit } from '../src/helper/options.ts'
 
 const LOOPBACK = [{ host: '127.0.0.1', port: 0 }]
@@ -29,6 +30,14 @@ describe('the queue of handshakes', () => {
   }
 
   /**
+   * Use up what may begin at once
+   */
+  async function spendBurst (enter: (host: string) => void): Promise<void> {
+    [1, 2, 3, 4, 5].forEach(i => { enter(`12.0.${i}.1`) })
+    await take()
+  }
+
+  /**
    * What has happened by now
    */
   async function take (): Promise<string[]> {
@@ -37,72 +46,137 @@ describe('the queue of handshakes', () => {
     return log.splice(0)
   }
 
-  it('lets everybody begin at once while the helper has time', async () => {
-    const enter = create(0)
-    enter('11.0.0.1')
-    enter('11.0.0.2')
+  it('lets some begin at once after a calm time', async () => {
+    const enter = create(25)
+    const hosts = [1, 2, 3, 4, 5, 6].map(i => `11.0.${i}.1`)
+    hosts.forEach(host => { enter(host) })
+    expect(await take()).to.deep.equal(hosts.slice(0, 5).map(host => `start ${host}`))
 
-    expect(await take()).to.deep.equal(['start 11.0.0.1', 'start 11.0.0.2'])
+    clock.advance(25)
+    expect(await take()).to.deep.equal(['start 11.0.6.1'])
+    clock.advance(2 * 25)
+    hosts.slice(0, 3).forEach(host => { enter(host) })
+    expect(await take()).to.deep.equal(['start 11.0.1.1', 'start 11.0.2.1'])
   })
 
   it('lets one begin after the other, and each network has its turn', async () => {
     const enter = create(25)
+    await spendBurst(enter)
     const hosts = ['11.0.0.1', '11.0.0.2', '11.0.0.3', '11.0.1.1', '2a00::1', '2a00:0:0:1::1', '11.0.1.2']
     hosts.forEach(host => { enter(host) })
-    expect(await take()).to.deep.equal(['start 11.0.0.1'])
 
     clock.advance(24)
     expect(await take()).to.deep.equal([])
     clock.advance(1)
-    expect(await take()).to.deep.equal(['start 11.0.0.2'])
-    clock.advance(5 * 25)
+    expect(await take()).to.deep.equal(['start 11.0.0.1'])
+    clock.advance(6 * 25)
     expect(await take()).to.deep.equal([
-      'start 11.0.1.1', 'start 2a00::1', 'start 11.0.0.3', 'start 11.0.1.2', 'start 2a00:0:0:1::1'
+      'start 11.0.1.1', 'start 2a00::1', 'start 11.0.0.2', 'start 11.0.1.2', 'start 2a00:0:0:1::1', 'start 11.0.0.3'
     ])
   })
 
   it('refuses the network that has most in the queue when it is full', async () => {
     const enter = create(25, 3)
-    const hosts = ['11.0.0.1', '11.0.0.2', '11.0.0.3', '11.0.1.1', '11.0.0.4', '11.0.2.1', '11.0.2.2']
+    await spendBurst(enter)
+    const hosts = ['11.0.0.2', '11.0.0.3', '11.0.0.4', '11.0.0.5', '11.0.1.1', '11.0.2.1', '11.0.3.1']
     hosts.forEach(host => { enter(host) })
 
-    expect(await take()).to.have.members(['start 11.0.0.1', 'refuse 11.0.0.4', 'refuse 11.0.0.3', 'refuse 11.0.2.2'])
+    expect(await take()).to.have.members(['refuse 11.0.0.5', 'refuse 11.0.0.4', 'refuse 11.0.0.3', 'refuse 11.0.3.1'])
     clock.advance(3 * 25)
     expect(await take()).to.deep.equal(['start 11.0.0.2', 'start 11.0.1.1', 'start 11.0.2.1'])
   })
 
-  it('refuses those that have waited for too long, and forgets those that have left', async () => {
-    const enter = create(10_000)
-    const left = new AbortController()
-    enter('11.0.0.1')
-    enter('11.0.0.2')
-    enter('11.0.0.3', left.signal)
-    left.abort()
-    expect(await take()).to.deep.equal(['start 11.0.0.1', 'refuse 11.0.0.3'])
+  it('lets nobody wait whose turn would come too late', async () => {
+    const enter = create(500)
+    await spendBurst(enter)
+    const hosts = [1, 2, 3, 4, 5].map(i => `11.0.${i}.1`)
+    hosts.forEach(host => { enter(host) })
+    expect(await take()).to.deep.equal(['refuse 11.0.4.1', 'refuse 11.0.5.1'])
 
-    clock.advance(4_000)
-    expect(await take()).to.deep.equal(['refuse 11.0.0.2'])
+    clock.advance(2_000)
+    expect(await take()).to.deep.equal(hosts.slice(0, 3).map(host => `start ${host}`))
+  })
+
+  it('prefers a network that was refused and comes again', async () => {
+    const enter = create(25, 2)
+    await spendBurst(enter)
+    const hosts = ['11.0.1.1', '11.0.2.1', '11.0.3.1']
+    hosts.forEach(host => { enter(host) })
+    expect(await take()).to.deep.equal(['refuse 11.0.3.1'])
+
+    enter('11.0.3.2')
+    expect(await take()).to.deep.equal(['refuse 11.0.2.1'])
+    enter('11.0.2.2')
+    expect(await take()).to.deep.equal(['refuse 11.0.1.1'])
+    enter('11.0.1.2')
+    // nobody is left who comes for the first time
+    expect(await take()).to.deep.equal(['refuse 11.0.1.2'])
+    clock.advance(2 * 25)
+    expect(await take()).to.deep.equal(['start 11.0.3.2', 'start 11.0.2.2'])
+  })
+
+  it('forgets those that have left', async () => {
+    const enter = create(25)
+    const left = new AbortController()
+    await spendBurst(enter)
+    enter('11.0.0.1', left.signal)
+    enter('11.0.0.2')
+    left.abort()
+    expect(await take()).to.deep.equal(['refuse 11.0.0.1'])
+
+    clock.advance(25)
+    expect(await take()).to.deep.equal(['start 11.0.0.2'])
+    expect(clock.pending).to.equal(0)
   })
 })
 
 describe('the homes that are known', () => {
+  const create = (maxHomes: number): KnownHosts => new KnownHosts({ maxHomes, maxReturns: 2 })
+
   it('are the latest ones', () => {
-    const known = new KnownHosts(2)
+    const known = create(2)
     known.add('11.0.0.1')
     known.add('2a00::1')
     known.add('11.0.0.1')
     known.add('11.0.0.2')
 
-    expect(['11.0.0.1', '11.0.0.2', '2a00::1', '11.0.0.3'].filter(host => known.has(host)))
+    expect(['11.0.0.1', '11.0.0.2', '2a00::1', '11.0.0.3'].filter(host => known.take(host)))
       .to.deep.equal(['11.0.0.1', '11.0.0.2'])
   })
 
   it('have an IPv4 address or an IPv6 /64', () => {
-    const known = new KnownHosts(2)
+    const known = create(2)
     known.add('11.0.0.1')
     known.add('2a00::1')
 
-    expect(['11.0.0.2', '2a00::2', '2a00:0:0:1::1'].filter(host => known.has(host))).to.deep.equal(['2a00::2'])
+    expect(['11.0.0.2', '2a00::2', '2a00:0:0:1::1'].filter(host => known.take(host))).to.deep.equal(['2a00::2'])
+  })
+
+  it('may come back as often as their peers have stayed, and not more often than they have peers', () => {
+    const known = create(2)
+    known.add('11.0.0.1')
+    expect([1, 2].map(() => known.take('11.0.0.1'))).to.deep.equal([true, false])
+
+    ;[1, 2, 3].forEach(() => { known.add('11.0.0.1') })
+    expect([1, 2, 3].map(() => known.take('11.0.0.1'))).to.deep.equal([true, true, false])
+  })
+})
+
+describe('newcomers', () => {
+  it('are most when a helper has just started, and until others have stayed', () => {
+    const newcomers = new Newcomers<string>()
+    expect(newcomers.areMost(0)).to.equal(true)
+
+    ;['a', 'b', 'c'].forEach(connection => { newcomers.add(connection, 0) })
+    expect(newcomers.areMost(29_999)).to.equal(true)
+    expect(newcomers.areMost(30_000)).to.equal(false)
+
+    ;['d', 'e'].forEach(connection => { newcomers.add(connection, 30_000) })
+    expect(newcomers.areMost(30_000)).to.equal(false)
+    newcomers.remove('a')
+    expect(newcomers.areMost(30_000)).to.equal(true)
+    newcomers.remove('d')
+    expect(newcomers.areMost(30_000)).to.equal(false)
   })
 })
 
@@ -163,6 +237,27 @@ describe('the gate of a helper', () => {
     })
 
     await waitUntil('some are refused', () => helper.refusedConnections.rate > 0)
+    sockets.forEach(socket => { socket.destroy() })
+  })
+
+  it('refuses at once whom it could not serve in time, and serves whoever comes again', async () => {
+    await start({})
+    const sockets = Array.from({ length: 200 }, (_, i) =>
+      net.connect({ host: '127.0.0.1', port, localAddress: `127.0.${1 + i}.1` }))
+    sockets.forEach(socket => {
+      socket.on('error', () => {})
+      socket.write('\x13/multistream/1.0.0\n')
+    })
+    await waitUntil('some are refused', () => helper.refusedConnections.busy > 0)
+
+    let attempts = 0
+    await waitUntil('a newcomer is connected', async () => {
+      attempts++
+      const peer = await connect('127.0.210.1').catch(() => {})
+
+      return peer != null
+    })
+    expect(attempts).to.be.at.most(2)
     sockets.forEach(socket => { socket.destroy() })
   })
 

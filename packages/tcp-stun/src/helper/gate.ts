@@ -1,8 +1,8 @@
 import { toIPEndpoint } from 'libp2p-tcp-stun/net'
 import { Admission } from 'libp2p-tcp-stun/server'
-import { BusyGap } from './busy-gap.ts'
 import { HandshakeQueue } from './handshake-queue.ts'
 import { KnownHosts } from './known-hosts.ts'
+import { Newcomers } from './newcomers.ts'
 import type { HelperLimits } from './limits.ts'
 import type { MultiaddrConnection } from '@libp2p/interface'
 
@@ -12,13 +12,24 @@ import type { MultiaddrConnection } from '@libp2p/interface'
 const KNOWN_AFTER = 60_000
 
 /**
+ * Between the handshakes of two unknown hosts, in ms. Strangers that come and go get a tenth of
+ * the processor's time, so that a member rarely waits for one of them, and for no more than one.
+ */
+const GAP = 50
+
+/**
+ * The same while most peers are new: after a restart they come back as fast as they can
+ */
+const RUSH_GAP = 15
+
+/**
  * Why a connection was refused
  *
  * - `full`: there are as many connections as there may be
  * - `address`, `subnet`: those of its IP address or IPv6 network
  * - `rate`: too many new ones a second from its address or network
  * - `pending`: too many that are not upgraded yet
- * - `busy`: it has waited for its handshake in vain, since too many others wait
+ * - `busy`: too many others wait for their handshakes
  */
 export type ConnectionRefusal = 'full' | 'address' | 'subnet' | 'rate' | 'pending' | 'busy'
 
@@ -45,20 +56,24 @@ export class Gate {
   private readonly admission: Admission
   private readonly queue: HandshakeQueue
   private readonly known: KnownHosts
+  private readonly newcomers = new Newcomers<MultiaddrConnection>()
   private readonly pending = new Set<MultiaddrConnection>()
   private open = 0
 
   constructor ({ limits, isProxy }: GateInit) {
     this.limits = limits
     this.isProxy = isProxy
-    this.known = new KnownHosts(2 * limits.peers)
+    this.known = new KnownHosts({ maxHomes: 2 * limits.peers, maxReturns: limits.peersPerAddress })
     this.admission = new Admission({
       maxConnectionsPerAddress: limits.connectionsPerAddress,
       maxConnectionsPerSubnet: limits.connectionsPerAddress,
       maxNewConnectionsPerSecond: limits.newConnectionsPerSecond
     })
-    const gap = new BusyGap()
-    this.queue = new HandshakeQueue({ gap: () => gap.next(), maxWaiting: limits.pendingConnections })
+    this.queue = new HandshakeQueue({
+      gap: () => (this.newcomers.areMost(performance.now()) ? RUSH_GAP : GAP),
+      // the others have their handshake
+      maxWaiting: limits.pendingConnections / 2
+    })
   }
 
   /**
@@ -81,15 +96,15 @@ export class Gate {
   upgraded (connection: MultiaddrConnection): void {
     this.pending.delete(connection)
     const host = this.hostOf(connection)
+    const start = performance.now()
+    this.newcomers.add(connection, start)
+    connection.addEventListener('close', () => {
+      this.newcomers.remove(connection)
 
-    if (host != null) {
-      const start = performance.now()
-      connection.addEventListener('close', () => {
-        if (performance.now() - start >= KNOWN_AFTER) {
-          this.known.add(host)
-        }
-      }, { once: true })
-    }
+      if (host != null && performance.now() - start >= KNOWN_AFTER) {
+        this.known.add(host)
+      }
+    }, { once: true })
   }
 
   close (): void {
@@ -123,7 +138,7 @@ export class Gate {
    * Peers that were here before go first
    */
   private async awaitTurn (connection: MultiaddrConnection, host?: string): Promise<ConnectionRefusal | undefined> {
-    if (host == null || this.known.has(host)) {
+    if (host == null || this.known.take(host)) {
       return
     }
 

@@ -1,5 +1,6 @@
 import { subnetOf } from 'libp2p-tcp-stun/net'
 import { systemClock } from '../rendezvous/server/clock.ts'
+import { WaitingLines } from './waiting-lines.ts'
 import type { Clock, Timer } from 'libp2p-tcp-stun/mapping'
 
 /**
@@ -9,14 +10,26 @@ import type { Clock, Timer } from 'libp2p-tcp-stun/mapping'
 const NETWORK = { ipv4: 24, ipv6: 48 }
 
 /**
- * How long a connection may wait, in ms. Its peer gives up after 10 s, and needs some of that
- * for the handshake.
+ * How many handshakes may begin at once when there were none for a while
  */
-const MAX_WAIT = 4_000
+const BURST = 5
+
+/**
+ * How long a connection may wait, in ms. Its peer gives up after 10 s, and needs some of that
+ * for the handshake; it can try again long before.
+ */
+const MAX_WAIT = 2_000
+
+/**
+ * How many networks that were refused are remembered
+ */
+const MAX_REFUSED = 10_000
 
 interface Waiting {
-  start(): void
-  refuse(): void
+  /**
+   * Ends the wait
+   */
+  end(mayStart: boolean): void
 }
 
 export interface HandshakeQueueInit {
@@ -26,7 +39,7 @@ export interface HandshakeQueueInit {
   gap(): number
 
   /**
-   * How many connections may wait
+   * How many connections may wait, beside that no more may wait than can begin in time
    */
   maxWaiting: number
 
@@ -37,20 +50,22 @@ export interface HandshakeQueueInit {
 }
 
 /**
- * Lets the handshakes of unknown hosts begin one by one. A handshake takes some milliseconds
- * of the processor, so that many at once would keep everybody else waiting. While there are
- * too many, each network has its turn.
+ * Lets the handshakes of unknown hosts begin at a limited rate. A handshake takes some
+ * milliseconds of the processor, so that many at once would keep everybody else waiting. While
+ * there are too many, each network has its turn, and a network that was refused goes first when
+ * it comes back.
  */
 export class HandshakeQueue {
   private readonly init: HandshakeQueueInit
   private readonly clock: Clock
+  private readonly comeFirst = new WaitingLines<Waiting>()
+  private readonly comeAgain = new WaitingLines<Waiting>()
+  private readonly refused = new Set<string>()
 
   /**
-   * By network, in the order of their turns
+   * When all handshakes so far are paid for
    */
-  private readonly lines = new Map<string, Set<Waiting>>()
-  private waiting = 0
-  private nextStart = -Infinity
+  private paidAt = -Infinity
   private timer?: Timer
 
   constructor (init: HandshakeQueueInit) {
@@ -62,120 +77,139 @@ export class HandshakeQueue {
    * How many connections wait
    */
   get size (): number {
-    return this.waiting
+    return this.comeFirst.size + this.comeAgain.size
   }
 
   /**
    * Wait for the turn of a host
    *
-   * @returns whether its handshake may begin: not if it has waited for too long, or was
-   * displaced by a network that has fewer connections in the queue
+   * @returns whether its handshake may begin: not if the queue is full, or it has waited for too
+   * long, or was displaced by a network that has fewer connections in the queue
    */
   async enter (host: string, signal: AbortSignal): Promise<boolean> {
-    const { clock } = this
+    const network = subnetOf(host, NETWORK)
 
-    if (this.waiting === 0 && clock.now() >= this.nextStart) {
-      this.nextStart = clock.now() + this.init.gap()
+    if (this.size === 0 && this.untilNext() === 0) {
+      this.pay()
+    } else if (!(await this.wait(network, signal))) {
+      // a peer that has left did not want to wait
+      if (!signal.aborted) {
+        this.remember(network)
+      }
 
-      return true
+      return false
     }
 
-    return this.wait(subnetOf(host, NETWORK), signal)
+    this.refused.delete(network)
+
+    return true
   }
 
   close (): void {
     this.timer?.clear()
 
-    for (const line of [...this.lines.values()]) {
-      line.forEach(({ refuse }) => { refuse() })
+    for (const { end } of [...this.comeFirst, ...this.comeAgain]) {
+      end(false)
     }
   }
 
   private async wait (network: string, signal: AbortSignal): Promise<boolean> {
-    if (this.waiting >= this.init.maxWaiting && !this.displace(network)) {
+    const lines = this.refused.has(network) ? this.comeAgain : this.comeFirst
+
+    if (this.isFull() && !this.displace(network)) {
       return false
     }
 
     const { promise, resolve } = Promise.withResolvers<boolean>()
-    const line = this.lines.get(network) ?? new Set()
-    const end = (mayStart: boolean): void => {
-      if (line.delete(entry)) {
-        this.waiting--
+    const waiting: Waiting = {
+      end: mayStart => {
+        lines.delete(network, waiting)
         timeout.clear()
-        signal.removeEventListener('abort', entry.refuse)
-
-        if (line.size === 0) {
-          this.lines.delete(network)
-        }
-
+        signal.removeEventListener('abort', refuse)
         resolve(mayStart)
       }
     }
-    const entry: Waiting = { start: () => { end(true) }, refuse: () => { end(false) } }
-    const timeout = this.clock.setTimeout(entry.refuse, MAX_WAIT)
-    signal.addEventListener('abort', entry.refuse)
-    line.add(entry)
-    this.lines.set(network, line)
-    this.waiting++
+    const refuse = (): void => { waiting.end(false) }
+    const timeout = this.clock.setTimeout(refuse, MAX_WAIT)
+    signal.addEventListener('abort', refuse)
+    lines.add(network, waiting)
     this.schedule()
 
     return promise
   }
 
+  private isFull (): boolean {
+    return this.size >= this.init.maxWaiting || (this.size + 1) * this.init.gap() >= MAX_WAIT
+  }
+
   /**
-   * Make room for a host, at the cost of the network that has most in the queue
+   * Make room for a host: at the cost of one that has not been refused yet if this one has, or
+   * else of the network that has most in the queue
    *
-   * @returns whether there is room: not for the host of that very network
+   * @returns whether there is room
    */
   private displace (network: string): boolean {
-    let [longest, most] = ['', 0]
+    const longest = (this.comeFirst.size > 0 ? this.comeFirst : this.comeAgain).lastOfLongest()
 
-    for (const [each, { size }] of this.lines) {
-      if (size > most) {
-        [longest, most] = [each, size]
-      }
-    }
-
-    if (longest === network || most <= (this.lines.get(network)?.size ?? 0)) {
+    if (longest == null) {
       return false
     }
 
-    // the one that came last has waited least
-    [...this.lines.get(longest) ?? []].at(-1)?.refuse()
+    const isTurn = this.refused.has(network) && this.comeFirst.size > 0
+
+    // that network would have fewer than the host's
+    if (!isTurn && this.sizeOf(longest.network) <= this.sizeOf(network) + 1) {
+      return false
+    }
+
+    longest.waiting.end(false)
 
     return true
   }
 
-  private schedule (): void {
-    const { clock } = this
+  private sizeOf (network: string): number {
+    return this.comeFirst.sizeOf(network) + this.comeAgain.sizeOf(network)
+  }
 
-    this.timer ??= clock.setTimeout(() => {
+  private schedule (): void {
+    this.timer ??= this.clock.setTimeout(() => {
       this.timer = undefined
       this.startNext()
-    }, Math.max(0, this.nextStart - clock.now()))
+    }, this.untilNext())
   }
 
   private startNext (): void {
-    const [turn] = this.lines
+    const next = this.comeAgain.shift() ?? this.comeFirst.shift()
 
-    if (turn == null) {
-      return
+    if (next != null) {
+      this.pay()
+      next.end(true)
     }
 
-    const [network, line] = turn
-    const [first] = line
-    first.start()
-
-    if (line.size > 0) {
-      // to the end
-      this.lines.delete(network)
-      this.lines.set(network, line)
-    }
-
-    this.nextStart = this.clock.now() + this.init.gap()
-
-    if (this.waiting > 0) {
+    if (this.size > 0) {
       this.schedule()
+    }
+  }
+
+  /**
+   * How long until one more handshake may begin, in ms
+   */
+  private untilNext (): number {
+    return Math.max(0, this.paidAt - this.clock.now())
+  }
+
+  private pay (): void {
+    const gap = this.init.gap()
+    this.paidAt = Math.max(this.paidAt, this.clock.now() - (BURST - 1) * gap) + gap
+  }
+
+  private remember (network: string): void {
+    this.refused.delete(network)
+    this.refused.add(network)
+
+    if (this.refused.size > MAX_REFUSED) {
+      const [first] = this.refused
+      this.refused.delete(first)
     }
   }
 }

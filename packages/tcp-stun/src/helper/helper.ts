@@ -19,6 +19,7 @@ import { Gate } from './gate.ts'
 import { helperLimits } from './limits.ts'
 import { collectAfterBursts } from './memory.ts'
 import { answerHelperMetrics } from './metrics.ts'
+import { noPeerStore } from './no-peer-store.ts'
 import { RelayPolicy } from './relay-policy.ts'
 import { Strangers } from './strangers.ts'
 import type { HelperLimits } from './limits.ts'
@@ -70,7 +71,6 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
     const node = await createNode({ ...init, listen }, limits, { policy, gate, isProxy, onRequest, stunServer })
     policy.watch(node)
     strangers?.watch(node)
-    forgetDeparted(node)
     const stopCollecting = collectAfterBursts(node)
 
     const close = async (): Promise<void> => {
@@ -189,6 +189,7 @@ async function createNode (
     },
     services: {
       connectionList: linearConnectionList(),
+      noPeerStore: noPeerStore(),
       // answers, but asks nobody: a helper has no use for what its peers support
       identify: identify({ runOnConnectionOpen: false }),
       ping: ping(),
@@ -203,16 +204,5 @@ async function createNode (
         allow: peer => allow?.has(peer) !== false
       })
     }
-  })
-}
-
-/**
- * The peer store of libp2p keeps every peer that was ever connected
- */
-function forgetDeparted (node: Libp2p): void {
-  const log = node.logger.forComponent('libp2p:tcp-stun:helper')
-
-  node.addEventListener('peer:disconnect', ({ detail }) => {
-    node.peerStore.delete(detail).catch(err => { log.error('could not forget %p - %e', detail, err) })
   })
 }

@@ -5,36 +5,64 @@ import { subnetOf } from 'libp2p-tcp-stun/net'
  */
 const HOME = { ipv4: 32, ipv6: 64 }
 
+export interface KnownHostsInit {
+  /**
+   * How many homes are remembered
+   */
+  maxHomes: number
+
+  /**
+   * How many returns a home may have saved up
+   */
+  maxReturns: number
+}
+
 /**
- * The homes of peers that have used the helper, the latest ones
+ * The homes of peers that have used the helper, the latest ones. Each peer that stayed may
+ * return once without waiting: a home that was seen once cannot come as often as it likes.
  */
 export class KnownHosts {
-  private readonly max: number
+  private readonly init: KnownHostsInit
 
   /**
-   * The one that was seen first is the first
+   * How many returns each home has. The one that was added to first is the first.
    */
-  private readonly homes = new Set<string>()
+  private readonly returns = new Map<string, number>()
+
+  constructor (init: KnownHostsInit) {
+    this.init = init
+  }
 
   /**
-   * @param max - how many are remembered
+   * A peer of a host has stayed
    */
-  constructor (max: number) {
-    this.max = max
-  }
-
-  has (host: string): boolean {
-    return this.homes.has(subnetOf(host, HOME))
-  }
-
   add (host: string): void {
     const home = subnetOf(host, HOME)
-    this.homes.delete(home)
-    this.homes.add(home)
+    const returns = Math.min((this.returns.get(home) ?? 0) + 1, this.init.maxReturns)
+    this.returns.delete(home)
+    this.returns.set(home, returns)
 
-    if (this.homes.size > this.max) {
-      const [first] = this.homes
-      this.homes.delete(first)
+    if (this.returns.size > this.init.maxHomes) {
+      const [first] = this.returns.keys()
+      this.returns.delete(first)
     }
+  }
+
+  /**
+   * Use up one return of a host
+   *
+   * @returns whether it had one
+   */
+  take (host: string): boolean {
+    const home = subnetOf(host, HOME)
+    const returns = this.returns.get(home) ?? 0
+
+    if (returns > 1) {
+      this.returns.set(home, returns - 1)
+    } else {
+      this.returns.delete(home)
+    }
+
+    return returns > 0
   }
 }

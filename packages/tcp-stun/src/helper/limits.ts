@@ -176,7 +176,8 @@ export function helperLimits (init: HelperLimitsInit, isOpenToStrangers: boolean
     peersPerAddress: maxPeersPerAddress,
     connections,
     connectionsPerAddress: CONNECTIONS_PER_PEER_OF_ADDRESS * maxPeersPerAddress,
-    pendingConnections: between(100, peers / 4, 1_000),
+    // strangers that say nothing are 200 at most: 20 a second, for 10 s each
+    pendingConnections: between(300, peers / 4, 1_000),
     newConnectionsPerSecond: NEW_CONNECTIONS_PER_SECOND,
     dials: between(100, peers / 4, 500),
     // one for each address of a peer: beyond it AutoNAT reports an address as not dialable

@@ -5,10 +5,22 @@ import { CalmAfterBurst } from '../server/calm-after-burst.ts'
 import type { Libp2p } from '@libp2p/interface'
 
 /**
- * A handshake of libp2p leaves more than a hundred kilobytes of garbage
+ * A handshake of libp2p leaves more than a hundred kilobytes of garbage. To collect it keeps
+ * every peer waiting, the longer the more peers there are, so with many of them a burst is this
+ * share of their connections at least.
  */
 const MIN_BURST = 100
-const INTERVAL = 5_000
+const BURST_SHARE = 0.25
+
+/**
+ * How long it must be calm, in ms
+ */
+const CALM = 4_000
+
+/**
+ * How often to look whether it is, in ms
+ */
+const INTERVAL = 1_000
 
 /**
  * Gives the memory back that thousands of handshakes leave behind, once it is calm again:
@@ -17,12 +29,14 @@ const INTERVAL = 5_000
  * @returns ends it
  */
 export function collectAfterBursts (node: Libp2p): () => void {
-  const burst = new CalmAfterBurst(MIN_BURST)
+  const burst = new CalmAfterBurst(CALM)
   let opened = 0
   exposeCollector()
   node.addEventListener('connection:open', () => { opened++ })
   const timer = setInterval(() => {
-    if (burst.hasEnded(opened, performance.now())) {
+    const minBurst = Math.max(MIN_BURST, BURST_SHARE * node.getConnections().length)
+
+    if (burst.hasEnded(opened, performance.now(), minBurst)) {
       collectGarbage()
     }
   }, INTERVAL).unref()

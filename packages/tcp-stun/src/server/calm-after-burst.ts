@@ -19,7 +19,7 @@ const INTERVAL = 10_000
  * time.
  */
 export class CalmAfterBurst {
-  private readonly minBurst: number
+  private readonly interval: number
 
   /**
    * Connections accepted when the last burst was over, and when this interval began
@@ -29,19 +29,21 @@ export class CalmAfterBurst {
   private start = 0
 
   /**
-   * @param minBurst - so many connections are a burst
+   * @param interval - how long it must be calm, in ms
    */
-  constructor (minBurst = MIN_BURST) {
-    this.minBurst = minBurst
+  constructor (interval = INTERVAL) {
+    this.interval = interval
   }
 
   /**
    * Whether a burst has ended, which is then forgotten
    *
    * @param accepted - connections accepted so far
+   * @param now - in ms
+   * @param minBurst - so many connections are a burst
    */
-  hasEnded (accepted: number, now: number): boolean {
-    if (now - this.start < INTERVAL) {
+  hasEnded (accepted: number, now: number, minBurst = MIN_BURST): boolean {
+    if (now - this.start < this.interval) {
       return false
     }
 
@@ -49,7 +51,7 @@ export class CalmAfterBurst {
     this.start = now
     this.atStart = accepted
 
-    if (!isCalm || accepted - this.atLastCalm < this.minBurst) {
+    if (!isCalm || accepted - this.atLastCalm < minBurst) {
       return false
     }
 
