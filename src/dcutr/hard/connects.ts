@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { pEvent } from 'p-event'
 import { bindSocket } from '../../net/bound-socket.ts'
 import { resetSocket } from '../../net/reset-socket.ts'
 import { HardPunchError } from './errors.ts'
+import { waitAndRead } from './timing.ts'
 import type { Endpoint } from '../../address/endpoint.ts'
 import type { BoundSocket } from '../../net/bound-socket.ts'
 import type { AbortOptions } from '@libp2p/interface'
@@ -56,7 +56,7 @@ export class Connects {
     try {
       await Promise.race([
         pEvent(socket, 'connect', { rejectionEvents: ['error', 'close'], signal }),
-        delay(Math.ceil(timeout), undefined, { signal })
+        waitAndRead(timeout, { signal })
       ])
 
       return socket.connecting ? 'dropped' : 'connected'

@@ -92,7 +92,15 @@ export class Probes {
   private probe (port: number): void {
     const { local, host, hold } = this.init
     const socket = bindSocket({ ...local }).connect({ host, port, keepAlive: true, noDelay: true })
-    const timer = hold == null ? undefined : setTimeout(() => { socket.destroy() }, Math.ceil(hold))
+    // an event loop that was busy runs its timers before it sees that a socket is connected
+    const end = (): void => {
+      setImmediate(() => {
+        if (socket.connecting) {
+          socket.destroy()
+        }
+      })
+    }
+    const timer = hold == null ? undefined : setTimeout(end, Math.ceil(hold))
     this.count++
     this.sockets.add(socket)
 

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextCheck, setTimeout as delay } from 'node:timers/promises'
 import { HardPunchError } from './errors.ts'
 import type { AbortOptions } from '@libp2p/interface'
 
@@ -42,6 +42,18 @@ export function timeToMeet (probes: number, roundTrip: number): number {
 }
 
 /**
+ * Wait, and then read what has arrived meanwhile: an event loop that was busy runs its
+ * timers before it reads from sockets
+ *
+ * @param ms - how long
+ * @throws the signal's reason
+ */
+export async function waitAndRead (ms: number, { signal }: Required<AbortOptions>): Promise<void> {
+  await delay(Math.ceil(ms), undefined, { signal, ref: false })
+  await nextCheck(undefined, { signal })
+}
+
+/**
  * @param ms - when
  * @param message - why
  * @param options
@@ -49,7 +61,7 @@ export function timeToMeet (probes: number, roundTrip: number): number {
  * @throws the signal's reason
  */
 export async function failAfter (ms: number, message: string, options: Required<AbortOptions>): Promise<never> {
-  await delay(ms, undefined, { ...options, ref: false })
+  await waitAndRead(ms, options)
 
   throw new HardPunchError('not-met', message)
 }
