@@ -10,7 +10,7 @@ import { Budgets } from './budgets.ts'
 import { acceptOffer, punchAsEasySide } from './easy-side.ts'
 import { Endings } from './endings.ts'
 import { HardPunchError } from './errors.ts'
-import { makeOffer, punchAsHardSide } from './hard-side.ts'
+import { makeOffer, prepareOffer, punchAsHardSide } from './hard-side.ts'
 import { HardPunchLimits } from './limits.ts'
 import { checkHost } from './offer.ts'
 import { ownSide } from './own-side.ts'
@@ -155,12 +155,15 @@ export class HardPunch {
     const { relayed } = run
     const peer = relayed.remotePeer
     const permit = run.permit = this.limits.take(peer)
+    const known = { mapping: own.mapping, budgets: this.budgets.possible(peer) }
+    // it may take Bindings, which last as long as the stream takes to open
+    const preparing = prepareOffer(known, options)
+    preparing.catch(() => {})
     const stream = await relayed.newStream(HARD_PUNCH_PROTOCOL, { ...options, runOnLimitedConnection: true })
     const exchange = run.exchange = new Exchange(stream)
     const init: HardSideInit = {
+      ...known,
       exchange,
-      mapping: own.mapping,
-      budgets: this.budgets.possible(peer),
       allow: async (remote, { connects, probes }, options) => {
         const external = { host: own.mapping.samples.at(-1)?.externalHost ?? '' }
         checkHost(remote.host, { external, servers: own.servers }, this.knownOf(relayed))
@@ -175,7 +178,7 @@ export class HardPunch {
       },
       onStart: () => { this.init.onProbes(relayed) }
     }
-    const agreed = await makeOffer(init, options)
+    const agreed = await makeOffer(exchange, await preparing, options)
 
     return async options => punchAsHardSide(init, agreed, options)
   }

@@ -86,13 +86,52 @@ export interface Agreed {
 }
 
 /**
+ * What is to be offered
+ */
+export interface Prepared {
+  offer: Offer
+  plan: Plan
+}
+
+/**
+ * Decide what to offer, from how the NAT has mapped lately
+ *
+ * @throws {HardPunchError} the punch would hardly succeed
+ */
+export async function prepareOffer (
+  { mapping, budgets }: Pick<HardSideInit, 'mapping' | 'budgets'>,
+  { signal }: Signal
+): Promise<Prepared> {
+  let prediction = predictPorts(mapping.samples)
+
+  if (prediction.type !== 'sequential' && prediction.type !== 'preserved' && mapping.samples.length < GOOD_SAMPLES) {
+    // at once, to all servers that may be asked
+    await Promise.allSettled(Array.from({ length: MAX_BINDINGS }, async () => mapping.bindOnce({ signal })))
+    signal.throwIfAborted()
+    prediction = predictPorts(mapping.samples)
+  }
+
+  const plan = planPunch(prediction, budgets)
+  const { connects, probes, ports } = plan
+
+  return {
+    plan,
+    offer: {
+      type: 'offer',
+      host: mapping.samples.at(-1)?.externalHost ?? '',
+      ranges: ports.source === 'ranges' ? ports.ranges : [],
+      connects,
+      probes
+    }
+  }
+}
+
+/**
  * Offer a punch
  *
- * @throws {HardPunchError} the punch would hardly succeed, or the peer refuses
+ * @throws {HardPunchError} the peer refuses
  */
-export async function makeOffer (init: HardSideInit, options: Signal): Promise<Agreed> {
-  const { exchange } = init
-  const { offer, plan } = await prepare(init, options)
+export async function makeOffer (exchange: Exchange, { offer, plan }: Prepared, options: Signal): Promise<Agreed> {
   const sent = performance.now()
   await exchange.send(offer, options)
   const accept = await exchange.receive('accept', options)
@@ -148,34 +187,6 @@ export async function punchAsHardSide (
     return { socket, remote: accept.endpoint, initiator: false }
   } finally {
     connects.close()
-  }
-}
-
-/**
- * Decide what to offer, from how the NAT has mapped lately
- */
-async function prepare ({ mapping, budgets }: HardSideInit, { signal }: Signal): Promise<{ offer: Offer, plan: Plan }> {
-  let prediction = predictPorts(mapping.samples)
-
-  if (prediction.type !== 'sequential' && prediction.type !== 'preserved' && mapping.samples.length < GOOD_SAMPLES) {
-    // at once, to all servers that may be asked
-    await Promise.allSettled(Array.from({ length: MAX_BINDINGS }, async () => mapping.bindOnce({ signal })))
-    signal.throwIfAborted()
-    prediction = predictPorts(mapping.samples)
-  }
-
-  const plan = planPunch(prediction, budgets)
-  const { connects, probes, ports } = plan
-
-  return {
-    plan,
-    offer: {
-      type: 'offer',
-      host: mapping.samples.at(-1)?.externalHost ?? '',
-      ranges: ports.source === 'ranges' ? ports.ranges : [],
-      connects,
-      probes
-    }
   }
 }
 

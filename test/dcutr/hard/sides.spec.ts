@@ -4,7 +4,7 @@ import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { acceptOffer, punchAsEasySide } from '../../../src/dcutr/hard/easy-side.ts'
 import { HardPunchError } from '../../../src/dcutr/hard/errors.ts'
-import { makeOffer, punchAsHardSide } from '../../../src/dcutr/hard/hard-side.ts'
+import { makeOffer, prepareOffer, punchAsHardSide } from '../../../src/dcutr/hard/hard-side.ts'
 import { HardPunchMessage } from '../../../src/dcutr/hard/message.ts'
 import { DEFAULT_BUDGET } from '../../../src/dcutr/hard/plan.ts'
 import { Exchange } from '../../../src/dcutr/hard/protocol.ts'
@@ -112,7 +112,7 @@ describe('the sides of a hard punch', () => {
   }
 
   async function punch (init: HardSideInit, options: { signal: AbortSignal }): Promise<Met> {
-    return punchAsHardSide(init, await makeOffer(init, options), options)
+    return punchAsHardSide(init, await makeOffer(init.exchange, await prepareOffer(init, options), options), options)
   }
 
   it('where the easy side admits strangers, the first connect is an ordinary dial', async () => {
