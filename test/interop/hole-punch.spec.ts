@@ -1,8 +1,7 @@
 import { expect } from 'aegir/chai'
 import { byExtent } from '../fixtures/extent.ts'
-import { ALLOCATIONS } from '../nat-lab/index.ts'
 import { network, startPublicPeer, STUN_SERVERS } from './network.ts'
-import { punchRepeatedly } from './punch.ts'
+import { median, punchRepeatedly } from './punch.ts'
 import { report } from './report.ts'
 import type { Language } from './peers.ts'
 
@@ -92,30 +91,6 @@ describe('punching holes between all languages', function () {
     })
   }
 
-  for (const [a, b] of [['js', 'go'], ['go', 'js']] as const) {
-    it(`${a} as A, ${b} as B, js behind an endpoint-dependent NAT, go behind one that filters by address`, async () => {
-      const { lab } = await create()
-      const relay = await startPublicPeer(lab, 'relay', '11.0.0.8', 'go', { relay: true })
-      const nats = {
-        js: { latency: NAT.latency, ports: ALLOCATIONS['all ports'] },
-        go: { ...NAT, filtering: 'address-dependent' }
-      } as const
-      const { succeeded, times, failures } = await punchRepeatedly(
-        lab, relay, { a, b }, { a: nats[a], b: nats[b] }, RUNS, { both: { dcutr: 'ours' } }
-      )
-
-      report({
-        scenario: 'hole punch, js behind an endpoint-dependent NAT, go behind one that filters by address',
-        peers: `${a} (A), ${b} (B), go relay`,
-        attempts: RUNS,
-        succeeded,
-        median: median(times),
-        failures: [...new Set(failures)]
-      })
-      expect(succeeded / RUNS).to.be.at.least(0.9, failures.join('\n'))
-    })
-  }
-
   for (const a of ['go', 'rust'] as const) {
     for (const filtering of ['address-dependent', 'address-and-port-dependent'] as const) {
       it(`${a} as A, js as B that asks AutoNAT: ${filtering} filtering, nothing is announced`, async () => {
@@ -139,7 +114,3 @@ describe('punching holes between all languages', function () {
     }
   }
 })
-
-function median (values: number[]): number | undefined {
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)]
-}

@@ -168,3 +168,7 @@ function isReady (language: Language, relayId: string): Filter {
     ? event === 'protocols' && added.includes(DCUTR)
     : event === 'identified' && peer === relayId
 }
+
+export function median (values: number[]): number | undefined {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+}

@@ -30,18 +30,24 @@ export class Report {
    */
   public readonly isWhole: boolean
 
-  constructor (isWhole: boolean) {
+  /**
+   * Whether only some tests are run, by `--grep`: then the other figures of a document stay
+   */
+  private readonly isPart: boolean
+
+  constructor (isWhole: boolean, isPart: boolean) {
     this.isWhole = isWhole
+    this.isPart = isPart
   }
 
   /**
    * Print a table of figures, and write it into a document
    */
   async figures (document: string, section: string, figures: Figure[]): Promise<void> {
-    await this.table(document, section, [
-      ['what', 'measured', 'target', ''],
-      ...figures.map(({ title, value, target, reached }) => [title, value, target, reached ? 'yes' : 'no'])
-    ])
+    const rows = figures.map(({ title, value, target, reached }) => [title, value, target, reached ? 'yes' : 'no'])
+    const others = this.isWhole && this.isPart ? await this.rowsOf(document, section) : []
+
+    await this.table(document, section, [['what', 'measured', 'target', ''], ...replaceRows(others, rows)])
   }
 
   async table (document: string, section: string, rows: string[][]): Promise<void> {
@@ -62,18 +68,9 @@ export class Report {
       return
     }
 
-    const file = path.join(DOCS, document)
-    const text = await readFile(file, 'utf8')
-    const [start, end] = [`<!-- report:${section} -->`, `<!-- /report:${section} -->`]
+    const { file, before, after } = await this.find(document, section)
 
-    if (!text.includes(start) || !text.includes(end)) {
-      throw new LabError(`docs/${document} has no place for ${section}, between ${start} and ${end}`)
-    }
-
-    await writeFile(
-      file,
-      `${text.slice(0, text.indexOf(start) + start.length)}\n${content}\n${text.slice(text.indexOf(end))}`
-    )
+    await writeFile(file, `${before}\n${content}\n${after}`)
   }
 
   /**
@@ -84,4 +81,39 @@ export class Report {
       await writeFile(path.join(DOCS, name), svg)
     }
   }
+
+  private async find (document: string, section: string): Promise<Record<'file' | 'before' | 'content' | 'after', string>> {
+    const file = path.join(DOCS, document)
+    const text = await readFile(file, 'utf8')
+    const [start, end] = [`<!-- report:${section} -->`, `<!-- /report:${section} -->`]
+
+    if (!text.includes(start) || !text.includes(end)) {
+      throw new LabError(`docs/${document} has no place for ${section}, between ${start} and ${end}`)
+    }
+
+    const [first, last] = [text.indexOf(start) + start.length, text.indexOf(end)]
+
+    return { file, before: text.slice(0, first), content: text.slice(first, last), after: text.slice(last) }
+  }
+
+  /**
+   * The figures that a document has already
+   */
+  private async rowsOf (document: string, section: string): Promise<string[][]> {
+    const { content } = await this.find(document, section)
+
+    // without the heads, and the line below them
+    return content.split('\n').filter(line => line.startsWith('|')).slice(2)
+      .map(line => line.split('|').slice(1, -1).map(cell => cell.trim()))
+  }
+}
+
+/**
+ * Rows whose first cell is the same are replaced, the others are added
+ */
+export function replaceRows (rows: string[][], by: string[][]): string[][] {
+  return [
+    ...rows.map(row => by.find(([title]) => title === row[0]) ?? row),
+    ...by.filter(([title]) => !rows.some(row => row[0] === title))
+  ]
 }
