@@ -6,10 +6,12 @@ import type { PortRange } from '../../src/dcutr/hard/range.ts'
  *
  * - `sequential`: `step` more than for the connection before, whichever host that was of
  * - `random`: one of these ranges, and in it one of the free ports
+ * - `listed`: one of these after the other, and then from the first again
  */
 export type PortAllocation =
   { type: 'sequential', step: number } & PortRange |
-  { type: 'random', ranges: PortRange[] }
+  { type: 'random', ranges: PortRange[] } |
+  { type: 'listed', ports: number[] }
 
 /**
  * Allocations as home routers and carriers have them
@@ -18,6 +20,8 @@ export const ALLOCATIONS = {
   'steps of 1': { type: 'sequential', step: 1, from: 20_000, to: 30_239 },
   'steps of 2': { type: 'sequential', step: 2, from: 20_000, to: 30_239 },
   'steps of 256': { type: 'sequential', step: 256, from: 20_000, to: 40_479 },
+  // jumps to and fro, so that it does not look sequential
+  '64 ports in a fixed order': { type: 'listed', ports: Array.from({ length: 64 }, (_, i) => 20_480 + (53 * i) % 64) },
   'MAP-E, 15 pieces of 16 ports': { type: 'random', ranges: portSet(0x9c) },
   'block of 512': { type: 'random', ranges: block(20_480, 512) },
   'block of 1024': { type: 'random', ranges: block(20_480, 1_024) },
@@ -30,7 +34,7 @@ export const ALLOCATIONS = {
  * @throws {RangeError} it is invalid; the message says how
  */
 export function validateAllocation (allocation: PortAllocation): void {
-  const ranges = allocation.type === 'sequential' ? [allocation] : allocation.ranges
+  const ranges = rangesOf(allocation)
   const isPort = (port: number): boolean => Number.isInteger(port) && port > 0 && port <= 0xffff
 
   if (!(ranges?.length > 0) || ranges.some(({ from, to }) => !isPort(from) || !isPort(to) || from > to)) {
@@ -52,7 +56,11 @@ export function validateAllocation (allocation: PortAllocation): void {
  */
 export function allocationRules (allocation: PortAllocation, to: string): { rules: string[], chains?: string } {
   if (allocation.type === 'sequential') {
-    return { rules: [`snat ${to}:numgen inc mod ${sizeOf(allocation)} map { ${counter(allocation)} }`] }
+    return { rules: [`snat ${to}:${counter(countedPorts(allocation))}`] }
+  }
+
+  if (allocation.type === 'listed') {
+    return { rules: [`snat ${to}:${counter(allocation.ports)}`] }
   }
 
   const { ranges } = allocation
@@ -73,14 +81,22 @@ export function allocationRules (allocation: PortAllocation, to: string): { rule
  * A map from a count to a port. Without one, `numgen` steps by 256 on most machines,
  * whose byte order is not the network's.
  */
-function counter ({ from, step, ...range }: PortRange & { step: number }): string {
+function counter (ports: number[]): string {
+  return `numgen inc mod ${ports.length} map { ${ports.map((port, i) => `${i} : ${port}`).join(', ')} }`
+}
+
+function countedPorts ({ from, step, ...range }: PortRange & { step: number }): number[] {
   const size = sizeOf({ from, ...range })
 
-  return Array.from({ length: size }, (_, i) => {
-    const count = i * step
+  return Array.from({ length: size }, (_, i) => from + (i * step % size) + Math.floor(i * step / size))
+}
 
-    return `${i} : ${from + (count % size) + Math.floor(count / size)}`
-  }).join(', ')
+function rangesOf (allocation: PortAllocation): PortRange[] {
+  switch (allocation.type) {
+    case 'sequential': return [allocation]
+    case 'listed': return allocation.ports?.map(port => ({ from: port, to: port }))
+    default: return allocation.ranges
+  }
 }
 
 function sizeOf ({ from, to }: PortRange): number {

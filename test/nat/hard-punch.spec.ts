@@ -1,52 +1,20 @@
 import { expect } from 'aegir/chai'
 import { byExtent, extent } from '../fixtures/extent.ts'
 import { laboratory } from '../fixtures/laboratory.ts'
-import { ALLOCATIONS, countSYNs } from '../nat-lab/index.ts'
+import { ALLOCATIONS } from '../nat-lab/index.ts'
 import { report } from '../nat-lab/report/index.ts'
-import { BYTES, STUN_SERVERS, isConnected, meet, setUp } from './homes.ts'
-import type { Homes, Pair, Side } from './homes.ts'
-import type { NATOptions, Program, ProgramEvent } from '../nat-lab/index.ts'
+import {
+  ATTEMPT, BUDGET, LATENCY, ORDINARY, WIDE_BUDGET, bothReport, easy, expectDirect, expectRelayed, hard, startPair, withOptions
+} from './hard-pair.ts'
+import { BYTES, STUN_SERVERS, addHomes, isConnected, setUp, setUpInternet } from './homes.ts'
+import type { HardPair } from './hard-pair.ts'
+import type { Homes, Internet, Side } from './homes.ts'
+import type { Lab, Program, ProgramEvent } from '../nat-lab/index.ts'
 import type { Figure } from '../nat-lab/report/index.ts'
 
 /**
- * One way, in ms
+ * SYNs of the ordinary punch until a hard punch succeeds
  */
-const LATENCY = 20
-
-/**
- * After the first attempts, an ordinary punch cannot succeed here
- */
-const ONE_ATTEMPT = { retries: 1 }
-
-/**
- * How long the ordinary attempt takes to fail, with a margin, in ms
- */
-const ATTEMPT = 15_000
-
-/**
- * Behind a NAT that draws another port for each connection
- */
-const hard = (nat: Side['nat']): Side => ({ nat, options: { dcutr: 'ours', dcutrInit: ONE_ATTEMPT } })
-
-/**
- * Behind a router that admits only whom its port has contacted
- */
-const easy = (nat: NATOptions = {}): Side => ({
-  nat: { filtering: 'address-and-port-dependent', ...nat },
-  options: { dcutr: 'ours', announce: 'never', dcutrInit: ONE_ATTEMPT }
-})
-
-/**
- * Of the connects or probes of one side: SYNs to the other home
- */
-const BUDGET = 64
-const WIDE_BUDGET = { connects: 256, probes: 1_024 }
-
-/**
- * An ordinary punch sends SYNs beside them: its attempt, with the system's repetitions and
- * the dials after a reset. Until a hard punch succeeds these are the first few.
- */
-const ORDINARY = 16
 const FIRST_ORDINARY = 4
 
 interface Cell {
@@ -145,9 +113,17 @@ interface Punched {
 describe('hard punch', function () {
   this.timeout(2_000_000)
 
-  const { create } = laboratory('each')
+  const { create } = laboratory('all')
+  let lab: Lab
+  let internet: Internet
+  let cells = 0
   const times = Number(process.env.RUNS ?? byExtent({ sample: 2, full: 5, report: 20 }))
   const figures: Figure[] = []
+
+  before(async () => {
+    lab = await create()
+    internet = await setUpInternet(lab)
+  })
 
   after(async () => { await report.figures('hole-punching.md', 'hard-punches', figures) })
 
@@ -156,34 +132,42 @@ describe('hard punch', function () {
       const homes = await setUpCell(cell)
       const punched: Punched[] = []
 
-      for (let i = 0; i < times; i++) {
-        // a sample takes the second time only if the first has failed, as even a good chance may
-        if (extent === 'sample' && punched.length > 0) {
-          break
-        }
+      try {
+        for (let i = 0; i < times; i++) {
+          // a sample takes the second time only if the first has failed, as even a good chance may
+          if (extent === 'sample' && punched.length > 0) {
+            break
+          }
 
-        // either peer may dial the other
-        const punch = await tryPunch(homes, cell, i % 2 === 0 ? 'hard' : 'easy')
-        punched.push(...punch == null ? [] : [punch])
+          // either peer may dial the other
+          const punch = await tryPunch(homes, cell, i % 2 === 0 ? 'hard' : 'easy')
+          punched.push(...punch == null ? [] : [punch])
+        }
+      } finally {
+        record(title, cell, punched)
+        await homes.neighbour?.stop()
       }
 
-      record(title, cell, punched)
+      // what is missed by chance is a few of 20, and one of two
+      expect(punched.length).to.be.at.least(extent === 'sample' ? 1 : Math.min(times - 1, 0.75 * times))
     })
   }
 
   /**
    * The home of the hard side is A
    */
-  async function setUpCell ({ hard, easy: side = easy(), foreign }: Cell): Promise<Homes> {
-    const lab = await create()
-    const homes = await setUp(lab, { a: hard, b: side, latency: LATENCY })
+  async function setUpCell ({ hard, easy: side = easy(), foreign }: Cell): Promise<Homes & { neighbour?: Program }> {
+    const homes = { ...internet, ...await addHomes(lab, { a: hard, b: side, latency: LATENCY }, ++cells) }
 
-    if (foreign != null) {
-      const neighbour = await lab.host('neighbour', { address: '192.168.1.3', network: homes.a.routers.at(-1) })
-      await neighbour.run('neighbour', { host: STUN_SERVERS[0], port: 9, rate: foreign }).waitFor('ready')
+    if (foreign == null) {
+      return homes
     }
 
-    return homes
+    const host = await lab.host(`neighbour${cells}`, { address: '192.168.1.3', network: homes.a.routers.at(-1) })
+    const neighbour = host.run('neighbour', { host: STUN_SERVERS[0], port: 9, rate: foreign })
+    await neighbour.waitFor('ready')
+
+    return { ...homes, neighbour }
   }
 
   function record (title: string, { target }: Cell, punched: Punched[]): void {
@@ -191,8 +175,6 @@ describe('hard punch', function () {
     const ms = median(punched.map(({ duration }) => duration))
     const most = (side: 'hard' | 'easy'): number => Math.max(...punched.map(({ syns }) => syns[side]))
     process.stdout.write(`      ${punched.map(({ duration, syns }) => `${Math.round(duration)} ms (${syns.hard}, ${syns.easy})`).join(' ')}\n`)
-    // what is missed by chance is a few of 20, and one of two
-    expect(punched.length).to.be.at.least(extent === 'sample' ? 1 : Math.min(times - 1, 0.75 * times))
     figures.push({
       title,
       value: `${punched.length} of ${times}, median ${Math.round(ms)} ms, SYNs at most ${most('hard')} and ${most('easy')}`,
@@ -252,11 +234,7 @@ NFT`)
   })
 
   it('with hardPunch: false on the easy side it does not begin, and the data flows by the relay', async () => {
-    const without = easy()
-    const cell = {
-      ...CELLS['steps of 1'],
-      easy: { ...without, options: { ...without.options, dcutrInit: { ...ONE_ATTEMPT, hardPunch: false as const } } }
-    }
+    const cell = { ...CELLS['steps of 1'], easy: withOptions(easy(), { dcutrInit: { hardPunch: false } }) }
     const punch = await start(await setUpCell(cell), cell, 'hard')
     await punch.easy.happened(({ event }) => event === 'hole-punch:failure', ATTEMPT)
     const { hard: connects, easy: probes } = await punch.count()
@@ -292,8 +270,7 @@ NFT`)
 
   it('the mapping of the easy side is renewed meanwhile, and stays the same', async () => {
     const cell = CELLS["all ports, 'wide' and attested"]
-    const lab = await create()
-    const homes = await setUp(lab, { a: cell.hard, b: easy(), latency: LATENCY, hangUp: 400 })
+    const homes = await setUp(await create(), { a: cell.hard, b: easy(), latency: LATENCY, hangUp: 400 })
 
     for (let i = 0; i < byExtent({ sample: 1, full: 3, report: 5 }); i++) {
       const punch = await start(homes, cell, 'hard')
@@ -309,15 +286,6 @@ NFT`)
     }
   })
 
-  interface Started {
-    hard: Program
-    easy: Program
-    hardId: string
-    easyId: string
-    count(): Promise<{ hard: number, easy: number }>
-    stop(): Promise<void>
-  }
-
   /**
    * Both nodes, with a relayed connection soon
    *
@@ -332,45 +300,14 @@ NFT`)
     cell: Pick<Cell, 'hard' | 'easy' | 'wide'>,
     dialler: 'hard' | 'easy',
     { untrusting }: { untrusting?: 'hard' | 'easy' } = {}
-  ): Promise<Started> {
+  ): Promise<HardPair> {
     const withTrust = (side: Side, name: string): Side => cell.wide !== true
       ? side
-      : {
-          ...side,
-          options: {
-            ...side.options,
-            dcutrInit: {
-              ...side.options?.dcutrInit,
-              hardPunch: 'wide',
-              trustedRelays: untrusting === name ? [] : [homes.relayId]
-            }
-          }
-        }
-    const sides: Pair = {
-      a: withTrust(cell.hard, 'hard'),
-      b: withTrust(cell.easy ?? easy(), 'easy'),
-      latency: LATENCY
-    }
-    const [hardAddress, easyAddress] = [homes.a, homes.b].map(({ routers }) => routers[0].address)
-    const counts = await Promise.all([
-      countSYNs(homes.a.laptop, { peer: easyAddress }),
-      countSYNs(homes.b.laptop, { peer: hardAddress })
-    ])
-    // `meet` has A dial B
-    const { a, b, aId, bId } = dialler === 'hard'
-      ? await meet(homes, sides)
-      : await meet({ ...homes, a: homes.b, b: homes.a }, { a: sides.b, b: sides.a })
-    const nodes = dialler === 'hard' ? { hard: a, easy: b, hardId: aId, easyId: bId } : { hard: b, easy: a, hardId: bId, easyId: aId }
+      : withOptions(side, {
+        dcutrInit: { hardPunch: 'wide', trustedRelays: untrusting === name ? [] : [homes.relayId] }
+      })
 
-    return {
-      ...nodes,
-      count: async () => {
-        const [hard, easy] = await Promise.all(counts.map(async count => (await count()).peer))
-
-        return { hard, easy }
-      },
-      stop: async () => { await Promise.all([a.stop(), b.stop()]) }
-    }
+    return startPair(homes, { hard: withTrust(cell.hard, 'hard'), easy: withTrust(cell.easy ?? easy(), 'easy') }, dialler)
   }
 
   /**
@@ -383,11 +320,8 @@ NFT`)
 
     try {
       const relayed = await node.happened(isConnected(peer, true))
-      const both = async (name: string): Promise<ProgramEvent[]> => Promise.all(
-        [hard, easy].map(async node => node.happened(({ event }) => event === name, ATTEMPT))
-      )
       // a router that resets ends an ordinary attempt soon, and the hard punch goes on
-      const outcomes = await Promise.any([both('hole-punch:success'), both('hole-punch:failure')])
+      const outcomes = await Promise.any([bothReport(punch, 'hole-punch:success'), bothReport(punch, 'hole-punch:failure')])
 
       if (outcomes[0].event === 'hole-punch:failure') {
         process.stdout.write(`      failed: ${JSON.stringify(outcomes.map(({ message }) => message))}\n`)
@@ -397,9 +331,7 @@ NFT`)
 
       const [direct] = await Promise.all([node.happened(isConnected(peer, false)), hard.happened(isConnected(easyId, false))])
       const syns = await punch.count()
-      const echoed = await hard.ask('echo', { address: `/p2p/${easyId}`, bytes: BYTES }, 'echoed')
-
-      expect(echoed).to.deep.include({ equal: true, bytes: BYTES })
+      await expectDirect(punch, BYTES)
       // what a probe meets may be an ordinary dial of the hard side
       expect(outcomes.map(({ method }) => method)).to.include('hard')
       // a wide punch takes so long that the system repeats SYNs
@@ -410,15 +342,5 @@ NFT`)
     } finally {
       await punch.stop()
     }
-  }
-
-  /**
-   * The relayed connection is the only one, and carries data: less than a relay's limit
-   */
-  async function expectRelayed ({ hard, easyId }: Started): Promise<void> {
-    const echoed = await hard.ask('echo', { address: `/p2p/${easyId}`, bytes: 10_000 }, 'echoed')
-
-    expect(echoed).to.deep.include({ equal: true, bytes: 10_000 })
-    expect(hard.events.some(isConnected(easyId, false))).to.equal(false)
   }
 })

@@ -39,11 +39,24 @@ export interface Pair {
    * @default never
    */
   hangUp?: number
+
+  /**
+   * Between the STUN servers and the internet, in ms one way
+   *
+   * @default 0
+   */
+  stunLatency?: number
 }
 
-export interface Homes {
+export interface Homes extends Internet {
   a: Home
   b: Home
+}
+
+/**
+ * What both homes need
+ */
+export interface Internet {
   stun: Host[]
   relay: Program
   relayHost: Host
@@ -64,13 +77,24 @@ export interface Home {
 /**
  * Two homes, two STUN servers and a relay
  */
-export async function setUp (lab: Lab, { a, b, latency, hangUp }: Pair): Promise<Homes> {
-  const v6 = a.nat.firewall === true
+export async function setUp (lab: Lab, pair: Pair): Promise<Homes> {
+  const internet = await setUpInternet(lab, { ...pair, version: pair.a.nat.firewall === true ? 6 : 4 })
 
+  return { ...internet, ...await addHomes(lab, pair) }
+}
+
+/**
+ * Two STUN servers and a relay
+ */
+export async function setUpInternet (
+  lab: Lab,
+  { version = 4, hangUp, stunLatency }: Pick<Pair, 'hangUp' | 'stunLatency'> & { version?: 4 | 6 } = {}
+): Promise<Internet> {
+  const v6 = version === 6
   const stun: Host[] = []
 
   for (const address of v6 ? STUN_SERVERS_6 : STUN_SERVERS) {
-    const host = await lab.host(`stun${address.at(-1)}`, { address })
+    const host = await lab.host(`stun${address.at(-1)}`, { address, latency: stunLatency })
     await host.run('stun-server', { host: address, hangUp }).waitFor('listening')
     stun.push(host)
   }
@@ -87,8 +111,6 @@ export async function setUp (lab: Lab, { a, b, latency, hangUp }: Pair): Promise
   const { id: relayId } = await relay.waitFor('started')
 
   return {
-    a: await home(lab, 'a', v6 ? '2a00:1::1' : '11.1.0.1', a, latency / 2),
-    b: await home(lab, 'b', v6 ? '2a00:2::1' : '11.2.0.1', b, latency / 2),
     stun,
     relay,
     relayHost,
@@ -103,7 +125,37 @@ export async function setUp (lab: Lab, { a, b, latency, hangUp }: Pair): Promise
   }
 }
 
-async function home (
+/**
+ * Two homes on the internet
+ *
+ * @param lab
+ * @param pair
+ * @param number - of these two, in a laboratory with more
+ */
+export async function addHomes (
+  lab: Lab,
+  { a, b, latency }: Pick<Pair, 'a' | 'b' | 'latency'>,
+  number = 1
+): Promise<Pick<Homes, 'a' | 'b'>> {
+  const v6 = a.nat.firewall === true
+  const suffix = number === 1 ? '' : String(number)
+
+  return {
+    a: await home(lab, `a${suffix}`, v6 ? '2a00:1::1' : `11.1.0.${number}`, a, latency / 2),
+    b: await home(lab, `b${suffix}`, v6 ? '2a00:2::1' : `11.2.0.${number}`, b, latency / 2)
+  }
+}
+
+/**
+ * A laptop behind its router, and a carrier's if there is one
+ *
+ * @param lab
+ * @param name
+ * @param address - the external one
+ * @param side
+ * @param latency - between the home and the internet, in ms one way
+ */
+export async function home (
   lab: Lab,
   name: string,
   address: string,

@@ -19,6 +19,7 @@ const LEARNED: Record<keyof typeof ALLOCATIONS, object> = {
   'steps of 1': { type: 'sequential', step: 1 },
   'steps of 2': { type: 'sequential', step: 2 },
   'steps of 256': { type: 'sequential', step: 256 },
+  '64 ports in a fixed order': { type: 'block' },
   'MAP-E, 15 pieces of 16 ports': { type: 'block' },
   'block of 512': { type: 'block' },
   'block of 1024': { type: 'block' },
@@ -79,6 +80,12 @@ describe('how NATs of the laboratory choose ports', function () {
 
     if (allocation.type === 'sequential') {
       expect(ports).to.deep.equal(ports.map((_, i) => ports[0] + i * allocation.step))
+      return
+    }
+
+    if (allocation.type === 'listed') {
+      const first = allocation.ports.indexOf(ports[0])
+      expect(ports).to.deep.equal(ports.map((_, i) => allocation.ports[(first + i) % allocation.ports.length]))
       return
     }
 

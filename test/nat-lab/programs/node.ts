@@ -4,12 +4,14 @@
  */
 import { autoNATv2 } from '@libp2p/autonat-v2'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { privateKeyFromProtobuf } from '@libp2p/crypto/keys'
 import { dcutr as stockDCUtR } from '@libp2p/dcutr'
 import { identify, identifyPush } from '@libp2p/identify'
 import { kadDHT } from '@libp2p/kad-dht'
 import { noise } from '@libp2p/noise'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
+import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
@@ -35,6 +37,18 @@ export interface NodeOptions extends TCPSTUNInit {
    * Further addresses to announce
    */
   announced?: string[]
+
+  /**
+   * As libp2p's protobuf, in base64
+   *
+   * @default a new one
+   */
+  privateKey?: string
+
+  /**
+   * The key of a private network
+   */
+  networkKey?: string
 
   /**
    * How connections are encrypted
@@ -136,6 +150,8 @@ const TIMEOUT = 30_000
 const {
   listen,
   announced = [],
+  privateKey,
+  networkKey,
   security = 'noise',
   relay,
   reserve,
@@ -156,6 +172,8 @@ const ownService = punch === true && (service ?? (isStock ? 'stock' : 'ours')) =
 const node = await createLibp2p({
   // only once the handlers below are added: a relay is dialled during the start
   start: false,
+  ...privateKey != null && { privateKey: privateKeyFromProtobuf(Buffer.from(privateKey, 'base64')) },
+  ...networkKey != null && { connectionProtector: preSharedKey({ psk: Buffer.from(networkKey) }) },
   addresses: {
     listen: [...listen, ...(reserve == null ? [] : [`${reserve}/p2p-circuit`])],
     appendAnnounce: announced,
