@@ -156,7 +156,7 @@ describe('the sides of a hard punch', () => {
     const events: string[] = []
     const partner = pbStream(easy).pb(HardPunchMessage)
     const init = hardSide({ onStart: () => { events.push('probes may come') } })
-    const agreed = makeOffer(init, signal())
+    const agreed = prepareOffer(init, signal()).then(async prepared => makeOffer(init.exchange, prepared, signal()))
 
     await partner.read(signal())
     await partner.write({ type: 'accept', endpoint: { host: LOOPBACK, port: freePort().port }, probes: 1, order: 'easy-first' })
