@@ -125,9 +125,7 @@ export async function expectRelayed ({ hard, easyId }: Pick<HardPair, 'hard' | '
 }
 
 /**
- * There is a direct connection, which carries data
- *
- * @param bytes - 1 MiB shows that it is not the relayed one, which has a limit
+ * There is a direct connection, which carries data: so many bytes as a relay does not
  */
 export async function expectDirect ({ hard, easyId }: Pick<HardPair, 'hard' | 'easyId'>, bytes: number): Promise<void> {
   const echoed = await hard.ask('echo', { address: `/p2p/${easyId}`, bytes }, 'echoed')

@@ -66,19 +66,22 @@ describe('what a hard punch meets first', function () {
 
   // where the hard side has dialled the relayed connection, it is the initiator of the ordinary punch
   for (const [i, dialler] of byExtent(DIALLERS).entries()) {
-    it(`a probe meets an ordinary dial of the hard side, and the probe's side speaks first: ${dialler} dials`, async () => {
-      const homes = { ...internet, ...await addHomes(lab, { a: SMALL, b: easy(), latency: LATENCY }, i + 2) }
-      // the only SYN that leaves is that of the ordinary dial
-      await onlyFirstSYN(homes.a.laptop, homes.b.routers[0].address)
-      const punch = await startPair(homes, { hard: SMALL, easy: easy() }, dialler)
-      const methods = await bothReport(punch, 'hole-punch:success')
-      const outcomes = await bothReport(punch, 'hard-punch')
+    it(`a probe meets an ordinary dial of the hard side, and the probe's side speaks first: ${dialler} dials`,
+      async () => { await meetOrdinaryDial(dialler, i + 2) })
+  }
 
-      expect(methods.map(({ method }) => method)).to.deep.equal(['punch', 'hard'])
-      expect(outcomes.map(({ outcome }) => outcome)).to.deep.equal(['superseded', 'succeeded'])
-      await expectDirect(punch, BYTES)
-      await punch.stop()
-    })
+  async function meetOrdinaryDial (dialler: 'hard' | 'easy', number: number): Promise<void> {
+    const homes = { ...internet, ...await addHomes(lab, { a: SMALL, b: easy(), latency: LATENCY }, number) }
+    // the only SYN that leaves is that of the ordinary dial
+    await onlyFirstSYN(homes.a.laptop, homes.b.routers[0].address)
+    const punch = await startPair(homes, { hard: SMALL, easy: easy() }, dialler)
+    const methods = await bothReport(punch, 'hole-punch:success')
+    const outcomes = await bothReport(punch, 'hard-punch')
+
+    expect(methods.map(({ method }) => method)).to.deep.equal(['punch', 'hard'])
+    expect(outcomes.map(({ outcome }) => outcome)).to.deep.equal(['superseded', 'succeeded'])
+    await expectDirect(punch, BYTES)
+    await punch.stop()
   }
 })
 

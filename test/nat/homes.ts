@@ -126,11 +126,7 @@ export async function setUpInternet (
 }
 
 /**
- * Two homes on the internet
- *
- * @param lab
- * @param pair
- * @param number - of these two, in a laboratory with more
+ * Two homes on the internet. In a laboratory with more, each two have a number.
  */
 export async function addHomes (
   lab: Lab,
@@ -147,13 +143,8 @@ export async function addHomes (
 }
 
 /**
- * A laptop behind its router, and a carrier's if there is one
- *
- * @param lab
- * @param name
- * @param address - the external one
- * @param side
- * @param latency - between the home and the internet, in ms one way
+ * A laptop behind its router, and a carrier's if there is one, at this external address.
+ * The latency is between the home and the internet, in ms one way.
  */
 export async function home (
   lab: Lab,
