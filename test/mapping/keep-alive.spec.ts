@@ -77,12 +77,12 @@ describe('keep-alive', () => {
 
     it('keeps the connections alive alike once one that was kept alive more rarely has ended at its first probe', () => {
       const initial = initialKeepAlive(15_000)
-      expect(intervals(initial)).to.deep.equal({ keepAliveInterval: 15_000, othersInterval: 30_000 })
+      expect(intervals(initial)).to.deep.equal({ keepAliveInterval: 15_000, othersInterval: 45_000 })
 
-      const early = afterEnd(initial, { external: X, silence: 15_000, interval: 30_000 }, 0)
+      const early = afterEnd(initial, { external: X, silence: 15_000, interval: 45_000 }, 0)
       expect(intervals(early)).to.deep.equal(intervals(initial))
 
-      const forgot = afterAnswer(afterEnd(initial, { external: X, silence: 30_200, interval: 30_000 }, 0), Y, 200)
+      const forgot = afterAnswer(afterEnd(initial, { external: X, silence: 45_200, interval: 45_000 }, 0), Y, 200)
       expect(intervals(forgot)).to.deep.equal({ keepAliveInterval: 15_000, othersInterval: 15_000 })
       // and so it stays when the interval becomes shorter
       expect(intervals(forgotten(forgot, 15_200, 60_000)))

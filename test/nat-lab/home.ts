@@ -7,10 +7,10 @@ import type { STUNServerInit } from './programs/stun-server.ts'
 import type { Endpoint } from '../../src/address/endpoint.ts'
 
 /**
- * Seconds of silence after which the router forgets a mapping: 20 times as fast as
+ * Seconds of silence after which the router forgets a mapping: 15 times as fast as
  * a home router, which takes a minute
  */
-export const NAT_TIMEOUT = 3
+export const NAT_TIMEOUT = 4
 
 /**
  * The defaults of the mapping, 10 to 20 times as fast
