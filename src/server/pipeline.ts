@@ -243,6 +243,7 @@ export class ConnectionPipeline implements SessionHost {
     const { stream, secured } = startTLS(connection.raw, {
       secureContext: certificate.secureContext,
       timeout: this.limits.messageTimeout,
+      isTerse: true,
       onError: err => {
         this.log?.trace('TLS with %s failed - %e', connection.client.host, err)
         this.drop(connection, 'tls', err)

@@ -1,4 +1,3 @@
-import tls from 'node:tls'
 import { AbortError, AlreadyStartedError, InvalidParametersError } from '@libp2p/interface'
 import { anySignal } from 'any-signal'
 import { TypedEventEmitter } from 'main-event'
@@ -20,6 +19,7 @@ import type { Responder } from './response.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Logger } from '@libp2p/interface'
 import type { Socket } from 'node:net'
+import type { SecureContext, SecureContextOptions } from 'node:tls'
 
 const DEFAULT_LISTEN = [{ host: '0.0.0.0', port: 3478 }]
 const DEFAULT_TLS_LISTEN = [{ host: '0.0.0.0', port: 5349 }]
@@ -40,7 +40,7 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
   private readonly init: STUNServerInit
   private readonly log?: Logger
   private readonly pipeline: ConnectionPipeline
-  private readonly certificate?: { secureContext: tls.SecureContext }
+  private readonly certificate?: { secureContext: SecureContext }
   private listeners: Listener[] = []
   private readonly adopted: Responders
   private status: Status = { state: 'idle' }
@@ -126,7 +126,7 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
     })
   }
 
-  async updateTLS (options: tls.SecureContextOptions): Promise<void> {
+  async updateTLS (options: SecureContextOptions): Promise<void> {
     if (this.certificate == null) {
       throw new InvalidParametersError('The server has no TLS')
     }
@@ -230,10 +230,11 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
 /**
  * @throws {InvalidParametersError} there is no certificate
  */
-function createSecureContext (options: tls.SecureContextOptions): tls.SecureContext {
+function createSecureContext (options: SecureContextOptions): SecureContext {
   if ((options.cert == null || options.key == null) && options.pfx == null) {
     throw new InvalidParametersError('tls needs cert and key, or pfx')
   }
 
-  return tls.createSecureContext({ honorCipherOrder: true, ...options })
+  // on demand: it takes as long to load as the rest of the server
+  return process.getBuiltinModule('node:tls').createSecureContext({ honorCipherOrder: true, ...options })
 }
