@@ -1,4 +1,3 @@
-import { fstatSync } from 'node:fs'
 import { contactedHosts } from './contacted-hosts.ts'
 import { bind, portSharing } from './port-sharing.ts'
 import type { BindAddress, ConnectOptions, ServerOptions } from './bind.ts'
@@ -87,7 +86,8 @@ export function bindSocket ({ signal, ...address }: BindOptions): BoundSocket {
       use()
 
       if (bound.fd >= 0) {
-        inodes.set(server, fstatSync(bound.fd).ino)
+        // on demand: node:fs brings much along
+        inodes.set(server, process.getBuiltinModule('node:fs').fstatSync(bound.fd).ino)
       }
 
       bound.listen(server, options)

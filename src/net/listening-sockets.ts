@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises'
 import { endianness } from 'node:os'
 import { toBytes } from '../address/ip.ts'
 import type { FileHandle } from 'node:fs/promises'
@@ -119,6 +118,8 @@ export function takesFrom (own: ListeningSocket, other: ListeningSocket): boolea
  * first connection: there can be many thousands.
  */
 async function readTable (path: string, family: 4 | 6): Promise<ListedSocket[]> {
+  // on demand: it is large
+  const { open } = await import('node:fs/promises')
   const file = await open(path)
   const sockets: ListedSocket[] = []
   let isHeading = true

@@ -1,10 +1,10 @@
-import dns from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { HostsFile } from './hosts-file.ts'
 import { SharedCalls } from './shared-calls.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { LookupAddress, ResolverOptions } from 'node:dns'
+import type { Resolver } from 'node:dns/promises'
 
 /**
  * A server's name and port as an SRV record gives them (RFC 2782)
@@ -124,10 +124,11 @@ async function lookup (name: string, family: 4 | 6, options: Required<AbortOptio
  * Ask the DNS servers of the system, until the signal is aborted
  */
 async function query<T> (
-  limits: ResolverOptions, ask: (resolver: dns.Resolver) => Promise<T>, { signal }: AbortOptions
+  limits: ResolverOptions, ask: (resolver: Resolver) => Promise<T>, { signal }: AbortOptions
 ): Promise<T> {
+  const { Resolver } = await import('node:dns/promises')
   signal?.throwIfAborted()
-  const resolver = new dns.Resolver(limits)
+  const resolver = new Resolver(limits)
   const cancel = (): void => { resolver.cancel() }
   signal?.addEventListener('abort', cancel)
 
@@ -148,9 +149,10 @@ async function query<T> (
  */
 async function systemLookup (name: string, family: 4 | 6, { signal }: Required<AbortOptions>): Promise<string[]> {
   const result = lastSystemLookup.then(async () => {
+    const { lookup } = await import('node:dns/promises')
     signal.throwIfAborted()
 
-    return dns.lookup(name, { family, all: true })
+    return lookup(name, { family, all: true })
   })
   lastSystemLookup = result.catch(() => {})
 

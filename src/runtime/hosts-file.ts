@@ -1,4 +1,3 @@
-import { readFile, stat } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import path from 'node:path'
 
@@ -26,6 +25,8 @@ export class HostsFile {
    */
   async lookup (name: string, family: 4 | 6): Promise<string[]> {
     try {
+      // on demand: it is large
+      const { readFile, stat } = await import('node:fs/promises')
       const { mtimeMs, size } = await stat(this.file)
       const version = `${mtimeMs} ${size}`
 

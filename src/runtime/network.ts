@@ -1,4 +1,3 @@
-import dgram from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import os from 'node:os'
 import { pEvent } from 'p-event'
@@ -47,7 +46,8 @@ export const systemNetwork: Network = {
  * Connecting a UDP socket makes the system choose a route, and sends nothing
  */
 async function findLocalAddress ({ host, port }: Endpoint): Promise<string | undefined> {
-  const socket = dgram.createSocket(isIPv6(host) ? 'udp6' : 'udp4')
+  const { createSocket } = await import('node:dgram')
+  const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
 
   try {
     const connected = pEvent(socket, 'connect')
