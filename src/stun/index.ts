@@ -20,7 +20,6 @@
 export { ATTRIBUTE_CODES, attributeCode, isComprehensionRequired } from './attributes.ts'
 export { STUNClient } from './client.ts'
 export * from './decoder.ts'
-export { DEFAULT_STUN_SERVERS } from './default-servers.ts'
 export * from './errors.ts'
 export { checkFingerprint } from './fingerprint.ts'
 export { checkIntegrity, shortTermKey } from './integrity.ts'

@@ -3,7 +3,6 @@ import { CODE_DNSADDR, multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
 import { toNetConfig } from 'libp2p-tcp-stun/net'
 import { resolveServer, systemDNS } from 'libp2p-tcp-stun/stun'
-import { resolveDNSAddr } from '../dnsaddr.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { STUNURI } from 'libp2p-tcp-stun/stun'
 
@@ -60,6 +59,12 @@ export async function resolvePeers (
  * fails with the reason.
  */
 async function withoutDNSAddr (address: Multiaddr, signal: AbortSignal): Promise<Multiaddr[]> {
+  if (!isDNSAddr(address)) {
+    return [address]
+  }
+
+  // few checks need it
+  const { resolveDNSAddr } = await import('../dnsaddr.ts')
   const resolved = await resolveDNSAddr(address, { signal }).catch(() => [])
   const dialable = resolved.filter(address => TCP.exactMatch(address))
 

@@ -1,8 +1,5 @@
-import { getNetConfig } from '@libp2p/utils'
-import { tcpSTUN } from 'libp2p-tcp-stun'
-import { toMultiaddr } from 'libp2p-tcp-stun/net'
-import { DialBackError, requestDialBack } from './autonat-client.ts'
-import type { Libp2p } from '@libp2p/interface'
+import { toIPEndpoint, toMultiaddr } from 'libp2p-tcp-stun/net'
+import type { Connection, Libp2p } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
@@ -52,6 +49,8 @@ export async function askDialBack (init: AskDialBackInit): Promise<DialBackResul
     return result
   }
 
+  // most checks do without, and start sooner
+  const { DialBackError, requestDialBack } = await import('./autonat-client.ts')
   let node: Libp2p | undefined
 
   try {
@@ -59,7 +58,7 @@ export async function askDialBack (init: AskDialBackInit): Promise<DialBackResul
 
     for (const peer of init.peers) {
       try {
-        result = await askPeer(node, peer, init)
+        result = toResult(peer, await requestDialBack(node, peer, init.external, init.signal), init.contacted)
       } catch (err: any) {
         const error = init.signal.aborted
           ? new DialBackError(`${peer} did not report in time whether it could dial`)
@@ -86,11 +85,11 @@ export async function askDialBack (init: AskDialBackInit): Promise<DialBackResul
  * from other ports, because a NAT may admit every host that this port contacts.
  */
 async function startNode (local: Endpoint): Promise<Libp2p> {
-  // most checks do without, and start sooner
-  const [{ createLibp2p }, { noise }, { yamux }] = await Promise.all([
+  const [{ createLibp2p }, { noise }, { yamux }, { tcpSTUN }] = await Promise.all([
     import('libp2p'),
     import('@libp2p/noise'),
-    import('@libp2p/yamux')
+    import('@libp2p/yamux'),
+    import('libp2p-tcp-stun')
   ])
 
   return createLibp2p({
@@ -101,18 +100,15 @@ async function startNode (local: Endpoint): Promise<Libp2p> {
   })
 }
 
-async function askPeer (
-  node: Libp2p,
-  peer: Multiaddr,
-  { external, contacted, signal }: AskDialBackInit
-): Promise<DialBackResult> {
-  const connection = await requestDialBack(node, peer, external, signal)
-
+/**
+ * @param connection - by which the peer came in
+ */
+function toResult (peer: Multiaddr, connection: Connection | undefined, contacted: Set<string>): DialBackResult {
   if (connection == null) {
     return { outcome: 'not-reached', peer: peer.toString() }
   }
 
-  const { host } = getNetConfig(connection.remoteAddr)
+  const host = toIPEndpoint(connection.remoteAddr)?.host
 
   return { outcome: 'reached', peer: peer.toString(), stranger: host != null && !contacted.has(host) }
 }
