@@ -44,11 +44,14 @@ interface Held {
 export async function idle (under: Under, transport: Transport, connections: number): Promise<void> {
   const { board } = under
   const suffix = transport === 'tls' ? ' over TLS' : ''
-  const ours = await holdOurs(under, transport, connections)
-  // coturn needs two descriptors a connection
-  const coturn = await using([startCoturnServer], async subject =>
-    hold(under, subject, transport, Math.min(connections, Math.floor(FILES / 2)))
-  )
+  // the memory of one does not change with what the other does
+  const [ours, coturn] = await Promise.all([
+    holdOurs(under, transport, connections),
+    // coturn needs two descriptors a connection
+    using([startCoturnServer], async subject =>
+      hold(under, subject, transport, Math.min(connections, Math.floor(FILES / 2)))
+    )
+  ])
 
   board.add({
     what: `memory of one of ${connections} idle connections${suffix}`,

@@ -1,8 +1,8 @@
 /**
- * Our server and others in turn, under the same load: `npm run bench:server`, with
- * `-- --check --report --rounds 15 --part NAME --json FILE` as wanted, and
+ * Our server and coturn in turn, with `--report` stuntman and pion's too, under the same load: `npm run bench:server`, with
+ * `-- --check --report --rounds 9 --part NAME --json FILE` as wanted, and
  * `--seconds 0.3 --workers 2 --connections 20000 --many 100000 --tls-connections 4000
- * --open-seconds 10 --burst 50000 --burst-workers 16` with these defaults.
+ * --open-seconds 10 --burst 25000 --burst-workers 16` with these defaults.
  *
  * Ours has as many workers as the machine has cores, as coturn has threads.
  */
@@ -22,7 +22,7 @@ const options = benchOptions({
   many: { type: 'string', default: '100000' },
   'tls-connections': { type: 'string', default: '4000' },
   'open-seconds': { type: 'string', default: '10' },
-  burst: { type: 'string', default: '50000' },
+  burst: { type: 'string', default: '25000' },
   'burst-workers': { type: 'string', default: '16' }
 })
 const workers = Number(options.workers)
@@ -34,10 +34,11 @@ const under = { board, load, workers }
 try {
   for (const [part, transport] of [['requests', 'tcp'], ['requests over TLS', 'tls']] as const) {
     await board.part(part, async () => requests(under, transport, {
-      rounds: options.rounds ?? 15,
+      rounds: options.rounds ?? 9,
       seconds: Number(options.seconds),
-      // for the chart those in between
+      // for the table and the chart of the page; the promises are about coturn
       connections: options.report ? [1, 10, 50, 100, 500] : [1, 50, 500],
+      withOthers: options.report,
       promised: [1, 50, 500]
     }))
   }

@@ -20,6 +20,11 @@ export interface RequestsOptions {
    */
   connections: number[]
   promised: number[]
+
+  /**
+   * Whether servers are measured too that no promise is about
+   */
+  withOthers: boolean
 }
 
 /**
@@ -35,12 +40,12 @@ type Results = Record<string, Sample>
 export async function requests (
   under: Under,
   transport: Transport,
-  { rounds, seconds, connections, promised }: RequestsOptions
+  { rounds, seconds, connections, promised, withOthers }: RequestsOptions
 ): Promise<void> {
   const { board, workers } = under
   const suffix = transport === 'tls' ? ' over TLS' : ''
 
-  await using([async () => startOurs(workers), startCoturnServer, ...others()], async (...all) => {
+  await using([async () => startOurs(workers), startCoturnServer, ...withOthers ? others() : []], async (...all) => {
     const subjects = all.filter(subject => transport === 'tcp' || subject.tlsPort != null)
     const lines = Object.fromEntries(subjects.map(({ name }) => [name, [] as Array<{ x: number, y: number }>]))
 
