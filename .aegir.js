@@ -11,6 +11,7 @@ export default {
       'examples/**/*.js',
       'fuzz/**/*.ts',
       'packages/*/*.js',
+      'scripts/*.js',
       'packages/*/{src,test}/**/*.ts',
       'src/**/*.ts',
       'test/**/*.ts',

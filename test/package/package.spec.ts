@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'aegir/chai'
@@ -20,16 +21,34 @@ async function packedFiles (folder: string): Promise<string[]> {
   return files.map(({ path }) => path)
 }
 
+/**
+ * The names of all TypeScript files of a package, without their extension
+ */
+async function sourcesOf (folder: string): Promise<string[]> {
+  const { stdout } = await promisify(execFile)('git', ['ls-files', 'src/*.ts'], { cwd: folder })
+
+  return stdout.split('\n').flatMap(file => /^src\/(.*)\.ts$/.exec(file)?.[1] ?? []).sort()
+}
+
+/**
+ * The names of those files that match, up to the first group of the pattern
+ */
+function namesIn (files: string[], pattern: RegExp): string[] {
+  return files.flatMap(file => pattern.exec(file)?.[1] ?? []).sort()
+}
+
 describe('the packages', () => {
-  for (const { name, folder, entries } of [
+  for (const { name, folder, code, entries } of [
     {
       name: 'libp2p-tcp-stun',
       folder: ROOT,
-      entries: ['index', 'dcutr/index', 'mapping/index', 'net/index', 'server/index', 'stun/index', 'transport.browser']
+      code: 'lib',
+      entries: ['index', 'dcutr/index', 'mapping/index', 'net/index', 'server/index', 'stun/index']
     },
     {
       name: 'tcp-stun',
       folder: `${ROOT}packages/tcp-stun`,
+      code: 'src',
       entries: ['index', 'cli/index', 'rendezvous/index', 'rendezvous/client/index', 'config/index']
     }
   ]) {
@@ -44,7 +63,7 @@ describe('the packages', () => {
         expect(files).to.include.members(['package.json', 'README.md', 'LICENSE-APACHE', 'LICENSE-MIT'])
 
         for (const entry of entries) {
-          expect(files).to.include.members([`dist/src/${entry}.js`, `dist/src/${entry}.d.ts`])
+          expect(files).to.include.members([`dist/${code}/${entry}.js`, `dist/src/${entry}.d.ts`])
         }
       })
 
@@ -55,20 +74,56 @@ describe('the packages', () => {
       })
 
       it('ships nothing else', () => {
-        const expected = /^(?:dist\/src|deploy)\/|^(?:package\.json|README\.md|LICENSE-(?:APACHE|MIT))$/
+        const expected = /^(?:dist\/(?:src|lib)|deploy)\/|^(?:package\.json|README\.md|LICENSE-(?:APACHE|MIT))$/
         expect(files.filter(file => !expected.test(file))).to.deep.equal([])
         expect(files.filter(file => /\b(?:test|bench|fuzz)\/|tsbuildinfo|\.map$/.test(file))).to.deep.equal([])
       })
 
       it('ships what is built from the sources that there are', async () => {
-        const { stdout } = await promisify(execFile)('git', ['ls-files', 'src/*.ts'], { cwd: folder })
-        const built = files.flatMap(file => /^dist\/src\/(.*)\.js$/.exec(file)?.[1] ?? [])
-        const sources = stdout.split('\n').flatMap(file => /^src\/(.*)\.ts$/.exec(file)?.[1] ?? [])
+        const sources = await sourcesOf(folder)
 
-        expect(built.sort()).to.deep.equal(sources.sort())
+        expect(namesIn(files, /^dist\/src\/(.*)\.d\.ts$/)).to.deep.equal(sources)
+        expect(namesIn(files, /^dist\/src\/(.*)\.js$/)).to.deep.equal(code === 'src' ? sources : [])
       })
     })
   }
+
+  describe('what libp2p-tcp-stun joins into few files', () => {
+    async function read (file: string): Promise<string> {
+      return readFile(`${ROOT}${file}`, 'utf8')
+    }
+
+    it('is every module', async () => {
+      const files = (await packedFiles(ROOT)).filter(file => file.endsWith('.js'))
+      const joined = (await Promise.all(files.map(read)))
+        .flatMap(text => [...text.matchAll(/^\/\/ dist\/src\/(.*)\.js$/gm)].map(([, name]) => name))
+      const sources = await sourcesOf(ROOT)
+      const built = await Promise.all(sources.map(async name => read(`dist/src/${name}.js`)))
+      const withCode = sources.filter((_, i) => !/^(?:\/\*[^]*?\*\/\s*)?export \{\};\s*(?:\/\/.*\s*)?$/.test(built[i]))
+
+      expect([...new Set(joined)].sort()).to.deep.equal(withCode)
+    })
+
+    it('is in one file only, so that all entries share their state', async () => {
+      const files = (await packedFiles(ROOT)).filter(file => /^dist\/lib\/(?!.*browser).*\.js$/.test(file))
+      const joined = (await Promise.all(files.map(read)))
+        .flatMap(text => [...text.matchAll(/^\/\/ (dist\/src\/.*\.js)$/gm)].map(([, name]) => name))
+
+      expect(joined).to.have.lengthOf(new Set(joined).size)
+    })
+
+    it('takes three files to import', async () => {
+      const loaded = new Set(['dist/lib/index.js'])
+
+      for (const file of loaded) {
+        for (const [, imported] of (await read(file)).matchAll(/from "(\.[^"]+)"/g)) {
+          loaded.add(path.join(path.dirname(file), imported))
+        }
+      }
+
+      expect(loaded.size, [...loaded].join(' ')).to.be.at.most(3)
+    })
+  })
 
   for (const { title, mainFields } of [
     { title: 'a browser', mainFields: ['browser', 'module', 'main'] },
