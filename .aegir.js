@@ -27,7 +27,7 @@ export default {
   },
   dependencyCheck: {
     // not shipped
-    productionIgnorePatterns: ['/bench', '/dist', '/fuzz', '/packages', '/test', '.aegir.js'],
+    productionIgnorePatterns: ['/bench', '/dist', '/fuzz', '/packages', '/scripts', '/test', '.aegir.js'],
     ignore: [
       // itself, in the examples
       'libp2p-tcp-stun',

@@ -76,8 +76,7 @@ export function bindSocket ({ signal, ...address }: BindOptions): BoundSocket {
 
       // nobody listens on a port that the system has just chosen
       if (address.port !== 0) {
-        contactedHosts.add(address.port, options.host ?? '')
-        socket.on('lookup', (_err, host) => { contactedHosts.add(address.port, host) })
+        noteContact(address.port, socket, options.host)
       }
 
       return socket
@@ -94,6 +93,14 @@ export function bindSocket ({ signal, ...address }: BindOptions): BoundSocket {
     },
     close
   }
+}
+
+/**
+ * Not within `bindSocket`: the socket would keep all of its functions for as long as it lives
+ */
+function noteContact (port: number, socket: Socket, host = ''): void {
+  contactedHosts.add(port, host)
+  socket.on('lookup', (_err, host) => { contactedHosts.add(port, host) })
 }
 
 /**
