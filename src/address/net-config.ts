@@ -97,7 +97,7 @@ export function toNetConfig (ma: Multiaddr): NetConfig {
   }
 
   if (tcp?.code !== CODE_TCP) {
-    throw new InvalidParametersError(`Multiaddr ${ma} has no TCP port`)
+    throw new InvalidParametersError(`Multiaddr ${ma} has no port`)
   }
 
   return { type: 'tcp', host: host.value, port: Number(tcp.value), family: FAMILIES.get(host.code) }

@@ -12,8 +12,9 @@ import { Announcer } from './announcer.ts'
 import { holdMapping } from './mapping-holders.ts'
 import { judgeNames } from './named-addresses.ts'
 import { observedAddress } from './observed-address.ts'
+import { StartedMapping } from './started-mapping.ts'
 import { hasOtherAddress, isFromStranger } from './stranger.ts'
-import type { ListenerStatuses, StatusSource } from './listener-statuses.ts'
+import type { ListenerStatuses } from './listener-statuses.ts'
 import type { ListeningPort, ListeningPorts } from './listening-ports.ts'
 import type { Reachability } from './reachability.ts'
 import type { TCPSTUNComponents } from '../components.ts'
@@ -57,19 +58,6 @@ export interface StartOptions {
 }
 
 /**
- * A search that has begun
- */
-interface Started extends StatusSource {
-  mapping: PublicMapping
-  port: ListeningPort
-
-  /**
-   * From when on a NAT admits nobody any more that an earlier process has contacted
-   */
-  forgottenAt: number
-}
-
-/**
  * The public address of one listener: finds it, announces it, and tells the mapping
  * what peers observe
  */
@@ -78,7 +66,7 @@ export class ListenerMapping {
   private readonly init: ListenerMappingInit
   private readonly announcer: Announcer
   private readonly clock: Clock
-  private started?: Started
+  private started?: StartedMapping
   private closed = false
 
   constructor (components: TCPSTUNComponents, init: ListenerMappingInit) {
@@ -126,15 +114,7 @@ export class ListenerMapping {
       return
     }
 
-    const { announcer } = this
-    this.started = {
-      mapping,
-      port,
-      forgottenAt: this.clock.now() + (isFixed ? NAT_MEMORY : 0),
-      get status () {
-        return 'external' in mapping.status ? { ...mapping.status, ...announcer.reachability } : mapping.status
-      }
-    }
+    this.started = new StartedMapping(mapping, port, this.announcer, this.clock.now() + (isFixed ? NAT_MEMORY : 0))
     this.init.statuses.update(this.started)
     mapping.addEventListener('status', ({ detail }) => { this.onStatus(detail) })
     this.components.events?.addEventListener('peer:identify', this.onIdentify)

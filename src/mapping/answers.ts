@@ -23,7 +23,10 @@ export interface StoredAnswer extends Answer {
  * The last answer of each server
  */
 export class Answers {
-  private readonly answers = new Map<string, StoredAnswer>()
+  /**
+   * A few at most, one of each server
+   */
+  private answers: StoredAnswer[] = []
 
   /**
    * The first answer on a connection counts as long as the connection lives: its
@@ -32,10 +35,10 @@ export class Answers {
    * @returns whether it differs
    */
   add (answer: StoredAnswer): boolean {
-    const first = this.answers.get(answer.server)
+    const first = this.answers.find(({ server }) => server === answer.server)
     const isContradictory =
       first?.connection === answer.connection && (first.isContradictory === true || first.external !== answer.external)
-    this.answers.set(answer.server, isContradictory ? { ...answer, external: first.external, isContradictory } : answer)
+    this.replace(first, isContradictory ? { ...answer, external: first.external, isContradictory } : answer)
 
     return isContradictory
   }
@@ -47,7 +50,7 @@ export class Answers {
     const answer = this.get(connection)
 
     if (answer?.isHeld === true) {
-      this.answers.set(answer.server, { ...answer, isHeld: false, endedAt: now })
+      this.replace(answer, { ...answer, isHeld: false, endedAt: now })
     }
   }
 
@@ -55,18 +58,20 @@ export class Answers {
    * Forget what a connection has answered
    */
   forget (connection: HeldConnection): void {
-    const answer = this.get(connection)
-
-    if (answer != null) {
-      this.answers.delete(answer.server)
-    }
+    this.answers = this.answers.filter(answer => answer.connection !== connection)
   }
 
   get (connection: HeldConnection): StoredAnswer | undefined {
-    return this.list().find(answer => answer.connection === connection)
+    return this.answers.find(answer => answer.connection === connection)
   }
 
   list (): StoredAnswer[] {
-    return [...this.answers.values()]
+    return this.answers
+  }
+
+  private replace (before: StoredAnswer | undefined, after: StoredAnswer): void {
+    this.answers = before == null
+      ? [...this.answers, after]
+      : this.answers.map(answer => answer === before ? after : answer)
   }
 }

@@ -16,7 +16,11 @@ export class Failures {
   private failures: ServerFailure[] = []
   private readonly clock: Clock
   private readonly log?: Logger
-  private readonly logged = new Map<string, number>()
+
+  /**
+   * Not before there is one: most servers never fail
+   */
+  private logged?: Map<string, number>
 
   constructor (clock: Clock, log?: Logger) {
     this.clock = clock
@@ -64,9 +68,10 @@ export class Failures {
 
   private isDue (what: string): boolean {
     const now = this.clock.now()
-    const isDue = now - (this.logged.get(what) ?? -Infinity) >= LOG_INTERVAL
+    const isDue = now - (this.logged?.get(what) ?? -Infinity) >= LOG_INTERVAL
 
     if (isDue) {
+      this.logged ??= new Map()
       this.logged.set(what, now)
     }
 

@@ -62,9 +62,9 @@ export class NetworkWatch<T extends Route> {
   private looked: Times
   private timer?: Timer
   /** The remote hosts of each move that was reported, and in which check, by its two addresses */
-  private readonly reported = new Map<string, Map<string, number>>()
+  private reported?: Map<string, Map<string, number>>
   private checks = 0
-  private readonly disbelieved = new Set<string>()
+  private disbelieved?: Set<string>
 
   constructor (init: NetworkWatchInit<T>) {
     this.init = init
@@ -128,7 +128,7 @@ export class NetworkWatch<T extends Route> {
   private isMove (remote: string, from: string, to: string): boolean {
     if (from === to) {
       // every move that ended here was one
-      this.reported.forEach((remotes, move) => {
+      this.reported?.forEach((remotes, move) => {
         if (move.endsWith(` ${to}`)) {
           remotes.delete(remote)
         }
@@ -138,17 +138,18 @@ export class NetworkWatch<T extends Route> {
     }
 
     const move = `${from} ${to}`
-    const remotes = this.reported.get(move) ?? new Map<string, number>()
-    this.reported.set(move, remotes)
+    const reported = this.reported ?? new Map<string, Map<string, number>>()
+    const remotes = reported.get(move) ?? new Map<string, number>()
+    this.reported = reported.set(move, remotes)
 
     // the connection was made anew since an earlier check and leaves from the old address
     if ((remotes.get(remote) ?? this.checks) < this.checks) {
-      this.disbelieved.add(move)
+      this.disbelieved = (this.disbelieved ?? new Set()).add(move)
     }
 
     remotes.set(remote, this.checks)
 
-    return !this.disbelieved.has(move)
+    return this.disbelieved?.has(move) !== true
   }
 }
 

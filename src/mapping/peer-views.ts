@@ -74,20 +74,23 @@ function outnumbers (some: PeerView[], others: PeerView[]): boolean {
  * may have many addresses
  */
 export class PeerViews {
-  private readonly views = new Map<string, PeerView>()
+  private views?: Map<string, PeerView>
 
   /**
    * @returns whether it is news
    */
   add (view: PeerView): boolean {
     const network = subnetOf(view.host, NETWORK)
-    const before = this.views.get(network)
-    this.views.delete(network)
-    this.views.set(network, view)
+    const views = this.views ?? new Map<string, PeerView>()
+    const before = views.get(network)
+    views.delete(network)
+    views.set(network, view)
 
-    if (this.views.size > MAX_NETWORKS) {
-      this.views.delete([...this.views.keys()][0])
+    if (views.size > MAX_NETWORKS) {
+      views.delete([...views.keys()][0])
     }
+
+    this.views = views
 
     return before?.external !== view.external || before.host !== view.host
   }
@@ -96,10 +99,10 @@ export class PeerViews {
    * The address has changed: earlier views are not about the new one
    */
   clear (): void {
-    this.views.clear()
+    this.views = undefined
   }
 
   list (): PeerView[] {
-    return [...this.views.values()]
+    return [...this.views?.values() ?? []]
   }
 }
