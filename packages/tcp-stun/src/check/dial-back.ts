@@ -101,7 +101,7 @@ async function startNode (local: Endpoint): Promise<Libp2p> {
 }
 
 /**
- * @param connection - by which the peer came in
+ * What it means that the peer came in by this connection, or by none
  */
 function toResult (peer: Multiaddr, connection: Connection | undefined, contacted: Set<string>): DialBackResult {
   if (connection == null) {
