@@ -7,7 +7,7 @@
  * entries is one file, so that both have the same modules, and what is loaded on demand is
  * apart.
  */
-import { readFile, rm } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { build } from 'esbuild'
 
@@ -32,6 +32,7 @@ const OPTIONS = {
 await rm(TARGET, { recursive: true, force: true })
 await bundleForNode()
 await bundleForBrowsers()
+await writeTypes()
 
 async function bundleForNode () {
   const options = { ...OPTIONS, platform: 'node', entryPoints: entries, splitting: true, chunkNames: 'chunks/[name]-[hash]' }
@@ -114,4 +115,15 @@ async function bundleForBrowsers () {
       }
     }]
   })
+}
+
+/**
+ * Tools that look beside an entry for its types find them there
+ */
+async function writeTypes () {
+  for (const entry of entries) {
+    const file = entry.replace(SOURCE, TARGET)
+    const types = path.posix.relative(path.posix.dirname(file), entry)
+    await writeFile(file.replace(/\.js$/, '.d.ts'), `export * from '${types}'\n`)
+  }
 }
