@@ -47,7 +47,8 @@ const pipeline = new ConnectionPipeline({
 /**
  * The ways in: from a client or a trusted proxy, over TCP and TLS
  */
-export const WAYS = [PROXY, CLIENT.host].flatMap(remoteAddress => ENTRANCES.map(entrance => ({ remoteAddress, entrance })))
+export const WAYS = [PROXY, CLIENT.host].flatMap(remoteAddress =>
+  ENTRANCES.map(entrance => ({ remoteAddress, entrance })))
 
 /**
  * A connection ends, and nothing of it stays, whatever it begins with. The input

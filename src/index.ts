@@ -15,9 +15,7 @@
  * import { tcpSTUN } from 'libp2p-tcp-stun'
  *
  * const node = await createLibp2p({
- *   addresses: {
- *     listen: ['/ip4/0.0.0.0/tcp/4001']
- *   },
+ *   addresses: { listen: ['/ip4/0.0.0.0/tcp/4001'] },
  *   transports: [
  *     tcpSTUN({
  *       stunServers: ['stun:stun.example.org', 'stuns:stun.example.net:5349'],
@@ -40,7 +38,9 @@ import type { MappingOptions } from './mapping/options.ts'
 import type { DirectStatus, MappedStatus, MappingStatus } from './mapping/status.ts'
 import type { STUNClientInit, STUNCredential } from './stun/client-init.ts'
 import type { WebSocketsOptions } from './websockets/options.ts'
-import type { CreateListenerOptions, DialTransportOptions, OutboundConnectionUpgradeEvents, Transport } from '@libp2p/interface'
+import type {
+  CreateListenerOptions, DialTransportOptions, OutboundConnectionUpgradeEvents, Transport
+} from '@libp2p/interface'
 import type { Socket } from 'node:net'
 import type { ProgressEvent } from 'progress-events'
 
@@ -287,10 +287,13 @@ export { natStatus } from './nat-status.ts'
 export { DEFAULT_STUN_SERVERS } from './stun/default-servers.ts'
 export * from './mapping/errors.ts'
 export * from './stun/errors.ts'
-export type { NodeAddress, ObservedAddresses, OpenConnections, RegisteredProtocols, TCPSTUNComponents } from './components.ts'
+export type * from './components.ts'
 export type { NATStatusEvents } from './listen/listener-statuses.ts'
 export type { Reachability } from './listen/reachability.ts'
 export type { MappingOptions } from './mapping/options.ts'
 export type { NATStatus, NodeWithTransport } from './nat-status.ts'
-export type { AcquiringStatus, DirectStatus, EndpointDependentStatus, LostStatus, MappedStatus, MappingStatus, ServerFailure, UnsupportedStatus } from './mapping/status.ts'
+export type {
+  AcquiringStatus, DirectStatus, EndpointDependentStatus, LostStatus, MappedStatus, MappingStatus, ServerFailure,
+  UnsupportedStatus
+} from './mapping/status.ts'
 export type { CertificateFiles, PEMCertificate, WebSocketsOptions } from './websockets/options.ts'

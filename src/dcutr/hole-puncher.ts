@@ -65,7 +65,10 @@ export class HolePuncher {
    * As A, one attempt
    */
   async answer (stream: Stream, { signal }: Signal): Promise<Connection> {
-    return this.withSparePorts(async spare => this.answerFrom(spare, MessageStream.accept(stream), { signal }), { signal })
+    return this.withSparePorts(
+      async spare => this.answerFrom(spare, MessageStream.accept(stream), { signal }),
+      { signal }
+    )
   }
 
   /**

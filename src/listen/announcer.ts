@@ -175,7 +175,8 @@ export class Announcer {
     }
 
     // a stranger is one voice: AutoNAT need not wait until the confirmation has expired
-    const ttl = this.reachability.reachabilitySource === 'inbound' && hasAutoNATClient(this.components) ? 0 : CONFIRM_TTL
+    const isTestedToo = this.reachability.reachabilitySource === 'inbound' && hasAutoNATClient(this.components)
+    const ttl = isTestedToo ? 0 : CONFIRM_TTL
     addressManager.confirmObservedAddr(this.address, { type: 'transport', ttl })
     this.seen = this.look() ?? this.seen
   }

@@ -146,13 +146,14 @@ export class ListenerMapping {
    */
   onInbound ({ remoteAddress, localAddress }: Socket): void {
     const { external, reachability: { reachability } } = this.announcer
-    const status = this.started?.mapping.status
+    const { started } = this
+    const status = started?.mapping.status
 
-    if (this.started == null || reachability === 'public' || external == null || status == null || !('local' in status)) {
+    if (started == null || reachability === 'public' || external == null || status == null || !('local' in status)) {
       return
     }
 
-    const { port, forgottenAt } = this.started
+    const { port, forgottenAt } = started
     const remote = unmapIPv4(remoteAddress ?? '')
     const isStranger = isFromStranger(
       { remote, local: unmapIPv4(localAddress ?? ''), isContacted: contactedHosts.has(port.port, remote) },

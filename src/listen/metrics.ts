@@ -51,7 +51,7 @@ export class ListenerMetrics {
     this.connections?.set(this, { [this.label]: count })
   }
 
-  onEvent (event: 'connection' | 'drop' | 'listen_error' | 'inbound_to_connection_error' | 'inbound_upgrade_error'): void {
+  onEvent (event: ListenerEvent): void {
     this.events?.increment({ [event]: true })
   }
 
@@ -60,6 +60,11 @@ export class ListenerMetrics {
     this.connections?.delete(this)
   }
 }
+
+/**
+ * What a listener counts beside the events of its connections
+ */
+type ListenerEvent = 'connection' | 'drop' | 'listen_error' | 'inbound_to_connection_error' | 'inbound_upgrade_error'
 
 /**
  * A counter for each event that occurs

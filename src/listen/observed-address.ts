@@ -59,7 +59,11 @@ export function observedAddress (
  * The listening port that an endpoint was dialled from. There is none when the
  * endpoint was dialled from several ports: the report does not say which one is meant.
  */
-function dialledFrom (remote: Endpoint, ports: ListeningPorts, connections: ConnectionTable): ListeningPort | undefined {
+function dialledFrom (
+  remote: Endpoint,
+  ports: ListeningPorts,
+  connections: ConnectionTable
+): ListeningPort | undefined {
   const [outbound, ...others] = connections
     .listOutbound()
     .filter(({ remote: { host, port } }) => host === remote.host && port === remote.port)

@@ -17,7 +17,10 @@ export interface BindOnceOptions extends AbortOptions {
 /**
  * `signal` ends the mapping
  */
-type Host = Pick<ConnectionsInit, 'local' | 'tls' | 'credential' | 'dns' | 'clock' | 'random' | 'allowPrivateMapping' | 'signal'>
+type Host = Pick<
+  ConnectionsInit,
+  'local' | 'tls' | 'credential' | 'dns' | 'clock' | 'random' | 'allowPrivateMapping' | 'signal'
+>
 
 /**
  * Learn how the NAT maps a fresh local port: one Binding, whose connection is reset

@@ -31,7 +31,12 @@ export interface ConnectionsEvents {
   renewal: [RenewalCause]
 }
 
-export interface ConnectionsInit extends ServerPoolInit, Pick<HeldConnectionHost, 'local' | 'tls' | 'credential' | 'dns' | 'clock'> {
+/**
+ * What a new connection to a server takes
+ */
+type NewConnectionInit = Pick<HeldConnectionHost, 'local' | 'tls' | 'credential' | 'dns' | 'clock'>
+
+export interface ConnectionsInit extends ServerPoolInit, NewConnectionInit {
   allowPrivateMapping: boolean
   network: Network
   log?: Logger

@@ -108,7 +108,8 @@ function readText (text: string): Endpoint {
     throw new InvalidParametersError(
       isIPv6(text)
         ? `listener is an IPv6 address without a port: write [${text}]:4001`
-        : `listener must be an address like 0.0.0.0:4001, [::]:4001 or /ip4/0.0.0.0/tcp/4001, not ${JSON.stringify(text)}`
+        : 'listener must be an address like 0.0.0.0:4001, [::]:4001 or /ip4/0.0.0.0/tcp/4001, not ' +
+            JSON.stringify(text)
     )
   }
 

@@ -43,7 +43,8 @@ describe('the address of an endpoint-dependent NAT', () => {
 
   it('is the IP address that all servers agree on, once', () => {
     expect(endpointDependentAddresses([dependent(one), mapped()]).map(String)).to.deep.equal([one[0]])
-    expect(endpointDependentAddresses([dependent(['/ip6/2a00::1/tcp/1', '/ip6/2a00::1/tcp/2'])]).map(String)).to.deep.equal(['/ip6/2a00::1/tcp/1'])
+    expect(endpointDependentAddresses([dependent(['/ip6/2a00::1/tcp/1', '/ip6/2a00::1/tcp/2'])]).map(String))
+      .to.deep.equal(['/ip6/2a00::1/tcp/1'])
   })
 
   for (const [title, listeners] of Object.entries({

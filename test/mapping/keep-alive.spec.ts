@@ -75,7 +75,7 @@ describe('keep-alive', () => {
       })
     }
 
-    it('keeps the connections alive alike once one that was kept alive more rarely has ended at its first probe', () => {
+    it('keeps all connections alive alike once the one with the longer interval has ended at its first probe', () => {
       const initial = initialKeepAlive(15_000)
       expect(intervals(initial)).to.deep.equal({ keepAliveInterval: 15_000, othersInterval: 45_000 })
 

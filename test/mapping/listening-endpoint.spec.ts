@@ -124,7 +124,8 @@ describe('the listener of a public mapping', () => {
 
       await expect(mapping.start()).to.eventually.be.rejected()
         .with.property('name', 'PortNotSharedError')
-      await expect(mapping.start()).to.eventually.be.rejectedWith(`server.listen({ port: ${portOf(server)}, reusePort: true })`)
+      const remedy = `server.listen({ port: ${portOf(server)}, reusePort: true })`
+      await expect(mapping.start()).to.eventually.be.rejectedWith(remedy)
       expect(stun.accepted).to.equal(0)
     })
 

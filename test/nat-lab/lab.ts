@@ -166,7 +166,7 @@ export interface Router extends Firewall {
  * const lab = await Lab.create()
  * const server = await lab.host('stun', { address: '11.0.0.1', latency: 25 })
  * const carrier = await lab.router('carrier', { address: '11.1.0.1', lan: '100.64.0.1/24' })
- * const home = await lab.router('home', { address: '100.64.0.2', network: carrier, filtering: 'endpoint-independent', ports: 'hashed' })
+ * const home = await lab.router('home', { address: '100.64.0.2', network: carrier, ports: 'hashed' })
  * const laptop = await lab.host('laptop', { address: '192.168.1.2', network: home })
  * await carrier.reboot()
  * ```
@@ -191,7 +191,8 @@ export class Lab {
     try {
       await lab.addNetwork(lab.internet)
       await lab.namespaces.run(
-        `ip -n internet -6 addr add ${CORE}/${INTERNET_PREFIX[6]} dev br0 nodad; ip netns exec internet sysctl -q -w net.ipv6.conf.all.forwarding=1`
+        `ip -n internet -6 addr add ${CORE}/${INTERNET_PREFIX[6]} dev br0 nodad; ` +
+          'ip netns exec internet sysctl -q -w net.ipv6.conf.all.forwarding=1'
       )
     } catch (err) {
       await lab.close()
@@ -221,12 +222,7 @@ export class Lab {
       exec,
       run: (program, init = {}) =>
         exec(process.execPath, [path.join(FOLDER, 'programs', `${program}.js`), JSON.stringify(init)]),
-      freeze: async () => {
-        await sh(
-          'nft -f -',
-          'table inet frozen {\n chain in { type filter hook input priority -300; policy drop; }\n chain out { type filter hook output priority -300; policy drop; }\n}\n'
-        )
-      },
+      freeze: async () => { await sh('nft -f -', FROZEN) },
       thaw: async () => { await sh('nft delete table inet frozen') },
       renumber: async next => {
         await sh(`ip addr del ${host.address}/${prefixOf(network, host.address)} dev eth0`)
@@ -412,7 +408,10 @@ export class Lab {
   private async addNamespace (name: string): Promise<void> {
     this.names.add(name)
     await this.namespaces.run(
-      `ip netns add ${name}; ip -n ${name} link set lo up; ip netns exec ${name} sysctl -q -w net.ipv6.conf.default.dad_transmits=0 net.ipv6.conf.all.accept_dad=0 net.ipv4.tcp_congestion_control=reno`
+      [
+        `ip netns add ${name}; ip -n ${name} link set lo up; ip netns exec ${name} sysctl -q -w`,
+        'net.ipv6.conf.default.dad_transmits=0 net.ipv6.conf.all.accept_dad=0 net.ipv4.tcp_congestion_control=reno'
+      ].join(' ')
     )
   }
 
@@ -442,7 +441,8 @@ export class Lab {
           `ip link add near netns ${line} type veth peer name ${device} netns ${name}`,
           `ip link add ${port} netns ${network.name} type veth peer name far netns ${line}`,
           `ip -n ${line} link set near up; ip -n ${line} link set far up`,
-          `ip netns exec ${line} ethtool -K near tso off gso off gro off tx off >/dev/null; ip netns exec ${line} ethtool -K far tso off gso off gro off tx off >/dev/null`
+          ...['near', 'far'].map(end =>
+            `ip netns exec ${line} ethtool -K ${end} tso off gso off gro off tx off >/dev/null`)
         ].join('; ')
       )
       await this.start(`line of ${name}`, line, 'python3', [LINE, 'near', 'far', String(latency)]).waitFor('ready')
@@ -492,6 +492,15 @@ export class Lab {
  */
 const POWER_OFF = `table inet off {
   chain in { type filter hook prerouting priority -300; policy drop; }
+  chain out { type filter hook output priority -300; policy drop; }
+}
+`
+
+/**
+ * A host that does not answer any more
+ */
+const FROZEN = `table inet frozen {
+  chain in { type filter hook input priority -300; policy drop; }
   chain out { type filter hook output priority -300; policy drop; }
 }
 `

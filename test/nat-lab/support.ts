@@ -59,7 +59,8 @@ function findSupport (): LabSupport {
   } catch (err: any) {
     return {
       supported: false,
-      missing: `permission to create network namespaces (as root, or with unprivileged user namespaces): ${String(err.stderr ?? err.message).trim()}`
+      missing: 'permission to create network namespaces (as root, or with unprivileged user namespaces): ' +
+        String(err.stderr ?? err.message).trim()
     }
   }
 

@@ -88,7 +88,8 @@ describe('the example of a chat in browsers', function () {
       helper: helper.address, namespace: 'example-chat', webSockets: true, autoNAT: false
     })
     await home.happened(({ addresses }) => addresses?.some((text: string) => text.includes('/11.1.0.1/')), PATIENCE)
-    const browser = (await lab.host('visitor', { address: VISITOR })).run('chat-browser', { executable: CHROMIUM, file })
+    const visitor = await lab.host('visitor', { address: VISITOR })
+    const browser = visitor.run('chat-browser', { executable: CHROMIUM, file })
     await browser.waitFor('started', undefined, PATIENCE)
     await browser.ask('open', { hash: helper.address }, 'opened', PATIENCE)
 

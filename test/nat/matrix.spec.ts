@@ -110,7 +110,8 @@ describe('the matrix of NATs', function () {
       await home.happened(({ event }) => event === 'reserved')
       peers[version].send('dial', { address: `${relays[version]}/p2p-circuit/p2p/${id}` })
       // usually the home dials back, but with endpoint-independent filtering the peer may get in
-      await home.happened(({ event, peer, relayed }) => event === 'connected' && peer === peerIds[version] && relayed === false)
+      await home.happened(({ event, peer, relayed }) =>
+        event === 'connected' && peer === peerIds[version] && relayed === false)
       peers[version].send('hangUp', { peer: id })
       await peers[version].waitFor('hung-up')
     }

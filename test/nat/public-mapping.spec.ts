@@ -126,7 +126,7 @@ describe('the examples of a public mapping', function () {
     expect(await said(player, 'player 1 wins')).to.include('Guess the next one')
   })
 
-  it('game.js keeps its address through renewals and the stop of a server, and reports the next one after a reboot', async () => {
+  it('game.js keeps its address through renewals and the stop of a server, and reports that of a reboot', async () => {
     const place = await setUp(await create(), { timeout: 3, hangUp: 2_000 })
     const { servers, router } = place
     const dialler = place.stranger.run('dialler')

@@ -37,7 +37,8 @@ const { values: { full, jobs }, positionals } = parseArgs({
   }
 })
 // peers in other languages have to be built first: scripts/test-interop
-const groups = selectGroups(allGroups(), positionals.length === 0 ? ['units', 'nat', 'examples', 'packaging'] : positionals)
+const names = positionals.length === 0 ? ['units', 'nat', 'examples', 'packaging'] : positionals
+const groups = selectGroups(allGroups(), names)
 
 if (groups.length === 0 || !(Number(jobs) > 0)) {
   console.error(`usage: --jobs must be above 0, and a group one of ${allGroups().map(({ name }) => name).join(', ')}`)
@@ -77,7 +78,8 @@ await Promise.all(Array.from({ length: Math.min(Number(jobs), groups.length) }, 
 const repeats = Number(jobs) > 1 && groups.length > 1 && failing().length <= MAX_REPEATS ? failing() : []
 
 for (const group of repeats) {
-  console.info(`\n== ${group.name} failed beside other groups, and runs once more alone\n${results.get(group)?.failures}`)
+  const { failures } = results.get(group) ?? {}
+  console.info(`\n== ${group.name} failed beside other groups, and runs once more alone\n${failures}`)
   await run(group)
 }
 

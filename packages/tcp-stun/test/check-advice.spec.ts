@@ -27,9 +27,8 @@ interface Family {
   mapping?: Findings['mapping']
 }
 
-function family (
-  { version = 4, verdict, carrier = { seen: 'unknown' }, protocols = [], direct = false, mapping = 'endpoint-independent' }: Family
-): FamilyReport {
+function family ({ version = 4, verdict, protocols = [], direct = false, ...rest }: Family): FamilyReport {
+  const { carrier = { seen: 'unknown' }, mapping = 'endpoint-independent' } = rest
   const external = { host: version === 4 ? '11.1.0.1' : '2a00::2', port: 4001 }
   const local = direct ? external : { host: '192.168.1.2', port: 4001 }
   const findings: Findings = {
@@ -112,8 +111,15 @@ describe('advice', () => {
   }
 
   it('names the commands that confirm it, with the servers and peers of this check', () => {
-    const families = [family({ verdict: punched, protocols: UPNP }), family({ version: 6, verdict: punched, direct: true })]
-    const flags = { ...FLAGS, servers: ['stun:11.0.0.1', 'stun:stun.example.org'], helpers: [multiaddr('/ip4/11.0.0.9/tcp/4001')] }
+    const families = [
+      family({ verdict: punched, protocols: UPNP }),
+      family({ version: 6, verdict: punched, direct: true })
+    ]
+    const flags = {
+      ...FLAGS,
+      servers: ['stun:11.0.0.1', 'stun:stun.example.org'],
+      helpers: [multiaddr('/ip4/11.0.0.9/tcp/4001')]
+    }
 
     expect(findAdvice(families).map(advice => adviceText(advice, families, flags).commands)).to.deep.equal([
       // that helper has no IPv6 address
@@ -136,7 +142,11 @@ describe('advice', () => {
   })
 
   it('quotes what a shell would read otherwise', () => {
-    expect(checkAgain({ ...FLAGS, servers: ['stun:[2a00::1]:3478?transport=tcp'], helpers: [multiaddr('/ip6/2a00::9/tcp/1')] }))
+    expect(checkAgain({
+      ...FLAGS,
+      servers: ['stun:[2a00::1]:3478?transport=tcp'],
+      helpers: [multiaddr('/ip6/2a00::9/tcp/1')]
+    }))
       .to.equal("tcp-stun check -s 'stun:[2a00::1]:3478?transport=tcp' --helper [2a00::9]:1")
   })
 

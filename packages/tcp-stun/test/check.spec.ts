@@ -201,8 +201,9 @@ describe('the verdict', () => {
     }
   ]
 
-  for (const { title, seen = [], dialBack = noAddress, verdict, failures = [], addresses = 1, nat64, forwarded } of rows) {
+  for (const { title, seen = [], dialBack = noAddress, verdict, ...row } of rows) {
     it(`${title}: ${verdict.kind}`, () => {
+      const { failures = [], addresses = 1, nat64, forwarded } = row
       const { behaviour, external } = findMapping(views(...seen))
 
       expect(findVerdict({

@@ -133,7 +133,8 @@ describe('access to a helper', () => {
       const [a, b] = await Promise.all([1, 2].map(async () => createLibp2p(await helperConfig(address, init))))
       nodes.push(a, b)
       await Promise.all([a, b].map(async node => node.dial(helper.node.getMultiaddrs())))
-      await waitUntil('the helper knows both', () => [a, b].every(({ peerId }) => helper.node.getConnections(peerId).length > 0))
+      await waitUntil('the helper knows both', () =>
+        [a, b].every(({ peerId }) => helper.node.getConnections(peerId).length > 0))
       const ask = async (host: string): Promise<boolean> => isAttested(
         { connectionManager: { getConnections: peer => a.getConnections(peer) } },
         [helper.node.peerId.toString()],

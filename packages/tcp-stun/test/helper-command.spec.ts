@@ -95,7 +95,8 @@ describe('tcp-stun helper', () => {
 
   it('prints a node that works when it is pasted', async () => {
     const helper = run([...LISTEN, '--network-key', path.join(folder, 'network.key')])
-    await waitUntil('the node is printed', () => helper.lines.some(line => line.includes('const node =')), EVENT.timeout)
+    const isNode = (line: string): boolean => line.includes('const node =')
+    await waitUntil('the node is printed', () => helper.lines.some(isNode), EVENT.timeout)
     const begin = helper.lines.indexOf('A node of this network') + 1
     const code = helper.lines.slice(begin).filter(line => line.startsWith('  ')).join('\n')
     const program = path.join(path.dirname(COMMAND), `pasted-${process.pid}.js`)

@@ -126,7 +126,12 @@ describe('the address of a helper', () => {
 
   it('ends with its signal', async () => {
     const signal = AbortSignal.abort(new Error('enough'))
-    const silent: DNS = { query: async (name, options) => { options?.signal?.throwIfAborted(); throw new Error('late') } }
+    const silent: DNS = {
+      query: async (name, options) => {
+        options?.signal?.throwIfAborted()
+        throw new Error('late')
+      }
+    }
 
     await expect(resolveHelpers(['one.example.org'], { dns: silent, signal })).to.eventually.be.rejectedWith('enough')
   })
@@ -136,7 +141,9 @@ describe('a helper whose name changes', () => {
   const NAME = 'helper.example.org'
 
   it('is not looked for by its name where that does not exist', async () => {
-    const none: DNS = { query: async () => { throw new AggregateError([Object.assign(new Error(), { code: 'ENOTFOUND' })]) } }
+    const none: DNS = {
+      query: async () => { throw new AggregateError([Object.assign(new Error(), { code: 'ENOTFOUND' })]) }
+    }
 
     await expect(helperConfig(NAME, { namespace: 'my-app', dns: none })).to.eventually.be.rejected
       .with.property('name', 'InvalidHelperAddressError')
@@ -196,7 +203,8 @@ describe('the neighbours of a machine', () => {
 
 describe('the turns of dials', () => {
   it('one of two peers waits', async () => {
-    const [a, b] = (await Promise.all([generateKeyPair('Ed25519'), generateKeyPair('Ed25519')])).map(peerIdFromPrivateKey)
+    const keys = await Promise.all([generateKeyPair('Ed25519'), generateKeyPair('Ed25519')])
+    const [a, b] = keys.map(peerIdFromPrivateKey)
 
     expect(waitsForPartner(a, b)).to.equal(!waitsForPartner(b, a))
     expect(retryDelay(0, false)).to.equal(0)
@@ -287,11 +295,27 @@ describe('what a page can dial', () => {
   }
 
   for (const { from, address, expected } of [
-    { from: 'http://example.org/', address: '/dns4/a.example.org/tcp/4001', expected: '/dns4/a.example.org/tcp/4001/ws' },
-    { from: 'https://example.org/', address: '/dns4/a.example.org/tcp/4001', expected: '/dns4/a.example.org/tcp/4001/tls/ws' },
+    {
+      from: 'http://example.org/',
+      address: '/dns4/a.example.org/tcp/4001',
+      expected: '/dns4/a.example.org/tcp/4001/ws'
+    },
+    {
+      from: 'https://example.org/',
+      address: '/dns4/a.example.org/tcp/4001',
+      expected: '/dns4/a.example.org/tcp/4001/tls/ws'
+    },
     { from: 'https://example.org/', address: '/ip6/2a00::1/tcp/4001', expected: '/ip6/2a00::1/tcp/4001/ws' },
-    { from: 'https://example.org/', address: '/ip4/11.0.0.1/tcp/4001/tls/ws', expected: '/ip4/11.0.0.1/tcp/4001/tls/ws' },
-    { from: 'http://example.org/', address: '/ip4/11.0.0.1/udp/4001/quic-v1', expected: '/ip4/11.0.0.1/udp/4001/quic-v1' }
+    {
+      from: 'https://example.org/',
+      address: '/ip4/11.0.0.1/tcp/4001/tls/ws',
+      expected: '/ip4/11.0.0.1/tcp/4001/tls/ws'
+    },
+    {
+      from: 'http://example.org/',
+      address: '/ip4/11.0.0.1/udp/4001/quic-v1',
+      expected: '/ip4/11.0.0.1/udp/4001/quic-v1'
+    }
   ]) {
     it(`a helper at ${address} from ${from} by ${expected}`, () => {
       const actual = asWebSocket(multiaddr(`${address}/p2p/${A}`), page(from))

@@ -87,7 +87,8 @@ describe('the status page in a browser', function () {
 
       if (extent === 'report') {
         it(`is shown in docs/helper.md: ${colorScheme}, ${screen}`, async () => {
-          const { page } = await open(await serve(forEverybody(busyHelper())), { colorScheme, viewport, deviceScaleFactor: 2 })
+          const web = await serve(forEverybody(busyHelper()))
+          const { page } = await open(web, { colorScheme, viewport, deviceScaleFactor: 2 })
           await page.waitForSelector('#live.live')
           await mkdir(PICTURES, { recursive: true })
           await page.screenshot({ path: path.join(PICTURES, `status-${screen}-${colorScheme}.png`), fullPage: true })
@@ -137,7 +138,8 @@ describe('the status page in a browser', function () {
   it('runs no script that a peer has registered as a name', async () => {
     const status = busyHelper()
     const name = '<img src=x onerror="document.title=\'evil\'"><script>document.title=\'evil\'</script>'
-    const { page } = await open(await serve({ ...status, board: { ...status.board, largest: [{ name, registrations: 1 }] } }))
+    const board = { ...status.board, largest: [{ name, registrations: 1 }] }
+    const { page } = await open(await serve({ ...status, board }))
 
     expect(await page.textContent('#namespaces .name')).to.include('<img src=x')
     expect(await page.title()).to.equal('tcp-stun helper')

@@ -62,17 +62,42 @@ describe('the status page', () => {
 
   for (const { title, status, text } of [
     { title: 'who was reached from outside', status: busyHelper(), text: 'Reachable from outside' },
-    { title: 'nobody from outside yet', status: { ...busyHelper(), reachability: { kind: 'not-reached-yet' } }, text: 'Not reached from outside yet' },
+    {
+      title: 'nobody from outside yet',
+      status: { ...busyHelper(), reachability: { kind: 'not-reached-yet' } },
+      text: 'Not reached from outside yet'
+    },
     { title: 'no public address', status: newHelper(), text: 'No public address' },
     { title: 'when the certificate expires', status: busyHelper(), text: 'Valid for helper.example.org for 61 days' },
-    { title: 'a certificate that has expired', status: { ...busyHelper(), certificates: [{ names: [], expires: 0 }] }, text: 'The certificate has expired' },
-    { title: 'a certificate that is not renewed', status: { ...busyHelper(), certificates: [{ names: [], expires: Date.now() + 5e8 }] }, text: 'The certificate expires soon' },
+    {
+      title: 'a certificate that has expired',
+      status: { ...busyHelper(), certificates: [{ names: [], expires: 0 }] },
+      text: 'The certificate has expired'
+    },
+    {
+      title: 'a certificate that is not renewed',
+      status: { ...busyHelper(), certificates: [{ names: [], expires: Date.now() + 5e8 }] },
+      text: 'The certificate expires soon'
+    },
     { title: 'a store that fails', status: newHelper(), text: 'The board is not stored' },
-    { title: 'a helper that is full', status: { ...busyHelper(), usage: { ...busyHelper().usage, reservations: { used: 9, max: 9 } } }, text: 'The helper is full' },
+    {
+      title: 'a helper that is full',
+      status: { ...busyHelper(), usage: { ...busyHelper().usage, reservations: { used: 9, max: 9 } } },
+      text: 'The helper is full'
+    },
     { title: 'a helper that stops', status: { ...busyHelper(), state: 'stopping' }, text: 'The helper is stopping' },
-    { title: 'whom it serves', status: { ...busyHelper(), access: { members: 12, networkKey: true, stunCredential: true } }, text: 'The helper serves nodes for the 12 peers on its list with the key of the network. The STUN server asks for a password' },
+    {
+      title: 'whom it serves',
+      status: { ...busyHelper(), access: { members: 12, networkKey: true, stunCredential: true } },
+      text: 'The helper serves nodes for the 12 peers on its list with the key of the network. ' +
+        'The STUN server asks for a password'
+    },
     { title: 'why peers were refused', status: busyHelper(), text: 'Relay too many peers at one address 61' },
-    { title: 'a reason that has no words', status: { ...busyHelper(), refusals: [{ by: 'relay', reason: 'moon', count: 2 }] }, text: 'Relay moon 2' },
+    {
+      title: 'a reason that has no words',
+      status: { ...busyHelper(), refusals: [{ by: 'relay', reason: 'moon', count: 2 }] },
+      text: 'Relay moon 2'
+    },
     { title: 'reservations used of max', status: busyHelper(), text: 'Reservations at the relay 1 871 of 2 000' },
     { title: 'STUN connections', status: busyHelper(), text: 'STUN connections 3 804 of 6 100' },
     { title: 'other helpers', status: busyHelper(), text: '688 registrations' }
@@ -87,7 +112,8 @@ describe('the status page', () => {
     const before = renderSections(status)
     const after = renderSections({ ...status, refusals: [] })
 
-    expect(after.filter(({ version }, i) => version !== before[i].version).map(({ id }) => id)).to.deep.equal(['refusals'])
+    const changed = after.filter(({ version }, i) => version !== before[i].version)
+    expect(changed.map(({ id }) => id)).to.deep.equal(['refusals'])
   })
 })
 
@@ -99,7 +125,10 @@ describe('the kind of a peer', () => {
     { address: '/dns4/example.org/tcp/443/tls/sni/example.org/ws', transport: 'wss' },
     { address: '/ip4/11.0.0.1/tcp/443/wss', transport: 'wss' },
     { address: '/ip4/11.0.0.1/udp/4001/quic-v1', transport: 'other' },
-    { address: '/ip4/11.0.0.1/tcp/4001/p2p/12D3KooWNvSZnPi3RrhrTwEY4LuuBeB6K6facKUCJcyWG1aoDd2p/p2p-circuit', transport: 'relay' }
+    {
+      address: '/ip4/11.0.0.1/tcp/4001/p2p/12D3KooWNvSZnPi3RrhrTwEY4LuuBeB6K6facKUCJcyWG1aoDd2p/p2p-circuit',
+      transport: 'relay'
+    }
   ]) {
     it(`${address} is ${transport}`, () => {
       expect(transportOf(multiaddr(address))).to.equal(transport)
@@ -109,7 +138,11 @@ describe('the kind of a peer', () => {
   const circuit = '/ip4/11.0.0.9/tcp/4001/p2p/12D3KooWNvSZnPi3RrhrTwEY4LuuBeB6K6facKUCJcyWG1aoDd2p/p2p-circuit'
 
   for (const { title, addresses, verdict } of [
-    { title: 'a public address', addresses: ['/ip4/192.168.1.2/tcp/1', circuit, '/ip4/11.0.0.1/tcp/1'], verdict: 'dialable' },
+    {
+      title: 'a public address',
+      addresses: ['/ip4/192.168.1.2/tcp/1', circuit, '/ip4/11.0.0.1/tcp/1'],
+      verdict: 'dialable'
+    },
     { title: 'a name', addresses: ['/dns4/example.org/tcp/443/tls/ws'], verdict: 'dialable' },
     { title: 'a relayed address', addresses: ['/ip4/192.168.1.2/tcp/1', circuit], verdict: 'relayed' },
     { title: 'private addresses', addresses: ['/ip4/192.168.1.2/tcp/1', '/ip4/127.0.0.1/tcp/1'], verdict: 'unknown' },
@@ -133,7 +166,10 @@ describe('the kind of a peer', () => {
 })
 
 describe('a visitor of the status page', () => {
-  const rules: VisitorRules = { isOwnName: name => name === 'helper.example.org', isProxy: host => host === '127.9.9.9' }
+  const rules: VisitorRules = {
+    isOwnName: name => name === 'helper.example.org',
+    isProxy: host => host === '127.9.9.9'
+  }
   const request = { url: '/', httpVersion: '1.1', remoteAddress: '127.0.0.1' }
 
   for (const { host, visitor } of [
@@ -166,14 +202,39 @@ describe('a visitor of the status page', () => {
   }
 
   for (const { title, headers, url = '/', visitor } of [
-    { title: 'its own page', headers: { origin: 'http://localhost', 'sec-fetch-site': 'same-origin' }, visitor: 'machine' },
-    { title: 'the address bar', headers: { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' }, visitor: 'machine' },
-    { title: 'a link on another site', headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }, visitor: 'machine' },
-    { title: 'a link to the JSON', url: '/status.json', headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }, visitor: 'foreign' },
+    {
+      title: 'its own page',
+      headers: { origin: 'http://localhost', 'sec-fetch-site': 'same-origin' },
+      visitor: 'machine'
+    },
+    {
+      title: 'the address bar',
+      headers: { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' },
+      visitor: 'machine'
+    },
+    {
+      title: 'a link on another site',
+      headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
+      visitor: 'machine'
+    },
+    {
+      title: 'a link to the JSON',
+      url: '/status.json',
+      headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' },
+      visitor: 'foreign'
+    },
     { title: 'a script of another site', headers: { origin: 'http://evil.example' }, visitor: 'foreign' },
     { title: 'a sandboxed frame', headers: { origin: 'null' }, visitor: 'foreign' },
-    { title: 'another port of the same host', headers: { origin: 'http://localhost:8080', 'sec-fetch-site': 'same-site' }, visitor: 'foreign' },
-    { title: 'an image on another site', headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }, visitor: 'foreign' }
+    {
+      title: 'another port of the same host',
+      headers: { origin: 'http://localhost:8080', 'sec-fetch-site': 'same-site' },
+      visitor: 'foreign'
+    },
+    {
+      title: 'an image on another site',
+      headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' },
+      visitor: 'foreign'
+    }
   ]) {
     it(`from ${title} is ${visitor}`, () => {
       expect(visitorOf({ ...request, url, headers: { host: 'localhost', ...headers } }, rules)).to.equal(visitor)

@@ -84,13 +84,15 @@ describe('a client of a board', () => {
     { what: 'a long namespace', servers: [ADDRESS], namespaces: ['ä'.repeat(128)], message: '256' }
   ]) {
     it(`refuses ${what}`, () => {
-      expect(() => rendezvousClient({ servers, namespaces })({ logger: { forComponent: () => {} } } as any)).to.throw(message)
+      const components: any = { logger: { forComponent: () => {} } }
+      expect(() => rendezvousClient({ servers, namespaces })(components)).to.throw(message)
         .with.property('name', 'InvalidParametersError')
     })
   }
 
   it('finds its servers by a look-up, also when the first ones fail', async () => {
-    const { servers, requests } = await startServer(({ type }) => type === MessageType.REGISTER ? REGISTERED : discovered([]))
+    const { servers, requests } = await startServer(({ type }) =>
+      type === MessageType.REGISTER ? REGISTERED : discovered([]))
     let lookUps = 0
     const client = await nodes.client({
       lookUp: async () => {
@@ -185,7 +187,8 @@ describe('a client of a board', () => {
     await pEvent(client.services.board, 'registered', EVENT)
     const last = requests.findLast(({ register }) => register != null)
 
-    expect(Buffer.from(last?.register?.signedPeerRecord ?? []).toString('latin1')).to.include('/libp2p/routing-state-record')
+    const record = Buffer.from(last?.register?.signedPeerRecord ?? []).toString('latin1')
+    expect(record).to.include('/libp2p/routing-state-record')
   })
 
   it('unregisters an old record that is newer than ours: our clock was set back', async () => {

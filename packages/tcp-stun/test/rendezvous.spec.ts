@@ -15,8 +15,10 @@ describe('a board and its clients', () => {
     const b = await nodes.client({ servers })
     const [foundByA, foundByB] = await Promise.all([untilFound(a, b.peerId), untilFound(b, a.peerId)])
 
-    expect(foundByB.multiaddrs.map(address => `${address}/p2p/${a.peerId}`)).to.deep.equal(a.getMultiaddrs().map(String))
-    expect(foundByA.multiaddrs.map(address => `${address}/p2p/${b.peerId}`)).to.deep.equal(b.getMultiaddrs().map(String))
+    expect(foundByB.multiaddrs.map(address => `${address}/p2p/${a.peerId}`))
+      .to.deep.equal(a.getMultiaddrs().map(String))
+    expect(foundByA.multiaddrs.map(address => `${address}/p2p/${b.peerId}`))
+      .to.deep.equal(b.getMultiaddrs().map(String))
 
     const { addresses, peerRecordEnvelope } = await a.peerStore.get(b.peerId)
     expect(addresses.map(({ isCertified }) => isCertified)).to.deep.equal([true])

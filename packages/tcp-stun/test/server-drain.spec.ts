@@ -55,7 +55,7 @@ describe('tcp-stun server, draining', () => {
     })
   }
 
-  it('answers as always without an alternate server, accepts no connections, and resets clients at the deadline', async () => {
+  it('without an alternate server: answers as always, accepts nobody, resets clients at the deadline', async () => {
     const server = await start({ alternateServers: [{ host: '2a00::9', port: 1 }] })
     const [address] = server.addresses
     const client = await connect(address)

@@ -32,7 +32,8 @@ describe('settings from the environment and a file', () => {
 
   it('the command line counts most, then the environment, then the file', async () => {
     const file = await config({ maxPeers: 1, relayBytes: 2, relayDuration: 3_000, drainDeadline: 4 })
-    const options = parse(['--config', file, '--max-peers', '5'], { TCP_STUN_MAX_PEERS: '6', TCP_STUN_RELAY_BYTES: '7' })
+    const env = { TCP_STUN_MAX_PEERS: '6', TCP_STUN_RELAY_BYTES: '7' }
+    const options = parse(['--config', file, '--max-peers', '5'], env)
 
     expect(options).to.include({ maxPeers: 5, relayBytes: 7, relayDuration: 3_000, drainDeadline: 4 })
   })

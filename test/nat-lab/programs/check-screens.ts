@@ -28,7 +28,8 @@ export interface CheckScreensInit {
   replace?: Record<string, string>
 }
 
-const { servers, helpers: texts = [], versions, port = 0, forwardedPort, widths, replace = {} } = readOptions<CheckScreensInit>()
+const options = readOptions<CheckScreensInit>()
+const { servers, helpers: texts = [], versions, port = 0, forwardedPort, widths, replace = {} } = options
 const helpers = texts.map(text => multiaddr(text))
 const all: Progress[] = []
 const report = await check({

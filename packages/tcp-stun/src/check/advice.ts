@@ -44,12 +44,16 @@ export function findAdvice (families: FamilyReport[]): Advice[] {
     return []
   }
 
-  const all = families.flatMap(family => adviceFor(family).map(kind => ({ do: kind, version: family.findings.version })))
+  const all = families.flatMap(family =>
+    adviceFor(family).map(kind => ({ do: kind, version: family.findings.version })))
   const punches = all.some(({ do: kind }) => kind === 'hole-punching')
   // what the node needs is the same for both versions, and hole punching includes the relay
-  const once = all.filter((advice, i) => isForVersion(advice.do) || all.findIndex(other => other.do === advice.do) === i)
+  const isFirst = (kind: AdviceKind, i: number): boolean => all.findIndex(other => other.do === kind) === i
 
-  return once.filter(({ do: kind }) => kind !== 'relay' || !punches).sort((a, b) => KINDS.indexOf(a.do) - KINDS.indexOf(b.do) || b.version - a.version)
+  return all
+    .filter(({ do: kind }, i) => isForVersion(kind) || isFirst(kind, i))
+    .filter(({ do: kind }) => kind !== 'relay' || !punches)
+    .sort((a, b) => KINDS.indexOf(a.do) - KINDS.indexOf(b.do) || b.version - a.version)
 }
 
 function isForVersion (kind: AdviceKind): boolean {

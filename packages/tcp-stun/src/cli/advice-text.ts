@@ -57,8 +57,8 @@ export function adviceText (advice: Advice, families: FamilyReport[], flags: Che
       }
     case 'hole-punching':
       return {
-        text: 'Let peers in by hole punching: give the node the listening address /p2p-circuit and the service dcutr() ' +
-          'of libp2p-tcp-stun/dcutr.',
+        text: 'Let peers in by hole punching: give the node the listening address /p2p-circuit and the service ' +
+          'dcutr() of libp2p-tcp-stun/dcutr.',
         commands: [askNodeCommand(flags)]
       }
     case 'relay':

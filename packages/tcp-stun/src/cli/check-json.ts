@@ -56,8 +56,8 @@ export function nodeToJSON (report: NodeReport, exitCode: number): object {
 
 function familyToJSON ({ verdict, findings }: FamilyReport): object {
   const {
-    version, addresses, port, local, external, direct, mapping, rewriting, carrier, portMapping, distance, nat64, hairpin,
-    dialed, dialBack, views, failures, dissenters, held
+    version, addresses, port, local, external, direct, mapping, rewriting, carrier, portMapping, distance, nat64,
+    hairpin, dialed, dialBack, views, failures, dissenters, held
   } = findings
 
   return {

@@ -242,13 +242,18 @@ function milliseconds (ms: number): string {
 
 function dialBackLine ({ dialBack, dialed, external }: Findings): Line {
   const label = 'From outside'
-  const at = dialed == null || (external != null && isSameEndpoint(dialed, external)) ? '' : ` at ${formatEndpoint(dialed)}`
+  const isForwarded = dialed != null && (external == null || !isSameEndpoint(dialed, external))
+  const at = isForwarded ? ` at ${formatEndpoint(dialed)}` : ''
 
   switch (dialBack.outcome) {
     case 'reached':
       return dialBack.stranger
         ? { label, text: `a stranger dialled in${at}: ${dialBack.peer}`, tone: 'good' }
-        : { label, text: `${dialBack.peer} dialled in${at}, but this port had contacted its host before`, tone: 'plain' }
+        : {
+            label,
+            text: `${dialBack.peer} dialled in${at}, but this port had contacted its host before`,
+            tone: 'plain'
+          }
     case 'not-reached':
       return { label, text: `blocked: a stranger could not dial in${at}: ${dialBack.peer}`, tone: 'bad' }
     case 'failed':

@@ -110,7 +110,9 @@ Examples:
 
 async function runCheck (options: CheckOptions): Promise<void> {
   const { server = [], helper = [], peer = [], port, timeout, json } = options
-  const output = json === true ? jsonOutput() : new CheckPrinter({ servers: server, helpers: helper, peers: peer, port })
+  const output = json === true
+    ? jsonOutput()
+    : new CheckPrinter({ servers: server, helpers: helper, peers: peer, port })
   const interrupted = new AbortController()
   const interrupt = (): void => { interrupted.abort() }
   const { signal } = interrupted

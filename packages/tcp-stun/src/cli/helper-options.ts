@@ -57,8 +57,8 @@ export function addHelperOptions (command: Command): void {
     .option('--external-ip <address>', 'public address of a 1:1 NAT before this machine, repeatable', ipAddress)
     .option(
       '--trusted-proxy <network>',
-      'network of load balancers like 10.0.0.0/8, repeatable: the limits of one address do not apply, and connections ' +
-        'to the STUN server must begin with a PROXY header',
+      'network of load balancers like 10.0.0.0/8, repeatable: the limits of one address do not apply, and ' +
+        'connections to the STUN server must begin with a PROXY header',
       network
     )
 

@@ -14,8 +14,8 @@ import type { MetricsServer } from '../metrics/web.ts'
 export function helperCommand (): Command {
   const command = new Command('helper')
     .description(
-      'Run what a private network of peers needs on one public machine: STUN server, AutoNAT v2 server, circuit relay ' +
-        'and the board on which peers find each other'
+      'Run what a private network of peers needs on one public machine: STUN server, AutoNAT v2 server, circuit ' +
+        'relay and the board on which peers find each other'
     )
     // the longest flag leaves half of a terminal of 80 columns
     .configureHelp({ minWidthToWrap: 30 })
@@ -48,13 +48,17 @@ On a machine behind a NAT:
 
 async function runHelper (options: HelperOptions): Promise<void> {
   // libp2p takes a second to load, which the other commands do without
-  const [{ startHelper }, { serveHelperMetrics }, { credentialFromFile, keyFromFile, networkKeyFromFile }, { AllowList, readAllowList }] =
-    await Promise.all([
-      import('../helper/helper.ts'),
-      import('../helper/metrics.ts'),
-      import('../helper/key-file.ts'),
-      import('../helper/allow-list.ts')
-    ])
+  const [
+    { startHelper },
+    { serveHelperMetrics },
+    { credentialFromFile, keyFromFile, networkKeyFromFile },
+    { AllowList, readAllowList }
+  ] = await Promise.all([
+    import('../helper/helper.ts'),
+    import('../helper/metrics.ts'),
+    import('../helper/key-file.ts'),
+    import('../helper/allow-list.ts')
+  ])
   const { data, announce = [], externalIp, trustedProxy, allow: allowFile, networkKey, metrics } = options
   const key = options.key ?? (data == null ? undefined : path.join(data, 'key'))
   const store = options.store ?? (data == null ? undefined : path.join(data, 'board'))

@@ -42,8 +42,8 @@ export function nodeVerdictText (report: NodeReport): VerdictText {
     case 'anyone':
       return {
         title: 'The node announces a public address',
-        explanation: 'A node with libp2p-tcp-stun does so once it knows that strangers can dial it, unless it is told ' +
-          'to announce always.'
+        explanation: 'A node with libp2p-tcp-stun does so once it knows that strangers can dial it, unless it is ' +
+          'told to announce always.'
       }
     case 'hole-punching':
       return {

@@ -49,7 +49,9 @@ function verdictTexts (families: FamilyReport[]): Paragraph[] {
     isGood: verdict.kind === 'anyone',
     ...verdictText(verdict, findings)
   }))
-  const isShared = texts.every(({ title, explanation }) => title === texts[0].title && explanation === texts[0].explanation)
+  const [first] = texts
+  const isShared = texts.every(({ title, explanation }) =>
+    title === first.title && explanation === first.explanation)
 
   if (isShared) {
     return verdictParagraphs(texts[0], undefined, texts[0].isGood)

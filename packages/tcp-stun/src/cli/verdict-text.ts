@@ -13,8 +13,8 @@ export interface VerdictText {
 
 const UNSUPPORTED: VerdictText = {
   title: 'This platform cannot share a TCP port',
-  explanation: 'Nothing was tested. A listener and its connections to STUN servers have to share one port, which takes ' +
-    'Linux and Node.js 22.12 or later. Here the transport works like @libp2p/tcp.'
+  explanation: 'Nothing was tested. A listener and its connections to STUN servers have to share one port, which ' +
+    'takes Linux and Node.js 22.12 or later. Here the transport works like @libp2p/tcp.'
 }
 
 /**
@@ -54,8 +54,8 @@ function anyoneText (external: string, findings?: Findings): VerdictText {
     ? 'Have the node announce this address: the router forwards it, whatever the NAT does (addresses.appendAnnounce).'
     : findings?.direct === true
       ? 'There is nothing to do: a node on this port can be dialled by every peer.'
-      : 'There is nothing to do: a node on this port can be dialled by every peer for as long as its mapping is held, ' +
-        'which the transport does.'
+      : 'There is nothing to do: a node on this port can be dialled by every peer for as long as its mapping is ' +
+        'held, which the transport does.'
 
   return { title: `Reachable by anyone at ${dialed}`, explanation: `A stranger has dialled in. ${next}` }
 }
@@ -85,7 +85,8 @@ function inconclusiveText (because: InconclusiveReason, external: string, findin
       }
     case 'forward-failed':
       return {
-        title: `The forwarded port does not work${findings?.dialed == null ? '' : `: ${formatEndpoint(findings.dialed)}`}`,
+        title: 'The forwarded port does not work' +
+          (findings?.dialed == null ? '' : `: ${formatEndpoint(findings.dialed)}`),
         explanation: 'A stranger could not dial in there. Does the router forward it to this machine and to the ' +
           'port that was checked?'
       }
@@ -127,8 +128,8 @@ function noAddressText (because: NoAddressReason, version?: 4 | 6): VerdictText 
     case 'refused':
       return {
         title: 'The STUN servers refused to answer',
-        explanation: 'They were reached, but answered with an error, for the reason above. Name a server that answers ' +
-          'everybody with --server.'
+        explanation: 'They were reached, but answered with an error, for the reason above. Name a server that ' +
+          'answers everybody with --server.'
       }
     default:
       return {

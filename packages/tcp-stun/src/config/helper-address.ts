@@ -59,7 +59,8 @@ const MAX_DEPTH = 4
 const MAX_ADDRESSES = 32
 
 const EXAMPLE = '/dns4/helper.example.org/tcp/4001/p2p/12D3Koo...'
-const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)+\.?$/i
+const LABEL = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?'
+const HOST_NAME = new RegExp(`^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})+\\.?$`, 'i')
 
 /**
  * From what a user knows of helpers to what a node needs

@@ -180,7 +180,10 @@ export async function helperConfig (
 
   return {
     addresses: { listen: [...listen, ...relays] },
-    transports: [...directTransports({ ...init, stunServers: init.stunServers ?? helpers.stunServers }), circuitRelayTransport()],
+    transports: [
+      ...directTransports({ ...init, stunServers: init.stunServers ?? helpers.stunServers }),
+      circuitRelayTransport()
+    ],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ keepAliveInterval: PING_INTERVAL })],
     connectionManager: { addressDialTimeout: ADDRESS_DIAL_TIMEOUT },

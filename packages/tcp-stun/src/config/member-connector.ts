@@ -199,7 +199,8 @@ export class MemberConnector implements Startable {
       const neighbours = neighbourAddresses(addresses.map(({ multiaddr }) => multiaddr))
 
       if (neighbours.length > 0) {
-        const signal = AbortSignal.any([lifetime, AbortSignal.timeout(DIALS_ALONE ? DIAL_TIMEOUT : NEIGHBOUR_DIAL_TIMEOUT)])
+        const timeout = DIALS_ALONE ? DIAL_TIMEOUT : NEIGHBOUR_DIAL_TIMEOUT
+        const signal = AbortSignal.any([lifetime, AbortSignal.timeout(timeout)])
         await connectionManager.openConnection(neighbours.map(address => withPeer(address, peer)), { signal })
       }
     } catch (err) {

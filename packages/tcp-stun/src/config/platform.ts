@@ -42,7 +42,8 @@ export function directServices (init: DCUtRInit): { dcutr(components: any): DCUt
  * The addresses at which a peer may be on the same local network
  */
 export function neighbourAddresses (addresses: Multiaddr[]): Multiaddr[] {
-  const interfaces = Object.values(os.networkInterfaces()).flatMap(list => list?.flatMap(({ cidr }) => cidr ?? []) ?? [])
+  const interfaces = Object.values(os.networkInterfaces())
+    .flatMap(list => list?.flatMap(({ cidr }) => cidr ?? []) ?? [])
 
   return onOwnNetworks(addresses, interfaces)
 }

@@ -1,10 +1,10 @@
-import { isIPv6 } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { AbortError, AlreadyStartedError, InvalidParametersError } from '@libp2p/interface'
-import { assertPortFree, bindSocket, portSharing } from 'libp2p-tcp-stun/net'
+import { portSharing } from 'libp2p-tcp-stun/net'
 import { DEFAULT_DRAIN_DEADLINE, createCounters, createSTUNServer } from 'libp2p-tcp-stun/server'
 import { CLIENT_EVENTS } from './event-forwarder.ts'
 import { Heartbeats } from './heartbeats.ts'
+import { HeldPorts } from './held-ports.ts'
 import { shareLimits } from './share-limits.ts'
 import { sumCounters } from './sum-counters.ts'
 import { watchPorts } from './watch-ports.ts'
@@ -14,8 +14,9 @@ import type { ClientEvent } from './event-forwarder.ts'
 import type { ProductionServer, ProductionServerEvents, ProductionServerInit } from './types.ts'
 import type { WorkerCommand } from './worker-messages.ts'
 import type { AbortOptions, Logger } from '@libp2p/interface'
-import type { BoundSocket } from 'libp2p-tcp-stun/net'
-import type { DrainOptions, Limits, STUNServerAddress, STUNServerCounters, STUNServerState, STUNServerTLSInit, STUNTransport } from 'libp2p-tcp-stun/server'
+import type {
+  DrainOptions, Limits, STUNServerAddress, STUNServerCounters, STUNServerState, STUNServerTLSInit, STUNTransport
+} from 'libp2p-tcp-stun/server'
 import type { SecureContextOptions } from 'node:tls'
 
 /**
@@ -51,7 +52,6 @@ type Status =
  * connections among them. This process holds the ports, and serves nobody.
  */
 export class MultiProcessServer extends WatchedEventEmitter<ProductionServerEvents> implements ProductionServer {
-  public addresses: STUNServerAddress[] = []
   public readonly limits: Limits
 
   private readonly init: ProductionServerInit
@@ -68,10 +68,7 @@ export class MultiProcessServer extends WatchedEventEmitter<ProductionServerEven
    */
   private past = createCounters()
 
-  /**
-   * Bound but not listening: keeps the ports while a worker is replaced
-   */
-  private held: BoundSocket[] = []
+  private readonly ports = new HeldPorts()
   private forwarded: ClientEvent[] = []
   private status: Status = { state: 'idle' }
   private restartDelay = MIN_RESTART_DELAY
@@ -105,6 +102,10 @@ export class MultiProcessServer extends WatchedEventEmitter<ProductionServerEven
     return this.workers.length < this.count ? 'degraded' : 'listening'
   }
 
+  get addresses (): STUNServerAddress[] {
+    return this.ports.addresses
+  }
+
   get workers (): number[] {
     return [...this.processes].filter(({ state }) => state === 'serving').map(({ pid }) => pid)
   }
@@ -127,9 +128,9 @@ export class MultiProcessServer extends WatchedEventEmitter<ProductionServerEven
 
     try {
       const { listen = [{ host: '0.0.0.0', port: 3478 }] } = this.init
-      listen.forEach(({ host, port }) => { this.hold('tcp', host, port) })
+      listen.forEach(({ host, port }) => { this.ports.hold('tcp', host, port) })
       const secure = this.tls == null ? [] : this.tls.listen ?? [{ host: '0.0.0.0', port: 5349 }]
-      secure.forEach(({ host, port }) => { this.hold('tls', host, port) })
+      secure.forEach(({ host, port }) => { this.ports.hold('tls', host, port) })
       this.startWatchdog()
 
       await Promise.all(Array.from({ length: this.count }, async () => this.start(options)))
@@ -199,19 +200,6 @@ export class MultiProcessServer extends WatchedEventEmitter<ProductionServerEven
     }
   }
 
-  /**
-   * Hold a port, and learn its number when the system chooses it
-   *
-   * @throws the system's error
-   */
-  private hold (transport: STUNTransport, host: string, port: number): void {
-    const options = { host, port, ipv6Only: isIPv6(host) }
-    assertPortFree(options)
-    const bound = bindSocket(options)
-    this.held.push(bound)
-    this.addresses.push({ host: bound.host, port: bound.port, transport })
-  }
-
   private startWatchdog (): void {
     const heartbeats = new Heartbeats(HEARTBEAT_INTERVAL, performance.now())
 
@@ -232,8 +220,7 @@ export class MultiProcessServer extends WatchedEventEmitter<ProductionServerEven
     await Promise.all([...this.processes].map(async worker => worker.end(command, timeout)))
 
     clearInterval(this.watchdog)
-    this.held.splice(0).forEach(bound => { bound.close() })
-    this.addresses = []
+    this.ports.release()
     this.status = { state: 'idle' }
   }
 

@@ -1,5 +1,5 @@
 import { anySignal } from 'any-signal'
-import { sleep } from './sleep.ts'
+import { sleep } from '../sleep.ts'
 import type { AbortOptions, Logger } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 

@@ -1,6 +1,7 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { TypedEventEmitter } from 'main-event'
 import { PROTOCOL } from '../protocol.ts'
+import { sleep } from '../sleep.ts'
 import { MemoryStore } from '../store/memory-store.ts'
 import { BoardStorage } from './board-storage.ts'
 import { Board } from './board.ts'
@@ -13,7 +14,10 @@ import { Readers } from './readers.ts'
 import { RequestHandler } from './request-handler.ts'
 import { senderOf } from './sender.ts'
 import { serveStream } from './serve-stream.ts'
-import type { BoardContents, RendezvousCounters, RendezvousServer, RendezvousServerComponents, RendezvousServerEvents, RendezvousServerInit, StoreState } from './types.ts'
+import type {
+  BoardContents, RendezvousCounters, RendezvousServer, RendezvousServerComponents, RendezvousServerEvents,
+  RendezvousServerInit, StoreState
+} from './types.ts'
 import type { Message } from '../pb/rendezvous.ts'
 import type { Connection, Logger, PeerId, Startable, Stream } from '@libp2p/interface'
 import type { Clock, Timer } from 'libp2p-tcp-stun/mapping'
@@ -210,26 +214,14 @@ export class RendezvousServerService
     const delay = pace.take(this.clock.now())
 
     if (delay > 0) {
-      await this.sleep(delay, signal)
+      await sleep(delay, signal, this.clock)
+      signal.throwIfAborted()
     }
 
     const response = await this.requests.handle(request, senderOf(connection, this.isProxy), signal)
     this.count(response)
 
     return response
-  }
-
-  private async sleep (ms: number, signal: AbortSignal): Promise<void> {
-    await new Promise<void>(resolve => {
-      const done = (): void => {
-        timer.clear()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = this.clock.setTimeout(done, ms)
-      signal.addEventListener('abort', done)
-    })
-    signal.throwIfAborted()
   }
 
   private count (response: Message | undefined): void {
