@@ -7,15 +7,22 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 /**
  * A record may name another one, but not for ever
  */
-const MAX_DEPTH = 4
+export const MAX_DEPTH = 4
 
 /**
  * A zone may have any number of records
  */
-const MAX_ADDRESSES = 32
+export const MAX_ADDRESSES = 32
 
 export interface ResolveDNSAddrOptions extends AbortOptions {
   dns?: DNS
+
+  /**
+   * Whether what was answered before may be used again for its TTL
+   *
+   * @default true
+   */
+  cached?: boolean
 }
 
 /**
@@ -54,11 +61,11 @@ export async function resolveDNSAddr (
  *
  * @throws the DNS error when the records could not be read
  */
-async function lookUpDNSAddr (
+export async function lookUpDNSAddr (
   name: string,
-  { dns = systemDNS(), signal }: ResolveDNSAddrOptions
+  { dns = systemDNS(), cached, signal }: ResolveDNSAddrOptions
 ): Promise<Multiaddr[]> {
-  const { Answer } = await dns.query(`_dnsaddr.${name}`, { types: [RecordType.TXT], signal })
+  const { Answer } = await dns.query(`_dnsaddr.${name}`, { types: [RecordType.TXT], cached, signal })
 
   return Answer.flatMap(({ data }) => toMultiaddr(data))
 }
@@ -76,6 +83,6 @@ function toMultiaddr (record: string): Multiaddr[] {
 /**
  * The id of the peer that an address ends at
  */
-function peerIdOf (address: Multiaddr): string | undefined {
+export function peerIdOf (address: Multiaddr): string | undefined {
   return address.getComponents().findLast(({ code }) => code === CODE_P2P)?.value
 }

@@ -1,7 +1,6 @@
-import { RecordType, dns as systemDNS } from '@multiformats/dns'
-import { CODE_DNSADDR, CODE_P2P, CODE_P2P_CIRCUIT, multiaddr } from '@multiformats/multiaddr'
-import type { AbortOptions } from '@libp2p/interface'
-import type { DNS } from '@multiformats/dns'
+import { CODE_DNSADDR, CODE_P2P_CIRCUIT, multiaddr } from '@multiformats/multiaddr'
+import { MAX_ADDRESSES, MAX_DEPTH, lookUpDNSAddr, peerIdOf } from '../dnsaddr.ts'
+import type { ResolveDNSAddrOptions } from '../dnsaddr.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
@@ -37,27 +36,6 @@ export interface Helpers {
   stunServers: string[]
 }
 
-export interface ResolveOptions extends AbortOptions {
-  dns?: DNS
-
-  /**
-   * Whether what was answered before may be used again for its TTL
-   *
-   * @default true
-   */
-  cached?: boolean
-}
-
-/**
- * A `dnsaddr` record may name another one, but not for ever
- */
-const MAX_DEPTH = 4
-
-/**
- * A zone may have any number of records
- */
-const MAX_ADDRESSES = 32
-
 const EXAMPLE = '/dns4/helper.example.org/tcp/4001/p2p/12D3Koo...'
 const LABEL = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?'
 const HOST_NAME = new RegExp(`^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})+\\.?$`, 'i')
@@ -68,7 +46,7 @@ const HOST_NAME = new RegExp(`^(?=.{1,253}$)${LABEL}(?:\\.${LABEL})+\\.?$`, 'i')
  * @throws {InvalidHelperAddressError} says what is wrong, and what to write
  * @throws {HelperLookUpError} the name servers do not answer
  */
-export async function resolveHelpers (texts: string[], options: ResolveOptions = {}): Promise<Helpers> {
+export async function resolveHelpers (texts: string[], options: ResolveDNSAddrOptions = {}): Promise<Helpers> {
   const addresses = new Map<string, Multiaddr>()
   const stunServers = new Set<string>()
 
@@ -112,7 +90,7 @@ function parse (text: string): Multiaddr {
   }
 }
 
-async function resolve (address: Multiaddr, options: ResolveOptions, depth = 0): Promise<Multiaddr[]> {
+async function resolve (address: Multiaddr, options: ResolveDNSAddrOptions, depth = 0): Promise<Multiaddr[]> {
   const name = address.getComponents().find(({ code }) => code === CODE_DNSADDR)?.value
 
   if (name == null) {
@@ -147,28 +125,20 @@ async function resolve (address: Multiaddr, options: ResolveOptions, depth = 0):
 }
 
 /**
- * The multiaddrs in the TXT records of a name; records for other purposes are left out
+ * The multiaddrs in the TXT records of a name, if it has any
  */
-async function lookUp (name: string, { dns = systemDNS(), cached, signal }: ResolveOptions): Promise<Multiaddr[]> {
-  const { Answer } = await dns.query(`_dnsaddr.${name}`, { types: [RecordType.TXT], cached, signal }).catch(err => {
-    signal?.throwIfAborted()
+async function lookUp (name: string, options: ResolveDNSAddrOptions): Promise<Multiaddr[]> {
+  try {
+    return await lookUpDNSAddr(name, options)
+  } catch (err: any) {
+    options.signal?.throwIfAborted()
 
     if (isMissing(err)) {
-      return { Answer: [] }
+      return []
     }
 
     throw new HelperLookUpError(`The TXT records of _dnsaddr.${name} could not be read: ${err.message}`, { cause: err })
-  })
-
-  return Answer.flatMap(({ data }) => {
-    const [, address] = /^\s*dnsaddr=(\S+)\s*$/.exec(data.replace(/["']/g, '')) ?? []
-
-    try {
-      return address == null ? [] : [multiaddr(address)]
-    } catch {
-      return []
-    }
-  })
+  }
 }
 
 /**
@@ -212,10 +182,6 @@ function check (address: Multiaddr): void {
   if (address.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)) {
     throw new InvalidHelperAddressError(`${address} is a relayed address. Use that of the helper, like ${EXAMPLE}`)
   }
-}
-
-export function peerIdOf (address: Multiaddr): string | undefined {
-  return address.getComponents().findLast(({ code }) => code === CODE_P2P)?.value
 }
 
 /**

@@ -38,12 +38,14 @@ import { ping } from '@libp2p/ping'
 import { preSharedKey } from '@libp2p/pnet'
 import { yamux } from '@libp2p/yamux'
 import { anySignal } from 'any-signal'
+import { peerIdOf } from '../dnsaddr.ts'
 import { rendezvousClient } from '../rendezvous/client/index.ts'
-import { hasName, peerIdOf, resolveHelpers, unknownHelpers } from './helper-address.ts'
+import { hasName, resolveHelpers, unknownHelpers } from './helper-address.ts'
 import { memberConnector } from './member-connector.ts'
 import { defaultListen, dialRules, dialable, directServices, directTransports } from './platform.ts'
-import type { Helpers, ResolveOptions } from './helper-address.ts'
+import type { Helpers } from './helper-address.ts'
 import type { MemberConnector } from './member-connector.ts'
+import type { ResolveDNSAddrOptions } from '../dnsaddr.ts'
 import type { RendezvousClient } from '../rendezvous/client/index.ts'
 import type { Identify, IdentifyPush } from '@libp2p/identify'
 import type { AbortOptions } from '@libp2p/interface'
@@ -233,7 +235,7 @@ async function findHelpers (texts: string[], { dns, signal }: HelperConfigInit):
   }
 }
 
-async function lookUpHelpers (texts: string[], options: ResolveOptions): Promise<Multiaddr[]> {
+async function lookUpHelpers (texts: string[], options: ResolveDNSAddrOptions): Promise<Multiaddr[]> {
   const { addresses } = await resolveHelpers(texts, { ...options, cached: false })
 
   return addresses
