@@ -1,12 +1,9 @@
 import { expect } from 'aegir/chai'
 import { createSTUNServer } from '../../src/server/index.ts'
 import { MAX_CLIENT_MEMORY } from '../../src/server/memory.ts'
-import { createCertificate } from '../fixtures/certificate.ts'
-import { closesAfterEach } from '../fixtures/cleanup.ts'
-import { rawClient, request } from '../fixtures/raw-client.ts'
+import { onLoopback } from '../fixtures/on-loopback.ts'
+import { request } from '../fixtures/raw-client.ts'
 import { waitUntil } from '../fixtures/wait-until.ts'
-import type { STUNServer, STUNServerInit } from '../../src/server/index.ts'
-import type { RawClient, RawClientInit } from '../fixtures/raw-client.ts'
 
 const HOST = '127.0.0.1'
 
@@ -16,25 +13,7 @@ const HOST = '127.0.0.1'
 const BALLAST = 268_435_456
 
 describe('STUN server, limits', () => {
-  const { closing, closeLater } = closesAfterEach()
-
-  async function start (init: STUNServerInit = {}): Promise<STUNServer> {
-    const server = closeLater(createSTUNServer({ listen: [{ host: HOST, port: 0 }], ...init }))
-    await server.listen()
-
-    return server
-  }
-
-  async function connect (init: RawClientInit): Promise<RawClient> {
-    return closeLater(await rawClient(init))
-  }
-
-  function certificate (): { key: string, cert: string } {
-    const made = createCertificate()
-    closing.push({ close: () => { made.remove() } })
-
-    return { key: made.key, cert: made.cert }
-  }
+  const { certificate, closing, connect, start } = onLoopback(createSTUNServer)
 
   it('makes room by ending the oldest connection without a response, when it is full', async () => {
     const server = await start({ maxConnections: 2 })

@@ -3,13 +3,10 @@ import { fromString } from 'uint8arrays'
 import { createSTUNServer } from '../../src/server/index.ts'
 import { networkMatcher, parseProxyHeader } from '../../src/server/proxy-protocol.ts'
 import { getAttribute } from '../../src/stun/message.ts'
-import { createCertificate } from '../fixtures/certificate.ts'
-import { closesAfterEach } from '../fixtures/cleanup.ts'
-import { rawClient, request } from '../fixtures/raw-client.ts'
+import { onLoopback } from '../fixtures/on-loopback.ts'
+import { request } from '../fixtures/raw-client.ts'
 import type { Endpoint } from '../../src/address/endpoint.ts'
-import type { STUNServer, STUNServerInit } from '../../src/server/index.ts'
 import type { STUNMessage } from '../../src/stun/message.ts'
-import type { RawClient, RawClientInit } from '../fixtures/raw-client.ts'
 
 const HOST = '127.0.0.1'
 const TRUSTED = { trustedProxies: ['127.0.0.0/29', '::1'] }
@@ -22,25 +19,7 @@ const mapped = (message: STUNMessage): Endpoint | undefined => getAttribute(mess
 const origin = (message: STUNMessage): Endpoint | undefined => getAttribute(message, 'RESPONSE-ORIGIN')?.address
 
 describe('STUN server, PROXY protocol', () => {
-  const { closing, closeLater } = closesAfterEach()
-
-  async function start (init: STUNServerInit = {}): Promise<STUNServer> {
-    const server = closeLater(createSTUNServer({ listen: [{ host: HOST, port: 0 }], ...init }))
-    await server.listen()
-
-    return server
-  }
-
-  async function connect (init: RawClientInit): Promise<RawClient> {
-    return closeLater(await rawClient(init))
-  }
-
-  function certificate (): { key: string, cert: string } {
-    const made = createCertificate()
-    closing.push({ close: () => { made.remove() } })
-
-    return { key: made.key, cert: made.cert }
-  }
+  const { certificate, connect, start } = onLoopback(createSTUNServer)
 
   const GOOD: Record<string, { header: Uint8Array; source?: Endpoint; destination?: Endpoint }> = {
     'v1 over IPv4': {

@@ -8,29 +8,15 @@ import { METHOD_BINDING, getAttribute } from '../../src/stun/message.ts'
 import { openClient } from '../../src/stun/open-client.ts'
 import { parseSTUNURI } from '../../src/stun/uri.ts'
 import { createCertificate } from '../fixtures/certificate.ts'
-import { closesAfterEach } from '../fixtures/cleanup.ts'
-import { rawClient, request } from '../fixtures/raw-client.ts'
+import { onLoopback } from '../fixtures/on-loopback.ts'
+import { request } from '../fixtures/raw-client.ts'
 import { waitUntil } from '../fixtures/wait-until.ts'
-import type { STUNServer, STUNServerInit } from '../../src/server/index.ts'
-import type { RawClient, RawClientInit } from '../fixtures/raw-client.ts'
 
 const EVENT = { timeout: 10_000 }
 const HOST = '127.0.0.1'
 
 describe('STUN server', () => {
-  const { closing, closeLater } = closesAfterEach()
-
-  async function start (init: STUNServerInit = {}): Promise<STUNServer> {
-    const server = createSTUNServer({ listen: [{ host: HOST, port: 0 }], ...init })
-    closing.push(server)
-    await server.listen()
-
-    return server
-  }
-
-  async function connect (init: RawClientInit): Promise<RawClient> {
-    return closeLater(await rawClient(init))
-  }
+  const { closing, connect, start } = onLoopback(createSTUNServer)
 
   it('serves a connection that another server has accepted, until it stops', async () => {
     // of a proxy too, whose clients are not announced there

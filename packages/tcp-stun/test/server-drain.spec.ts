@@ -2,27 +2,11 @@ import { expect } from 'aegir/chai'
 import { requestInterval } from '../../../src/mapping/index.ts'
 import { DEFAULT_DRAIN_DEADLINE } from '../../../src/server/options.ts'
 import { getAttribute } from '../../../src/stun/message.ts'
-import { closesAfterEach } from '../../../test/fixtures/cleanup.ts'
-import { rawClient } from '../../../test/fixtures/raw-client.ts'
+import { onLoopback } from '../../../test/fixtures/on-loopback.ts'
 import { createSTUNServer } from '../src/server/index.ts'
-import type { RawClient, RawClientInit } from '../../../test/fixtures/raw-client.ts'
-import type { ProductionServer, ProductionServerInit } from '../src/server/index.ts'
-
-const HOST = '127.0.0.1'
 
 describe('tcp-stun server, draining', () => {
-  const { closeLater } = closesAfterEach()
-
-  async function start (init: ProductionServerInit = {}): Promise<ProductionServer> {
-    const server = closeLater(createSTUNServer({ listen: [{ host: HOST, port: 0 }], ...init }))
-    await server.listen()
-
-    return server
-  }
-
-  async function connect (init: RawClientInit): Promise<RawClient> {
-    return closeLater(await rawClient(init))
-  }
+  const { connect, start } = onLoopback(createSTUNServer)
 
   const alternate = { host: '11.0.0.9', port: 3_478 }
 

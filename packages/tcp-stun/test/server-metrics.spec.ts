@@ -1,28 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'aegir/chai'
 import { validateLimits } from '../../../src/server/limits.ts'
-import { closesAfterEach } from '../../../test/fixtures/cleanup.ts'
-import { rawClient } from '../../../test/fixtures/raw-client.ts'
+import { onLoopback } from '../../../test/fixtures/on-loopback.ts'
 import { waitUntil } from '../../../test/fixtures/wait-until.ts'
 import { createSTUNServer, serveMetrics } from '../src/server/index.ts'
-import type { RawClient, RawClientInit } from '../../../test/fixtures/raw-client.ts'
-import type { ProductionServer, ProductionServerInit } from '../src/server/index.ts'
 
 const HOST = '127.0.0.1'
 
 describe('tcp-stun server, metrics', () => {
-  const { closeLater } = closesAfterEach()
-
-  async function start (init: ProductionServerInit = {}): Promise<ProductionServer> {
-    const server = closeLater(createSTUNServer({ listen: [{ host: HOST, port: 0 }], ...init }))
-    await server.listen()
-
-    return server
-  }
-
-  async function connect (init: RawClientInit): Promise<RawClient> {
-    return closeLater(await rawClient(init))
-  }
+  const { closeLater, connect, start } = onLoopback(createSTUNServer)
 
   for (const workers of [0, 2]) {
     it(`serves metrics for Prometheus and health for load balancers: ${workers} workers`, async () => {

@@ -1,38 +1,16 @@
 import tls from 'node:tls'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
-import { createCertificate } from '../../../test/fixtures/certificate.ts'
-import { closesAfterEach } from '../../../test/fixtures/cleanup.ts'
-import { rawClient } from '../../../test/fixtures/raw-client.ts'
+import { onLoopback } from '../../../test/fixtures/on-loopback.ts'
 import { waitUntil } from '../../../test/fixtures/wait-until.ts'
 import { createSTUNServer } from '../src/server/index.ts'
 import type { Endpoint } from '../../../src/address/endpoint.ts'
-import type { RawClient, RawClientInit } from '../../../test/fixtures/raw-client.ts'
-import type { ProductionServer, ProductionServerInit } from '../src/server/index.ts'
 
 const EVENT = { timeout: 10_000 }
 const HOST = '127.0.0.1'
 
 describe('tcp-stun server, certificates', () => {
-  const { closing, closeLater } = closesAfterEach()
-
-  async function start (init: ProductionServerInit = {}): Promise<ProductionServer> {
-    const server = closeLater(createSTUNServer({ listen: [{ host: HOST, port: 0 }], ...init }))
-    await server.listen()
-
-    return server
-  }
-
-  async function connect (init: RawClientInit): Promise<RawClient> {
-    return closeLater(await rawClient(init))
-  }
-
-  function certificate (): { key: string, cert: string } {
-    const made = createCertificate()
-    closing.push({ close: () => { made.remove() } })
-
-    return { key: made.key, cert: made.cert }
-  }
+  const { certificate, closing, connect, start } = onLoopback(createSTUNServer)
 
   async function subject (address: Endpoint): Promise<string> {
     const socket = tls.connect({ ...address, rejectUnauthorized: false })

@@ -3,8 +3,8 @@ import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { bindSocket } from '../../../src/net/bound-socket.ts'
 import { DEFAULT_LIMITS } from '../../../src/server/limits.ts'
-import { closesAfterEach } from '../../../test/fixtures/cleanup.ts'
-import { rawClient, request } from '../../../test/fixtures/raw-client.ts'
+import { onLoopback } from '../../../test/fixtures/on-loopback.ts'
+import { request } from '../../../test/fixtures/raw-client.ts'
 import { recordErrors } from '../../../test/fixtures/record-errors.ts'
 import { waitUntil } from '../../../test/fixtures/wait-until.ts'
 import { CalmAfterBurst } from '../src/server/calm-after-burst.ts'
@@ -12,25 +12,12 @@ import { EventForwarder } from '../src/server/event-forwarder.ts'
 import { Heartbeats } from '../src/server/heartbeats.ts'
 import { createSTUNServer } from '../src/server/index.ts'
 import { MIN_MEMORY, shareLimits } from '../src/server/share-limits.ts'
-import type { RawClient, RawClientInit } from '../../../test/fixtures/raw-client.ts'
-import type { ProductionServer, ProductionServerInit } from '../src/server/index.ts'
 
 const EVENT = { timeout: 20_000 }
 const HOST = '127.0.0.1'
 
 describe('tcp-stun server, workers', () => {
-  const { closeLater } = closesAfterEach()
-
-  async function start (init: ProductionServerInit = {}): Promise<ProductionServer> {
-    const server = closeLater(createSTUNServer({ listen: [{ host: HOST, port: 0 }], ...init }))
-    await server.listen()
-
-    return server
-  }
-
-  async function connect (init: RawClientInit): Promise<RawClient> {
-    return closeLater(await rawClient(init))
-  }
+  const { closeLater, connect, start } = onLoopback(createSTUNServer)
 
   it('replaces a worker that dies, and loses only its connections', async () => {
     const server = await start({ workers: 2 })
