@@ -6,7 +6,7 @@ import { pEvent } from 'p-event'
 import { findAdvice } from '../src/check/advice.ts'
 import { findPortOwner } from '../src/check/port-owner.ts'
 import { adviceText } from '../src/cli/advice-text.ts'
-import { checkAgain } from '../src/cli/again.ts'
+import { checkAgain, commandName } from '../src/cli/again.ts'
 import { nodeVerdict, nodeVerdictText } from '../src/cli/node-text.ts'
 import { verdictText } from '../src/cli/verdict-text.ts'
 import { resolveDNSAddr } from '../src/dnsaddr.ts'
@@ -149,6 +149,21 @@ describe('advice', () => {
     }))
       .to.equal("tcp-stun check -s 'stun:[2a00::1]:3478?transport=tcp' --helper [2a00::9]:1")
   })
+
+  for (const { title, script, env, name } of [
+    { title: 'installed', script: '/usr/bin/tcp-stun', env: {}, name: 'tcp-stun' },
+    {
+      title: 'by npx',
+      script: '/home/a/.npm/_npx/1/node_modules/.bin/tcp-stun',
+      env: { npm_command: 'exec' },
+      name: 'npx tcp-stun'
+    },
+    { title: 'in a program that npx runs', script: '/a/mocha.js', env: { npm_command: 'exec' }, name: 'tcp-stun' }
+  ]) {
+    it(`names commands as the user runs them: ${title}`, () => {
+      expect(commandName(script, env)).to.equal(name)
+    })
+  }
 
   it('no title contradicts its explanation', () => {
     for (const because of ['not-asked', 'peer-failed', 'peer-contacted'] as const) {

@@ -1,4 +1,4 @@
-import { askNodeCommand, checkAgain, checkFromOutside, nodePort } from './again.ts'
+import { askNodeCommand, checkAgain, checkFromOutside, commandName, nodePort } from './again.ts'
 import type { CheckFlags } from './again.ts'
 import type { Advice } from '../check/advice.ts'
 import type { Findings } from '../check/findings.ts'
@@ -63,13 +63,14 @@ export function adviceText (advice: Advice, families: FamilyReport[], flags: Che
       }
     case 'relay':
       return {
-        text: 'Let peers in by a relay: give the node the listening address /p2p-circuit.',
+        text: 'Let peers in by a relay: give the node the listening address /p2p-circuit. With the service dcutr() ' +
+          'of libp2p-tcp-stun/dcutr the connection becomes direct where the peer is open, or this NAT predictable.',
         commands: [askNodeCommand(flags)]
       }
     case 'turn-on-upnp':
       return {
         text: `Turn on UPnP in your router. The line "Port mapping" then names it.${onlyIfPublic(findings)}`,
-        commands: ['tcp-stun check -4']
+        commands: [`${commandName()} check -4`]
       }
     case 'forward-port':
       return {
@@ -84,7 +85,7 @@ export function adviceText (advice: Advice, families: FamilyReport[], flags: Che
       return {
         text: 'Ask your carrier for IPv6, or for a public IPv4 address: its NAT keeps strangers out, whatever your ' +
           'router does.',
-        commands: ['tcp-stun check']
+        commands: [`${commandName()} check`]
       }
   }
 }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import path from 'node:path'
 import { toNetConfig } from 'libp2p-tcp-stun/net'
 import { parseSTUNURI } from 'libp2p-tcp-stun/stun'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -29,6 +30,17 @@ export function nodePort ({ port }: Pick<CheckFlags, 'port'>): number {
   return port === 0 ? EXAMPLE_PORT : port
 }
 
+/**
+ * How the user has run the command. What npx installs no later command finds.
+ *
+ * @param script - the path of the program
+ */
+export function commandName (script = process.argv[1], env = process.env): string {
+  const isByNpx = env.npm_command === 'exec' && path.basename(script ?? '') === 'tcp-stun'
+
+  return isByNpx ? 'npx tcp-stun' : 'tcp-stun'
+}
+
 export interface Again {
   /**
    * Only this IP version, so what has an address of the other one is left out
@@ -48,7 +60,7 @@ export function checkAgain (flags: CheckFlags, { version, more = [] }: Again = {
   const { servers, helpers, peers } = forVersion(flags, version)
 
   return [
-    'tcp-stun check',
+    `${commandName()} check`,
     ...(version == null ? [] : [`-${version}`]),
     ...more,
     ...servers.map(uri => `-s ${quote(uri)}`),
@@ -83,7 +95,7 @@ function forVersion ({ servers, helpers, peers, port }: CheckFlags, version?: 4 
  * The command that asks the user's running node
  */
 export function askNodeCommand (flags: Pick<CheckFlags, 'port'>): string {
-  return `tcp-stun check --node /ip4/127.0.0.1/tcp/${nodePort(flags)}`
+  return `${commandName()} check --node /ip4/127.0.0.1/tcp/${nodePort(flags)}`
 }
 
 function hostAndPort (address: Multiaddr): string {
