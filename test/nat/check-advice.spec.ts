@@ -1,20 +1,36 @@
-import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'aegir/chai'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { skipWithout } from '../fixtures/missing-tool.ts'
 import { expectScreen } from '../fixtures/screens.ts'
+import { oneAtATime, sideBySide } from '../fixtures/side-by-side.ts'
 import { MINIUPNPD, isInstalled, startMiniupnpd } from '../nat-lab/index.ts'
+import { COMMAND, measure, startsServers } from './check-command.ts'
 import type { Host, Lab, MiniupnpdInit, NATOptions, Program, ProgramEvent, Router } from '../nat-lab/index.ts'
 import type { CheckScreensInit } from '../nat-lab/programs/check-screens.ts'
 
-const COMMAND = path.join(
-  path.dirname(fileURLToPath(import.meta.url)),
-  '../../../packages/tcp-stun/dist/src/cli/index.js'
-)
 const SERVERS = ['stun:11.0.0.1', 'stun:11.0.0.2']
 const HELPER = '/ip4/11.0.0.9/tcp/4001'
 const FIREWALL: NATOptions = { filtering: 'address-and-port-dependent' }
+
+/**
+ * A check mostly waits: 3 s for a dial that nobody answers
+ */
+const AT_ONCE = 3
+
+interface Home {
+  laptop: Host
+  router: Router
+
+  /**
+   * The public one
+   */
+  address: string
+
+  /**
+   * That of no other home
+   */
+  number: number
+}
 
 /**
  * What the check says beyond the NAT matrix: the router's own services, a second NAT,
@@ -23,16 +39,9 @@ const FIREWALL: NATOptions = { filtering: 'address-and-port-dependent' }
 describe('tcp-stun check: advice', function () {
   this.timeout(60_000)
 
-  const running: Program[] = []
-
-  // before the laboratory closes: these programs end by a signal only
-  after(async () => {
-    await Promise.all(running.map(async program => {
-      program.kill()
-      await program.waitFor('exit')
-    }))
-  })
-
+  const test = sideBySide(AT_ONCE)
+  const turn = oneAtATime()
+  const { serve } = startsServers()
   const { create } = laboratory('all')
   let lab: Lab
   let made = 0
@@ -61,8 +70,8 @@ describe('tcp-stun check: advice', function () {
       }
     })
 
-    it('says that the router offers UPnP, NAT-PMP and PCP, and what that is for', async () => {
-      const { home } = await behind(FIREWALL, {})
+    test('says that the router offers UPnP, NAT-PMP and PCP, and what that is for', async () => {
+      const home = await behind(FIREWALL, {})
       const report = await check(home, 'miniupnpd')
 
       expect(report).to.include({ verdict: 'hole-punching' })
@@ -72,20 +81,21 @@ describe('tcp-stun check: advice', function () {
       expect(report.advice.map((each: any) => each.do)).to.deep.equal(['use-upnp', 'hole-punching', 'forward-port'])
     })
 
-    it('without UPnP: names NAT-PMP and PCP', async () => {
-      const { home } = await behind(FIREWALL, { upnp: false })
+    test('without UPnP: names NAT-PMP and PCP', async () => {
+      const home = await behind(FIREWALL, { upnp: false })
       const report = await check(home, 'miniupnpd without UPnP')
 
       expect(report.families[0].portMapping.protocols.map(({ name }: any) => name)).to.deep.equal(['NAT-PMP', 'PCP'])
       expect(report.advice.map((each: any) => each.do)).to.deep.equal(['hole-punching', 'turn-on-upnp', 'forward-port'])
     })
 
-    it('behind a carrier NAT: the router has no public address, and no port of it helps', async () => {
-      const network = await lab.router('carrier', { address: '11.1.0.99', lan: '100.64.0.1/24', ...FIREWALL })
+    test('behind a carrier NAT: the router has no public address, and no port of it helps', async () => {
+      const address = '11.1.0.99'
+      const network = await lab.router('carrier', { address, lan: '100.64.0.1/24', ...FIREWALL })
       const router = await lab.router('inner', { address: '100.64.0.2', network, ...FIREWALL })
-      const home = await lab.host('inner-home', { address: '192.168.1.2', network: router })
+      const laptop = await lab.host('inner-home', { address: '192.168.1.2', network: router })
       await startMiniupnpd(router)
-      const report = await check(home, 'miniupnpd behind a carrier NAT', { replace: { '11.1.0.99': '11.1.0.1' } })
+      const report = await check({ laptop, address }, 'miniupnpd behind a carrier NAT')
 
       expect(report.families[0].carrierNAT).to.include({ seen: 'yes' })
       expect(report.advice.map((each: any) => each.do)).to.deep.equal(['hole-punching', 'ask-carrier'])
@@ -105,7 +115,7 @@ describe('tcp-stun check: advice', function () {
         advice: ['open-firewall', 'hole-punching', 'turn-on-upnp', 'forward-port']
       }
     ]) {
-      it(`${title}: a verdict for each, and the firewall first`, async () => {
+      test(`${title}: a verdict for each, and the firewall first`, async () => {
         const report = await checkBoth(nat, `IPv6 firewall, ${title} IPv4 NAT`)
 
         expect(report.families.map(({ verdict }: any) => verdict)).to.deep.equal([
@@ -117,13 +127,13 @@ describe('tcp-stun check: advice', function () {
     }
   })
 
-  it('finds the forwarded port of a symmetric NAT', async () => {
-    const { home, router } = await behind({ mapping: 'address-and-port-dependent' })
-    await router.sh(`nft -f - <<'RULES'
+  test('finds the forwarded port of a symmetric NAT', async () => {
+    const home = await behind({ mapping: 'address-and-port-dependent' })
+    await home.router.sh(`nft -f - <<'RULES'
 table ip forwarded {
   chain prerouting {
     type nat hook prerouting priority -110
-    iifname "wan" tcp dport 4001 dnat to ${home.address}:4001
+    iifname "wan" tcp dport 4001 dnat to ${home.laptop.address}:4001
   }
 }
 RULES`)
@@ -131,29 +141,35 @@ RULES`)
     const report = await check(home, 'forwarded port of a symmetric NAT', init)
 
     expect(report).to.include({ verdict: 'anyone', exitCode: 0 })
-    expect(report.families[0]).to.include({ dialed: `${router.address}:4001` })
+    expect(report.families[0]).to.include({ dialed: `${home.address}:4001` })
 
-    const { home: other } = await behind({ mapping: 'address-and-port-dependent' })
+    const other = await behind({ mapping: 'address-and-port-dependent' })
     expect(await check(other, 'forwarded port that is not', init)).to.include({ verdict: 'relay' })
   })
 
-  it('the built command prints the same screen', async () => {
-    const { home, router } = await behind(FIREWALL)
-    const program = home.exec('env', [
+  test('the built command prints the same screen', async () => {
+    const home = await behind(FIREWALL)
+    const run = (): Program => home.laptop.exec('env', [
       'COLUMNS=57', process.execPath, COMMAND, 'check', '-4', '--port', '4001',
       ...SERVERS.flatMap(uri => ['-s', uri]), '--helper', '11.0.0.9:4001'
     ])
+    const program = await turn(async () => {
+      const program = run()
+      await program.happened(({ event }) => event === 'exit')
+
+      return program
+    })
     const { code } = await program.waitFor('exit')
     const screen = program.events.filter(({ event }) => event === 'line').map(({ text }) => text).join('\n')
 
     expect(code).to.equal(6)
     expectScreen('check command', 'port-restricted NAT, 57 columns', screen
-      .replaceAll(router.address, '11.1.0.1')
+      .replaceAll(home.address, '11.1.0.1')
       // which may be on the next line
       .replace(/\s+\(<?\d+ms\)/g, ' (Nms)'))
   })
 
-  it('has a peer of a /dnsaddr dial in', async () => {
+  test('has a peer of a /dnsaddr dial in', async () => {
     const resolver = await lab.host('resolver', { address: '11.0.0.53' })
     const address = `${HELPER}/p2p/${helperId}`
     await resolver.run('txt-server', {
@@ -163,8 +179,8 @@ RULES`)
         '_dnsaddr.a.example.org': [`dnsaddr=/ip4/11.0.0.9/udp/4001/quic-v1/p2p/${helperId}`, `dnsaddr=${address}`]
       }
     }).waitFor('listening')
-    const { home } = await behind({ filtering: 'endpoint-independent' })
-    const program = home.exec('sh', [
+    const home = await behind({ filtering: 'endpoint-independent' })
+    const program = home.laptop.exec('sh', [
       '-c',
       // in the namespace of this program only
       'echo nameserver 11.0.0.53 > /run/resolv.conf && mount --bind /run/resolv.conf /etc/resolv.conf && exec "$@"',
@@ -177,22 +193,23 @@ RULES`)
     expect(report.families[0].dialBack).to.deep.equal({ outcome: 'reached', peer: address, stranger: true })
   })
 
-  it('says that IPv6 is link-local only', async () => {
-    const { home } = await behind({ filtering: 'endpoint-independent' })
-    const [, linkLocal] = /inet6 (fe80:[\da-f:]+)/.exec(await home.sh('ip -6 addr show dev eth0')) ?? []
+  test('says that IPv6 is link-local only', async () => {
+    const home = await behind({ filtering: 'endpoint-independent' })
+    const [, linkLocal] = /inet6 (fe80:[\da-f:]+)/.exec(await home.laptop.sh('ip -6 addr show dev eth0')) ?? []
     const report = await check(home, 'IPv4, and IPv6 link-local only', {
       servers: [...SERVERS, 'stun:[2a00::1]'],
       versions: undefined,
-      replace: { [`11.1.0.${made}`]: '11.1.0.1', [linkLocal]: 'fe80::1' }
+      replace: { [linkLocal]: 'fe80::1' }
     })
 
-    expect(report.families.map(({ verdict, because }: any) => because ?? verdict)).to.deep.equal(['anyone', 'no-network'])
+    expect(report.families.map(({ verdict, because }: any) => because ?? verdict))
+      .to.deep.equal(['anyone', 'no-network'])
   })
 
   describe('a running node', () => {
-    it('says what it announces, and whose the port is', async () => {
-      const { home } = await behind({ filtering: 'endpoint-independent' })
-      const node = home.run('node', {
+    test('says what it announces, and whose the port is', async () => {
+      const home = await behind({ filtering: 'endpoint-independent' })
+      const node = home.laptop.run('node', {
         listen: ['/ip4/0.0.0.0/tcp/4001'],
         stunServers: SERVERS,
         announce: 'always',
@@ -200,13 +217,15 @@ RULES`)
       })
       await node.waitFor('started')
       await node.happened(({ event, state }) => event === 'mapping' && state === 'mapped')
-      const asked = home.exec(process.execPath, [COMMAND, 'check', '--node', '/ip4/127.0.0.1/tcp/4001', '--json'])
+      const own = '/ip4/127.0.0.1/tcp/4001'
+      const asked = home.laptop.exec(process.execPath, [COMMAND, 'check', '--node', own, '--json'])
       const report = await asked.waitFor('node')
 
       expect(report).to.include({ verdict: 'anyone', exitCode: 0, holePunching: true })
-      expect(report.announced).to.deep.equal([`/ip4/11.1.0.${made}/tcp/4001`])
+      expect(report.announced).to.deep.equal([`/ip4/${home.address}/tcp/4001`])
 
-      const inUse = home.exec(process.execPath, [COMMAND, 'check', '--port', '4001', ...SERVERS.flatMap(uri => ['-s', uri])])
+      const servers = SERVERS.flatMap(uri => ['-s', uri])
+      const inUse = home.laptop.exec(process.execPath, [COMMAND, 'check', '--port', '4001', ...servers])
       const { code, stderr } = await inUse.waitFor('exit')
       const screen = inUse.events.filter(({ event }) => event === 'line').map(({ text }) => text).join('\n')
 
@@ -221,59 +240,57 @@ RULES`)
    * From a home with IPv4 behind a NAT, and IPv6 behind a firewall
    */
   async function checkBoth (nat: NATOptions, title: string): Promise<ProgramEvent> {
-    const { home } = await behind(nat)
-    const lan = `2a10:0:0:${made}`
-    const network = await lab.firewall(`firewall${made}`, {
-      address: `2a00:1::${made}`,
+    const home = await behind(nat)
+    const lan = `2a10:0:0:${home.number}`
+    const network = await lab.firewall(`firewall${home.number}`, {
+      address: `2a00:1::${home.number}`,
       lan: `${lan}::1/64`,
       ...FIREWALL
     })
-    await home.join({ address: `${lan}::2`, network, latency: 0 })
+    await home.laptop.join({ address: `${lan}::2`, network, latency: 0 })
 
     return check(home, title, {
       servers: [...SERVERS, 'stun:[2a00::1]'],
       helpers: [HELPER, '/ip6/2a00::9/tcp/4001'],
       versions: undefined,
-      replace: { [`11.1.0.${made}`]: '11.1.0.1', [`${lan}:`]: '2a10:0:0:1:' }
+      replace: { [`${lan}:`]: '2a10:0:0:1:' }
     })
   }
 
-  async function behind (nat: NATOptions, upnp?: MiniupnpdInit): Promise<{ home: Host, router: Router }> {
-    made++
-    const router = await lab.router(`nat${made}`, { address: `11.1.0.${made}`, ...nat })
-    const home = await lab.host(`home${made}`, { address: '192.168.1.2', network: router })
+  async function behind (nat: NATOptions, upnp?: MiniupnpdInit): Promise<Home> {
+    const number = ++made
+    const address = `11.1.0.${number}`
+    const router = await lab.router(`nat${number}`, { address, ...nat })
+    const laptop = await lab.host(`home${number}`, { address: '192.168.1.2', network: router })
 
     if (upnp != null) {
       await startMiniupnpd(router, upnp)
     }
 
-    return { home, router }
+    return { laptop, address, router, number }
   }
 
   /**
    * Check, and compare what terminals of three widths show
    */
-  async function check (home: Host, title: string, init: Partial<CheckScreensInit> = {}): Promise<ProgramEvent> {
-    const report = await home.run('check-screens', {
+  async function check (
+    { laptop, address }: Pick<Home, 'laptop' | 'address'>,
+    title: string,
+    { replace, ...init }: Partial<CheckScreensInit> = {}
+  ): Promise<ProgramEvent> {
+    const report = await measure(turn, laptop, {
       servers: SERVERS,
       helpers: [HELPER],
       versions: [4],
       widths: [57, 80, 120],
-      replace: { [`11.1.0.${made}`]: '11.1.0.1' },
+      replace: { [address]: '11.1.0.1', ...replace },
       ...init
-    }).waitFor('verdict')
+    })
 
     for (const [columns, screen] of Object.entries<string>(report.screens)) {
       expectScreen('check advice', `${title}, ${columns} columns`, screen)
     }
 
     return report
-  }
-
-  async function serve (host: Host, ...args: string[]): Promise<ProgramEvent> {
-    const program = host.exec(process.execPath, [COMMAND, ...args, '--json'])
-    running.push(program)
-
-    return program.waitFor('listening', ({ id }) => args[0] === 'server' || id != null)
   }
 })

@@ -1,16 +1,11 @@
-import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'aegir/chai'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { expectScreen } from '../fixtures/screens.ts'
+import { oneAtATime, sideBySide } from '../fixtures/side-by-side.ts'
 import { KINDS, cellsOf, homeAddress } from '../nat-lab/kinds.ts'
+import { COMMAND, measure, startsServers } from './check-command.ts'
 import type { Host, Lab, NATOptions, Network, Program, ProgramEvent } from '../nat-lab/index.ts'
 import type { Kind } from '../nat-lab/kinds.ts'
-
-const COMMAND = path.join(
-  path.dirname(fileURLToPath(import.meta.url)),
-  '../../../packages/tcp-stun/dist/src/cli/index.js'
-)
 
 /**
  * Two servers with two ports each, and a helper that no home has contacted
@@ -18,28 +13,20 @@ const COMMAND = path.join(
 const SERVERS = { 4: ['11.0.0.1', '11.0.0.2'], 6: ['2a00::1', '2a00::2'] }
 const HELPER = { 4: '11.0.0.9', 6: '2a00::9' }
 
+/**
+ * A check mostly waits: 3 s for a dial that nobody answers
+ */
+const AT_ONCE = 3
+
 describe('tcp-stun check', function () {
   this.timeout(60_000)
 
-  const running: Program[] = []
-
-  // before the laboratory closes: these programs end by a signal only
-  after(async () => {
-    await Promise.all(running.map(async program => {
-      program.kill()
-      await program.waitFor('exit')
-    }))
-  })
-
+  const test = sideBySide(AT_ONCE)
+  const turn = oneAtATime()
+  const { serve } = startsServers()
   const { create } = laboratory('all')
   let lab: Lab
   let made = 0
-
-  async function serve (host: Host, ...args: string[]): Promise<void> {
-    const program = command(host, ...args, '--json')
-    running.push(program)
-    await program.waitFor('listening')
-  }
 
   before(async () => {
     lab = await create()
@@ -67,7 +54,7 @@ describe('tcp-stun check', function () {
     for (const kind of KINDS) {
       describe(kind.title, () => {
         for (const { mapping, filtering } of cellsOf(kind)) {
-          it(`${mapping} mapping, ${filtering} filtering`, async () => {
+          test(`${mapping} mapping, ${filtering} filtering`, async () => {
             const { version } = kind
             const nat = kind.home != null
             const { home, external } = await behind(kind, { mapping, filtering })
@@ -257,7 +244,7 @@ describe('tcp-stun check', function () {
   async function screens (home: Host, { version }: Kind, external: string): Promise<ProgramEvent> {
     const network = home.address.replace(/::2$/, '::')
 
-    return home.run('check-screens', {
+    return measure(turn, home, {
       servers: SERVERS[version].map(address => `stun:${bracket(address)}`),
       helpers: [`/ip${version}/${HELPER[version]}/tcp/4001`],
       widths: [57, 80, 120],
@@ -266,7 +253,7 @@ describe('tcp-stun check', function () {
         [external]: version === 4 ? '11.1.0.1' : '2a00:1::1',
         ...(network.startsWith('2a10:') ? { [network]: '2a10:0:0:1::' } : {})
       }
-    }).waitFor('verdict')
+    })
   }
 
   function servers (version: 4 | 6): string[] {
@@ -274,12 +261,12 @@ describe('tcp-stun check', function () {
   }
 
   async function behind (kind: Kind, nat: NATOptions): Promise<{ home: Host, external: string, outer: Network }> {
-    made++
-    const external = kind.version === 4 ? `11.1.0.${made}` : `2a00:1::${made.toString(16)}`
-    const outer = await kind.build(lab, `nat${made}`, external, nat)
+    const number = ++made
+    const external = kind.version === 4 ? `11.1.0.${number}` : `2a00:1::${number.toString(16)}`
+    const outer = await kind.build(lab, `nat${number}`, external, nat)
     const address = homeAddress(kind, outer)
 
-    return { home: await lab.host(`home${made}`, { address, network: outer }), external, outer }
+    return { home: await lab.host(`home${number}`, { address, network: outer }), external, outer }
   }
 })
 

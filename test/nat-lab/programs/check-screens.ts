@@ -10,7 +10,7 @@ import type { Progress } from '../../../packages/tcp-stun/src/check/progress.ts'
 import type { CheckFlags } from '../../../packages/tcp-stun/src/cli/again.ts'
 
 /**
- * Makes one check, and prints it as terminals of several widths show it. What differs
+ * Makes one check, says when it only waits for the peer outside, and prints it as terminals of several widths show it. What differs
  * from run to run is replaced in the findings, so that lines break at the same places.
  */
 export interface CheckScreensInit {
@@ -38,7 +38,13 @@ const report = await check({
   versions,
   port,
   forwardedPort,
-  onProgress: progress => { all.push(progress) }
+  onProgress: progress => {
+    all.push(progress)
+
+    if (progress.event === 'step' && progress.step === 'dial-back') {
+      emit('measured')
+    }
+  }
 })
 const exitCode = EXIT_CODES[report.verdict.kind]
 const flags: CheckFlags = { servers, helpers, peers: [], port }
