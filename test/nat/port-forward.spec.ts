@@ -20,9 +20,16 @@ interface PlaceInit extends NATOptions {
 
   upnp?: MiniupnpdInit
   forward?: 'upnp' | 'nat-pmp'
+  autonat?: boolean
 }
 
+/**
+ * One in each of four networks, whose word makes an address dialable for AutoNAT
+ */
+const VERIFIERS = [4, 5, 6, 7].map(network => `${network}.0.0.1`)
+
 interface Place {
+  lab: Lab
   node: Program
   servers: Host[]
   stranger: Program
@@ -40,11 +47,11 @@ describe('a router that forwards ports', function () {
   })
 
   /**
-   * A node with `@libp2p/upnp-nat`, without AutoNAT
+   * A node with `@libp2p/upnp-nat`
    */
   async function setUp (
     lab: Lab,
-    { carrier, upnp, forward = 'upnp', ...nat }: PlaceInit
+    { carrier, upnp, forward = 'upnp', autonat, ...nat }: PlaceInit
   ): Promise<Place> {
     const servers = [
       await lab.host('stun1', { address: '11.0.0.1' }),
@@ -65,11 +72,14 @@ describe('a router that forwards ports', function () {
       listen: ['/ip4/0.0.0.0/tcp/4001'],
       stunServers: servers.map(({ address }) => `stun:${address}`),
       ...FAST,
-      forward
+      forward,
+      autonat,
+      // all verifiers dial back from one host
+      inboundConnectionThreshold: 100
     })
     await node.waitFor('started')
 
-    return { node, servers, stranger }
+    return { lab, node, servers, stranger }
   }
 
   /**
@@ -121,6 +131,26 @@ describe('a router that forwards ports', function () {
     await Promise.all(place.servers.map(async host => host.freeze()))
     await place.node.happened(({ event, state }) => event === 'mapping' && state === 'lost')
     expect(await announced(place)).to.deep.equal(['/ip4/11.1.0.1/tcp/4001'])
+    await place.node.stop()
+  })
+
+  it('with AutoNAT: the forwarded address is announced once it is confirmed, the mapped one is not', async () => {
+    const place = await setUp(await create(), {
+      filtering: 'address-and-port-dependent', ports: 'random', timeout: 60, autonat: true
+    })
+    const verifiers = await place.lab.host('verifiers', { address: '11.0.0.50' })
+    await verifiers.sh(VERIFIERS.map(address => `ip addr add ${address}/32 dev eth0`).join('; '))
+    const { addresses } = await verifiers.run('verifiers', { addresses: VERIFIERS, autonat: 'v2' }).waitFor('started')
+    await waitUntil('the port is forwarded', async () =>
+      (await dials(place, '/ip4/11.1.0.1/tcp/4001')) == null, FORWARDED)
+    expect(await announced(place)).to.deep.equal([])
+
+    for (const address of addresses) {
+      await place.node.ask('dial', { address }, 'dialled')
+    }
+
+    await untilAnnounced(place, ['/ip4/11.1.0.1/tcp/4001'])
+    expect(lastMapping(place.node)).to.include({ state: 'mapped', reachability: 'unknown' })
     await place.node.stop()
   })
 

@@ -200,7 +200,7 @@ const node = await createLibp2p({
     ...((autonat === true || autonat === 'v2') && { autonat: autoNATv2() }),
     ...(autonat === 'v1' && { autonat: dialingAutoNAT }),
     ...(dht === true && { dht: kadDHT() }),
-    ...(forward != null && { portForward: portForward(forward) }),
+    ...(forward != null && { portForward: portForward(forward, autonat == null) }),
     ...(punch === true && { dcutr: ownService ? createDCUtR : stockDCUtR() })
   }
 })

@@ -9,10 +9,13 @@ const GATEWAY = '192.168.1.1'
 
 /**
  * `@libp2p/upnp-nat`, which speaks NAT-PMP too when it gets such a client
+ *
+ * @param protocol - the way to ask the router
+ * @param autoConfirmAddress - whether its word counts, as it does without AutoNAT
  */
-export function portForward (protocol: 'upnp' | 'nat-pmp'): ReturnType<typeof uPnPNAT> {
+export function portForward (protocol: 'upnp' | 'nat-pmp', autoConfirmAddress: boolean): ReturnType<typeof uPnPNAT> {
   return uPnPNAT({
-    autoConfirmAddress: true,
+    autoConfirmAddress,
     initialGatewaySearchInterval: 1_000,
     initialGatewaySearchTimeout: 5_000,
     ...(protocol === 'nat-pmp' && { portMappingClient: natPMP(GATEWAY) })
