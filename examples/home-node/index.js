@@ -53,7 +53,7 @@ const node = await createLibp2p({
   ],
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
-  // whom to know first
+  // the first peers to know
   peerDiscovery: [bootstrap({ list: values.bootstrap, timeout: 0 })],
   services: {
     // tells peers our addresses, also when they change

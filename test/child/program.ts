@@ -183,8 +183,14 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
  */
 function parse (line: string): { event: string, text?: string } {
   try {
-    return JSON.parse(line)
+    const event = JSON.parse(line)
+
+    if (event != null && typeof event === 'object') {
+      return event
+    }
   } catch {
-    return { event: 'line', text: line }
+    // a text
   }
+
+  return { event: 'line', text: line }
 }

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { expect } from 'aegir/chai'
 import { DEFAULT_STUN_SERVERS } from '../../src/index.ts'
 import { laboratory } from '../fixtures/laboratory.ts'
+import { writeNameFiles } from '../fixtures/name-files.ts'
 import { startServer } from '../nat-lab/home.ts'
 import type { Host, Lab, Program } from '../nat-lab/index.ts'
 
@@ -29,6 +30,7 @@ describe('README.md, in an empty folder', function () {
   let readme: string
   let folder: string
   let tarballs: Record<string, string>
+  let prepare: string
 
   const { create } = laboratory('each')
 
@@ -39,10 +41,10 @@ describe('README.md, in an empty folder', function () {
     await run('npm', [...pack, '-w', '.', '-w', 'tcp-stun'], { cwd: ROOT })
     tarballs = Object.fromEntries((await readdir(folder)).map(file =>
       [file.replace(/-\d.*/, ''), path.join(folder, file)]))
-    await writeFile(path.join(folder, 'hosts'), ['127.0.0.1 localhost', ...DEFAULT_STUN_SERVERS.map((uri, i) =>
-      `11.0.0.${1 + i % 2} ${uri.replace('stun:', '')}`)].join('\n'))
-    // nobody answers there, and says so at once
-    await writeFile(path.join(folder, 'resolv.conf'), 'nameserver 127.0.0.1\n')
+    const names = Object.fromEntries(DEFAULT_STUN_SERVERS.map((uri, i) =>
+      [uri.replace('stun:', ''), `11.0.0.${1 + i % 2}`]))
+    // no name server answers, and the system says so at once
+    prepare = await writeNameFiles(folder, names, '127.0.0.1')
   })
 
   after(async () => { await rm(folder, { recursive: true, force: true }) })
@@ -77,8 +79,7 @@ describe('README.md, in an empty folder', function () {
    */
   function start (host: Host, cwd: string, command: string): Program {
     return host.exec('bash', ['-c', `
-      mount --bind ${folder}/hosts /etc/hosts
-      mount --bind ${folder}/resolv.conf /etc/resolv.conf
+      ${prepare}
       cd ${cwd}
       export PATH="${path.dirname(process.execPath)}:$PATH"
       # a process group of its own, since npx does not pass signals on
