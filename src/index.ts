@@ -131,9 +131,10 @@ export interface TCPOptions {
   closeServerOnMaxConnections?: CloseServerOnMaxConnectionsOptions
 
   /**
-   * For every socket that is dialled
+   * For every socket that is dialled. A dial to an IP address that does not leave from a listening port leaves from the
+   * first of `localAddresses`, IP addresses of this machine, that is of the same IP version.
    */
-  dialOpts?: TCPSocketOptions
+  dialOpts?: TCPSocketOptions & { localAddresses?: string[] }
 
   /**
    * For every socket that is accepted

@@ -1,4 +1,4 @@
-import net from 'node:net'
+import net, { isIP } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { TimeoutError } from '@libp2p/interface'
 import { bindSocket } from '../net/bound-socket.ts'
@@ -9,7 +9,7 @@ import { untilConnected } from './open-socket.ts'
 import type { DialerMetrics } from './metrics.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { TCPSTUNComponents } from '../components.ts'
-import type { TCPDialOptions, TCPSocketOptions } from '../index.ts'
+import type { TCPDialOptions, TCPSTUNInit, TCPSocketOptions } from '../index.ts'
 import type { ListeningPort, ListeningPorts } from '../listen/listening-ports.ts'
 import type { LingeringDials } from '../punch/lingering-dials.ts'
 import type { Logger } from '@libp2p/interface'
@@ -50,7 +50,7 @@ export interface SocketOpenerInit {
   ports: ListeningPorts
   lingering: LingeringDials
   metrics: DialerMetrics
-  socketOptions?: TCPSocketOptions
+  socketOptions?: TCPSTUNInit['dialOpts']
 }
 
 /**
@@ -72,7 +72,9 @@ export class SocketOpener {
    * Connect from a fresh port
    */
   async open (ma: Multiaddr, target: NetConnectOpts, options: TCPDialOptions): Promise<OpenSocket> {
-    return this.untilOpen(ma, () => net.connect({ ...this.socketOptions(options), ...target }), options)
+    const localAddress = this.localAddressFor(target)
+
+    return this.untilOpen(ma, () => net.connect({ ...this.socketOptions(options), ...target, localAddress }), options)
   }
 
   /**
@@ -173,6 +175,12 @@ export class SocketOpener {
     }
   }
 
+  private localAddressFor (target: NetConnectOpts): string | undefined {
+    const version = 'host' in target ? isIP(target.host ?? '') : 0
+
+    return version === 0 ? undefined : this.init.socketOptions?.localAddresses?.find(host => isIP(host) === version)
+  }
+
   /**
    * Of a dial's options, which are of several layers, a socket gets its own
    */
@@ -182,6 +190,7 @@ export class SocketOpener {
     allowHalfOpen,
     keepAliveInitialDelay
   }: TCPSocketOptions = {}): TCPSocketOptions {
+    const { localAddresses, ...always } = this.init.socketOptions ?? {}
     const given = Object.entries({ keepAlive, noDelay, allowHalfOpen, keepAliveInitialDelay }).filter(
       ([, value]) => value != null
     )
@@ -190,7 +199,7 @@ export class SocketOpener {
       keepAlive: true,
       noDelay: true,
       allowHalfOpen: false,
-      ...this.init.socketOptions,
+      ...always,
       ...Object.fromEntries(given)
     }
   }

@@ -13,6 +13,7 @@ import type { TCPSTUNComponents, TCPSTUNInit } from '../../src/index.ts'
 import type { PlainUpgrader } from '../fixtures/components.ts'
 import type { FakeServer } from '../fixtures/stun-servers.ts'
 import type { Transport, Listener } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 const EVENT = { timeout: 10_000 }
 const PEER = '12D3KooWQgZPPKBL3kZg6d44ougupt6QytBKG17MG4Dm7YbyJP9b'
@@ -94,6 +95,24 @@ describe('dialer', () => {
       expect(server.ports).to.deep.equal([port])
     })
   }
+
+  it('leaves from the local address of the same IP version, unless it leaves from a listening port', async () => {
+    const dialOpts = { localAddresses: ['::1', '127.0.0.2'] }
+    const { transport, upgrader } = await listen({ dialOpts, portReuse: false })
+    const { transport: reusing, upgrader: reusingUpgrader, port } = await listen({ dialOpts })
+    const four = await listen()
+    const six = await listen({}, '/ip6/::1/tcp/0')
+    const addressOf = ({ listener }: { listener: Listener }): Multiaddr => listener.getAddrs()[0]
+
+    await transport.dial(addressOf(four), { upgrader, signal: AbortSignal.timeout(EVENT.timeout) })
+    await transport.dial(addressOf(six), { upgrader, signal: AbortSignal.timeout(EVENT.timeout) })
+    await reusing.dial(addressOf(four), { upgrader: reusingUpgrader, signal: AbortSignal.timeout(EVENT.timeout) })
+    await waitUntil('all are accepted', () => four.upgrader.inbound.length === 2 && six.upgrader.inbound.length === 1)
+
+    expect(four.upgrader.inbound[0].remoteAddr.toString()).to.match(/^\/ip4\/127\.0\.0\.2\//)
+    expect(four.upgrader.inbound[1].remoteAddr.toString()).to.equal(`/ip4/127.0.0.1/tcp/${port}`)
+    expect(six.upgrader.inbound[0].remoteAddr.toString()).to.match(/^\/ip6\/::1\//)
+  })
 
   it('takes a fresh port when told to, without a listener, and for another family', async () => {
     const server = await remote()
