@@ -11,7 +11,7 @@ import { pEvent } from 'p-event'
 import { createCertificate } from '../../../test/fixtures/certificate.ts'
 import { closesAfterEach } from '../../../test/fixtures/cleanup.ts'
 import { LightPeer } from '../../../test/fixtures/light-peer.ts'
-import { withWebSockets } from '../src/helper/endpoints.ts'
+import { announcedAddresses, withWebSockets } from '../src/helper/endpoints.ts'
 import { startHelper } from '../src/helper/helper.ts'
 import type { Certificate } from '../../../test/fixtures/certificate.ts'
 import type { Helper, HelperInit } from '../src/helper/options.ts'
@@ -102,15 +102,31 @@ describe('the port of a helper', () => {
 })
 
 describe('the addresses of a helper for browsers', () => {
-  for (const { address, hasCertificate, expected } of [
-    { address: '/ip4/11.0.0.1/tcp/4001', hasCertificate: false, expected: ['/ws'] },
-    { address: '/ip4/11.0.0.1/tcp/4001', hasCertificate: true, expected: ['/ws'] },
-    { address: '/dns4/a.example.org/tcp/4001', hasCertificate: false, expected: ['/ws'] },
-    { address: '/dns4/a.example.org/tcp/443', hasCertificate: true, expected: ['/ws', '/tls/ws'] },
-    { address: '/dns4/a.example.org/tcp/443/tls/ws', hasCertificate: true, expected: [] }
-  ]) {
-    it(`${address}${hasCertificate ? ' with a certificate' : ''}: ${expected.join(', ') || 'no others'}`, () => {
-      expect(withWebSockets(address, hasCertificate)).to.deep.equal([address, ...expected.map(end => address + end)])
+  for (const { address, certificate, expected } of [
+    { address: '/ip4/11.0.0.1/tcp/4001', certificate: 'none', expected: ['/ws'] },
+    { address: '/ip4/11.0.0.1/tcp/4001', certificate: 'own', expected: ['/ws'] },
+    { address: '/ip4/11.0.0.1/tcp/4001', certificate: 'auto', expected: ['/ws', '/tls/ws'] },
+    { address: '/dns4/a.example.org/tcp/4001', certificate: 'none', expected: ['/ws'] },
+    { address: '/dns4/a.example.org/tcp/443', certificate: 'own', expected: ['/ws', '/tls/ws'] },
+    { address: '/dns4/a.example.org/tcp/443', certificate: 'auto', expected: ['/ws'] },
+    { address: '/dns4/a.example.org/tcp/443/tls/ws', certificate: 'own', expected: [] }
+  ] as const) {
+    it(`${address}, certificate: ${certificate}: ${expected.join(', ') || 'no others'}`, () => {
+      expect(withWebSockets(address, certificate)).to.deep.equal([address, ...expected.map(end => address + end)])
     })
   }
+
+  it('are without those at a host that peers must not contact, and with AutoTLS without TLS that has no name', () => {
+    const addresses = [
+      '/ip4/11.0.0.1/tcp/4001', '/ip4/11.0.0.1/tcp/4001/tls/ws', '/ip4/11.0.0.1/tcp/4001/tls/sni/a.example.org/ws',
+      '/ip4/11.0.0.2/tcp/4001', '/dns4/a.example.org/tcp/4001/tls/ws'
+    ]
+    const announced = (isAuto: boolean, without?: string[]): number[] =>
+      announcedAddresses(addresses.map(text => multiaddr(text)), isAuto, without)
+        .map(address => addresses.indexOf(address.toString()))
+
+    expect(announced(false)).to.deep.equal([0, 1, 2, 3, 4])
+    expect(announced(true)).to.deep.equal([0, 2, 3, 4])
+    expect(announced(false, ['11.0.0.2'])).to.deep.equal([0, 1, 2, 4])
+  })
 })

@@ -272,6 +272,19 @@ describe('the status page of a helper', () => {
     })
   })
 
+  it('admits 100 readers in all, and goes on answering', async () => {
+    const web = await serve(await start())
+    // eight from each of 13 addresses
+    const readers = await Promise.all(Array.from({ length: 104 }, async (_, i) =>
+      open(web, '/events', { localAddress: `127.0.1.${1 + i % 13}` })))
+    const refused = readers.filter(({ statusCode }) => statusCode === 503)
+
+    expect(readers.filter(({ statusCode }) => statusCode === 200)).to.have.lengthOf(100)
+    expect(refused).to.have.lengthOf(4)
+    expect(refused[0].headers).to.include({ 'retry-after': '30' })
+    expect(await ask(web, '/')).to.include({ status: 200 })
+  })
+
   it('lets nobody hold it open', async () => {
     const helper = await start()
     const web = await serveHelperMetrics(helper, { listen: ANYWHERE[0] })

@@ -13,6 +13,7 @@ export interface HelperOptions extends HelperLimitsInit {
   stunListen?: Endpoint[]
   announce?: Multiaddr[]
   externalIp?: string[]
+  dialBackFrom?: string[]
   trustedProxy?: string[]
   data?: string
   key?: string
@@ -24,6 +25,7 @@ export interface HelperOptions extends HelperLimitsInit {
   hostName?: string[]
   tlsCert?: string
   tlsKey?: string
+  autoTls?: boolean
   drainDeadline: number
   logLevel?: LogLevel
   json?: boolean
@@ -53,8 +55,17 @@ export function addHelperOptions (command: Command): void {
     )
     .option('--tls-cert <file>', 'certificate for WebSockets with TLS (wss), in PEM; read again when it changes')
     .option('--tls-key <file>', 'its private key')
+    .option(
+      '--auto-tls',
+      'get a certificate from Let\'s Encrypt for a name under libp2p.direct, which learns the address of the helper'
+    )
     .option('--announce <multiaddr>', 'another address to announce, repeatable', multiaddrs)
     .option('--external-ip <address>', 'public address of a 1:1 NAT before this machine, repeatable', ipAddress)
+    .option(
+      '--dial-back-from <address>',
+      'second public address of this machine, which no peer contacts: AutoNAT dials from it, like a stranger',
+      ipAddress
+    )
     .option(
       '--trusted-proxy <network>',
       'network of load balancers like 10.0.0.0/8, repeatable: the limits of one address do not apply, and ' +

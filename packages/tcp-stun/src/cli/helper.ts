@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { Command } from 'commander'
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
+import { certificateStatus } from '../page/served-certificate.ts'
 import { addHelperOptions } from './helper-options.ts'
 import { limitsText, nodeText } from './helper-text.ts'
 import { createLog } from './log.ts'
@@ -10,6 +11,7 @@ import type { Log } from './log.ts'
 import type { AllowList } from '../helper/allow-list.ts'
 import type { Helper, HelperInit } from '../helper/options.ts'
 import type { MetricsServer } from '../metrics/web.ts'
+import type { TLSCertificate } from '@libp2p/interface'
 
 export function helperCommand (): Command {
   const command = new Command('helper')
@@ -72,6 +74,7 @@ async function runHelper (options: HelperOptions): Promise<void> {
     trustedProxies: trustedProxy,
     hostNames: options.hostName,
     certificate: certificateOf(options),
+    autoTLS: autoTLSOf(options),
     privateKey: key == null ? undefined : await keyFromFile(key),
     networkKey: networkKey == null ? undefined : await networkKeyFromFile(networkKey),
     stunCredential: options.private == null ? undefined : await credentialFromFile(options.private),
@@ -86,6 +89,7 @@ async function runHelper (options: HelperOptions): Promise<void> {
     })
 
   logStore(helper, log)
+  logCertificate(helper, log)
   // who reads that it listens may send a signal
   onHangUp(helper, log, allowFile, allow, readAllowList)
   onStop(helper, log, options.drainDeadline, web)
@@ -103,6 +107,21 @@ function certificateOf ({ tlsCert: certFile, tlsKey: keyFile }: HelperOptions): 
   if (certFile != null || keyFile != null) {
     throw new Error('TLS needs both --tls-cert and --tls-key')
   }
+}
+
+/**
+ * @throws {Error} there is no folder for the certificate
+ */
+function autoTLSOf ({ autoTls, data }: HelperOptions): HelperInit['autoTLS'] {
+  if (autoTls !== true) {
+    return
+  }
+
+  if (data == null) {
+    throw new Error('--auto-tls needs --data, where the certificate is kept: Let\'s Encrypt gives only a few a week')
+  }
+
+  return { folder: path.join(data, 'auto-tls') }
 }
 
 async function openStore (location: string): Promise<any> {
@@ -151,6 +170,16 @@ function logStore ({ node: { services: { board } } }: Helper, log: Log): void {
   board.addEventListener('store:recovered', () => {
     log('info', 'store-recovered', 'The board is stored again')
   })
+}
+
+function logCertificate ({ node }: Helper, log: Log): void {
+  const onCertificate = ({ detail: { cert } }: CustomEvent<TLSCertificate>): void => {
+    const { names, expires } = certificateStatus(cert)
+    const until = new Date(expires).toISOString()
+    log('info', 'certificate', `Certificate for ${names.join(', ')}, until ${until}`, { names, expires: until })
+  }
+  node.addEventListener('certificate:provision', onCertificate)
+  node.addEventListener('certificate:renew', onCertificate)
 }
 
 function onHangUp (

@@ -1,5 +1,9 @@
+import { once } from 'node:events'
+import { createServer, isIP } from 'node:net'
+import { InvalidParametersError } from '@libp2p/interface'
 import { isUnspecified, isGlobal, toMultiaddr } from 'libp2p-tcp-stun/net'
 import { localAddresses } from '../check/local-addresses.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
 const LIBP2P_PORT = 4001
@@ -43,22 +47,61 @@ export function publicEndpoints ({ host, port }: Endpoint, externalIPs: string[]
 }
 
 /**
- * An address of a TCP port, and its forms for browsers. A certificate is for names: few are
- * for an IP address, and AutoTLS announces its own.
+ * Where the certificate for browsers comes from
  */
-export function withWebSockets (address: string, hasCertificate: boolean): string[] {
+export type CertificateKind = 'none' | 'own' | 'auto'
+
+/**
+ * An address of a TCP port, and its forms for browsers. One's own certificate is for names, since few are for an IP
+ * address. AutoTLS has names for IP addresses: libp2p puts them into these addresses once it has them.
+ */
+export function withWebSockets (address: string, certificate: CertificateKind): string[] {
   if (!/\/tcp\/\d+$/.test(address)) {
     return [address]
   }
 
-  const hasName = address.startsWith('/dns')
+  const isCovered = certificate === (address.startsWith('/dns') ? 'own' : 'auto')
 
-  return [address, `${address}/ws`, ...hasName && hasCertificate ? [`${address}/tls/ws`] : []]
+  return [address, `${address}/ws`, ...isCovered ? [`${address}/tls/ws`] : []]
 }
 
 /**
- * The same as multiaddrs
+ * Without the hosts that peers must not contact, and with AutoTLS without IP addresses that have TLS and no name: no
+ * certificate is for these
  */
-export function publicAddresses (endpoint: Endpoint, externalIPs: string[]): string[] {
-  return publicEndpoints(endpoint, externalIPs).map(endpoint => toMultiaddr(endpoint).toString())
+export function announcedAddresses (addresses: Multiaddr[], isAuto: boolean, without: string[] = []): Multiaddr[] {
+  return addresses.filter(address => {
+    const [, host, rest] = /^\/ip[46]\/([^/]+)(.*)/.exec(address.toString()) ?? []
+
+    return !without.includes(host) && !(isAuto && /^\/tcp\/\d+\/tls\/ws/.test(rest))
+  })
+}
+
+/**
+ * The same as multiaddrs, without hosts that peers must not contact
+ */
+export function publicAddresses (endpoint: Endpoint, externalIPs: string[], without: string[] = []): string[] {
+  return publicEndpoints(endpoint, externalIPs)
+    .filter(({ host }) => !without.includes(host))
+    .map(endpoint => toMultiaddr(endpoint).toString())
+}
+
+/**
+ * Whether AutoNAT can dial from these addresses
+ *
+ * @throws {InvalidParametersError} there are two of one IP version, or one is not of this machine
+ */
+export async function checkDialBackFrom (hosts: string[]): Promise<void> {
+  if (new Set(hosts.map(isIP)).size < hosts.length) {
+    throw new InvalidParametersError(`AutoNAT can dial back from one address of each IP version, not from ${hosts.join(' and ')}`)
+  }
+
+  for (const host of hosts) {
+    const server = createServer().listen(0, host)
+
+    await once(server, 'listening').catch(err => {
+      throw new InvalidParametersError(`AutoNAT cannot dial back from ${host}: ${err.message}`)
+    })
+    server.close()
+  }
 }

@@ -13,8 +13,11 @@ import { createSTUNServer, networkMatcher } from 'libp2p-tcp-stun/server'
 import { ownNames } from '../page/own-names.ts'
 import { StatusPage } from '../page/page.ts'
 import { rendezvousServer } from '../rendezvous/index.ts'
+import { autoTLSCertificate, checkAutoTLS, loadAutoTLS } from './auto-tls.ts'
 import { linearConnectionList } from './connection-list.ts'
-import { defaultListen, defaultSTUNListen, publicAddresses, withWebSockets } from './endpoints.ts'
+import {
+  announcedAddresses, checkDialBackFrom, defaultListen, defaultSTUNListen, publicAddresses, withWebSockets
+} from './endpoints.ts'
 import { Gate } from './gate.ts'
 import { helperLimits } from './limits.ts'
 import { collectAfterBursts } from './memory.ts'
@@ -64,6 +67,7 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
     maxConnections: limits.stunConnections,
     credential: init.stunCredential
   })
+  await checkDialBackFrom(init.dialBackFrom ?? [])
   await stunServer.listen()
 
   try {
@@ -101,7 +105,13 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
       },
       close
     }
-    const page = new StatusPage({ ...init, helper, isProxy, programs: answerHelperMetrics(helper) })
+    const page = new StatusPage({
+      ...init,
+      certificate: init.certificate ?? autoTLSCertificate(node),
+      helper,
+      isProxy,
+      programs: answerHelperMetrics(helper)
+    })
     await node.start()
 
     return helper
@@ -135,8 +145,15 @@ async function createNode (
   limits: HelperLimits,
   { policy, gate, isProxy, onRequest, stunServer }: Access
 ): Promise<Libp2p<HelperServices>> {
-  const { listen, announce = [], externalIPs = [], networkKey, allow, webSockets = true, certificate } = init
-  const addresses = [...listen.flatMap(endpoint => publicAddresses(endpoint, externalIPs)), ...announce]
+  const { listen, announce = [], externalIPs = [], networkKey, allow, webSockets = true, certificate, autoTLS, dialBackFrom } = init
+  const addresses = [...listen.flatMap(endpoint => publicAddresses(endpoint, externalIPs, dialBackFrom)), ...announce]
+  const isAuto = autoTLS != null && autoTLS !== false
+
+  const certificateKind = isAuto ? 'auto' : certificate == null ? 'none' : 'own'
+
+  if (isAuto) {
+    checkAutoTLS(init, addresses)
+  }
 
   return createLibp2p({
     start: false,
@@ -147,14 +164,16 @@ async function createNode (
       // libp2p announces a public address only once it is confirmed, and there is
       // nobody to confirm the helper's
       appendAnnounce: webSockets
-        ? addresses.flatMap(address => withWebSockets(address, certificate != null))
-        : addresses
+        ? addresses.flatMap(address => withWebSockets(address, certificateKind))
+        : addresses,
+      announceFilter: multiaddrs => announcedAddresses(multiaddrs, isAuto, dialBackFrom)
     },
     transports: [tcpSTUN({
       stunServers: [],
       // a NAT may admit every host that the client's port has contacted, so AutoNAT
       // dials from a port that no client knows
       portReuse: false,
+      dialOpts: { localAddresses: dialBackFrom },
       webSockets: webSockets && {
         certificate,
         onRequest,
@@ -196,6 +215,7 @@ async function createNode (
       autoNAT: autoNATv2(),
       relay: circuitRelayServer(policy.relay),
       attestor: attestor({ isProxy }),
+      ...isAuto && { autoTLS: await loadAutoTLS(autoTLS === true ? {} : autoTLS) },
       board: rendezvousServer({
         store: init.store,
         maxRegistrations: limits.registrations,

@@ -43,6 +43,15 @@ export interface HelperInit extends HelperLimitsInit {
   externalIPs?: string[]
 
   /**
+   * Public addresses of this machine that no peer contacts, one of each IP version at most: they are not announced, no
+   * DNS record may have them, and `stunListen` names others. AutoNAT dials peers back from there, like a stranger, so its
+   * verdict alone tells a peer whether its NAT admits strangers.
+   *
+   * @default AutoNAT dials from an address that peers contact, so a peer waits for another sign of a stranger
+   */
+  dialBackFrom?: string[]
+
+  /**
    * The networks of load balancers, like `10.0.0.0/8`. The STUN server expects a PROXY
    * header from there, and the limits for one address do not apply to libp2p connections.
    *
@@ -64,6 +73,15 @@ export interface HelperInit extends HelperLimitsInit {
    * @default without TLS
    */
   certificate?: WebSocketsOptions['certificate']
+
+  /**
+   * Get such a certificate from Let's Encrypt, by `@ipshipyard/libp2p-auto-tls` and the service `libp2p.direct`, which
+   * learn the peer id and the addresses. It needs a public IP address, and the packages `@ipshipyard/libp2p-auto-tls`,
+   * `@libp2p/http` and `@libp2p/keychain`.
+   *
+   * @default false
+   */
+  autoTLS?: boolean | AutoTLSOptions
 
   /**
    * Host names by which the status page is asked for, besides those that the helper announces
@@ -105,6 +123,43 @@ export interface HelperInit extends HelperLimitsInit {
    * @default everybody is answered
    */
   stunCredential?: STUNCredential
+}
+
+export interface AutoTLSOptions {
+  /**
+   * Where keys and the certificate are kept. Let's Encrypt gives only a few certificates a week for one peer id.
+   *
+   * @default in memory
+   */
+  folder?: string
+
+  /**
+   * The service that answers the challenge of the certificate authority (p2p-forge), as an URL
+   *
+   * @default 'https://registration.libp2p.direct'
+   */
+  forgeEndpoint?: string
+
+  /**
+   * The domain under which that service gives names
+   *
+   * @default 'libp2p.direct'
+   */
+  forgeDomain?: string
+
+  /**
+   * The directory of the certificate authority (RFC 8555), as an URL
+   *
+   * @default that of Let's Encrypt
+   */
+  acmeDirectory?: string
+
+  /**
+   * How long to wait after the addresses have changed, in ms
+   *
+   * @default 5_000
+   */
+  provisionDelay?: number
 }
 
 export interface HelperServices extends Record<string, unknown> {

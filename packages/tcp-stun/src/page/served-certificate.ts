@@ -3,16 +3,20 @@ import { readFileSync, statSync } from 'node:fs'
 import type { CertificateStatus } from './status.ts'
 
 /**
- * A certificate in PEM, or the file that it is read from
+ * A certificate in PEM, which may come later and change, or the file that it is read from
  */
-export type CertificateSource = { cert: string } | { certFile: string }
+export type CertificateSource = { readonly cert: string | undefined } | { certFile: string }
 
 /**
  * What is known of the certificate for browsers. A file is read again when it has changed.
  */
 export class ServedCertificate {
   private readonly source: CertificateSource
-  private written = -1
+
+  /**
+   * What the status is of: the text, or when the file was written
+   */
+  private version?: string | number
   private status: CertificateStatus[] = []
 
   constructor (source: CertificateSource) {
@@ -31,16 +35,19 @@ export class ServedCertificate {
 
   private update (): void {
     const { source } = this
-    const written = 'certFile' in source ? statSync(source.certFile).mtimeMs : 0
+    const version = 'certFile' in source ? statSync(source.certFile).mtimeMs : source.cert
 
-    if (written !== this.written) {
-      this.written = written
-      this.status = [statusOf('certFile' in source ? readFileSync(source.certFile, 'utf8') : source.cert)]
+    if (version != null && version !== this.version) {
+      this.version = version
+      this.status = [certificateStatus('certFile' in source ? readFileSync(source.certFile, 'utf8') : source.cert ?? '')]
     }
   }
 }
 
-function statusOf (pem: string): CertificateStatus {
+/**
+ * What a certificate in PEM says
+ */
+export function certificateStatus (pem: string): CertificateStatus {
   const { subjectAltName = '', validTo } = new X509Certificate(pem)
   const names = subjectAltName.split(', ').map(name => name.replace(/^[^:]*:/, '')).filter(name => name !== '')
 
