@@ -35,7 +35,13 @@ await bundleForBrowsers()
 await writeTypes()
 
 async function bundleForNode () {
-  const options = { ...OPTIONS, platform: 'node', entryPoints: entries, splitting: true, chunkNames: 'chunks/[name]-[hash]' }
+  const options = {
+    ...OPTIONS,
+    platform: 'node',
+    entryPoints: entries,
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]'
+  }
   const { metafile: { inputs } } = await build({ ...options, write: false, metafile: true })
   const onDemand = Object.values(inputs)
     .flatMap(({ imports }) => imports)

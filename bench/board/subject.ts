@@ -110,7 +110,12 @@ async function restore (folder: string, count: number): Promise<Restored> {
     throw new Error(`${registrations} of ${count} registrations were restored`)
   }
 
-  return { addresses: node.getMultiaddrs().map(String), duration, cpu: (user + system) / 1_000, memory: (memory() - before) / count }
+  return {
+    addresses: node.getMultiaddrs().map(String),
+    duration,
+    cpu: (user + system) / 1_000,
+    memory: (memory() - before) / count
+  }
 }
 
 /**

@@ -105,7 +105,8 @@ async function measure (operation: Operation, size: Size): Promise<void> {
 
 function promised ({ ours, ...others }: Record<Subject, Sample>, limit: number | undefined, times: number): Promised {
   const faster = Math.min(...Object.values(others).map(other => ratio(other, ours)))
-  const text = `${limit == null ? '' : `about ${limit} ns, `}${times} times the best of the others (${faster.toFixed(1)})`
+  const about = limit == null ? '' : `about ${limit} ns, `
+  const text = `${about}${times} times the best of the others (${faster.toFixed(1)})`
 
   return { text, kept: faster >= times * (1 - NOISE) && (limit == null || ours.median <= limit * ORDER_OF_MAGNITUDE) }
 }

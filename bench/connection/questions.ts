@@ -2,7 +2,10 @@
  * The questions to the two processes of a subject
  */
 export type Question =
-  /** Answered with where to connect to; counts what comes, or sends it back. Sends such messages when it is asked to. */
+  /**
+   * Answered with where to connect to; counts what comes, or sends it back. Sends such
+   * messages when it is asked to.
+   */
   { do: 'listen', reply: boolean, size: number, pieces: number } |
   /** Counts what comes too, or waits for replies */
   { do: 'connect', address: string, connections: number, reply: boolean, size: number, pieces: number } |

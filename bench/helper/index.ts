@@ -75,7 +75,8 @@ async function watchSteps (): Promise<void> {
 
   for (const count of STEPS) {
     const cpuBefore = helper.cpu()
-    const seconds = await ask<number>({ do: 'join', port: helper.port, from: joined, count: count - joined, follow: true })
+    const join = { do: 'join', port: helper.port, from: joined, count: count - joined, follow: true }
+    const seconds = await ask<number>(join)
     const cpuToJoin = 1_000 * (helper.cpu() - cpuBefore) / (count - joined)
     joined = count
 
@@ -88,7 +89,8 @@ async function watchSteps (): Promise<void> {
     memory.push({ x: count, y: resident })
     load.push({ x: count, y: percent })
 
-    board.add({ what: `${count} peers: join, reserve, register and read the board`, unit: 's', results: { helper: seconds } })
+    const what = `${count} peers: join, reserve, register and read the board`
+    board.add({ what, unit: 's', results: { helper: seconds } })
     board.add({ what: `${count} peers: CPU of the helper for each`, unit: 'ms', results: { helper: cpuToJoin } })
     board.add({
       what: `${count} peers: CPU in the steady state`,

@@ -81,7 +81,13 @@ export class Scoreboard {
     if (this.options.json != null) {
       const { name, title, versions, rows } = this
       const result = {
-        name, title, command: this.command(), machine: machine(), versions, rows, charts: Object.fromEntries(this.charts)
+        name,
+        title,
+        command: this.command(),
+        machine: machine(),
+        versions,
+        rows,
+        charts: Object.fromEntries(this.charts)
       }
       await writeFile(this.options.json, `${JSON.stringify(result, null, 2)}\n`)
     }

@@ -1,6 +1,6 @@
 /**
- * Our server and coturn in turn, with `--report` stuntman and pion's too, under the same load: `npm run bench:server`, with
- * `-- --check --report --rounds 9 --part NAME --json FILE` as wanted, and
+ * Our server and coturn in turn, with `--report` stuntman and pion's too, under the same load:
+ * `npm run bench:server`, with `-- --check --report --rounds 9 --part NAME --json FILE` as wanted, and
  * `--seconds 0.3 --workers 2 --connections 20000 --many 100000 --tls-connections 4000
  * --open-seconds 10 --burst 25000 --burst-workers 16` with these defaults.
  *

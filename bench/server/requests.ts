@@ -63,7 +63,9 @@ export async function requests (
         what: `CPU a request${suffix}, ${count} connections`,
         unit: 'us',
         results: cpu,
-        promise: isPromised ? atMost(ratio(cpu.ours, cpu.coturn), OF_COTURN[transport], `${OF_COTURN[transport]}x coturn`) : undefined
+        promise: isPromised
+          ? atMost(ratio(cpu.ours, cpu.coturn), OF_COTURN[transport], `${OF_COTURN[transport]}x coturn`)
+          : undefined
       })
       subjects.forEach(({ name }) => lines[name].push({ x: count, y: cpu[name].median }))
     }
@@ -98,5 +100,7 @@ async function ask (
   }])))
 
   // without the warm-up round
-  return { rate, cpu: Object.fromEntries(Object.entries(cpu).map(([name, values]) => [name, toSample(values.slice(1))])) }
+  const samples = Object.entries(cpu).map(([name, values]) => [name, toSample(values.slice(1))])
+
+  return { rate, cpu: Object.fromEntries(samples) }
 }

@@ -69,7 +69,10 @@ async function installAndImport (): Promise<void> {
         what: `installed: ${what}`,
         unit,
         results: { ours: ours[of] / scale, '@libp2p/tcp': theirs[of] / scale },
-        promise: counted(`at most ${MORE}x @libp2p/tcp (${(ours[of] / theirs[of]).toFixed(2)})`, ours[of] <= MORE * theirs[of])
+        promise: counted(
+          `at most ${MORE}x @libp2p/tcp (${(ours[of] / theirs[of]).toFixed(2)})`,
+          ours[of] <= MORE * theirs[of]
+        )
       })
     }
 

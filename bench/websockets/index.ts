@@ -128,7 +128,9 @@ async function silence (): Promise<void> {
     const { opening, longest } = await ended
 
     if (opening > ALL_SILENT) {
-      throw new Error(`Opening the silent connections took ${Math.round(opening)} ms, so they were not counted together`)
+      throw new Error(
+        `Opening the silent connections took ${Math.round(opening)} ms, so they were not counted together`
+      )
     }
 
     add(`${SILENT} silent connections, the longest life of one`, 's', longest / 1_000, value => atMost(value, 5, '5 s'))
@@ -152,7 +154,10 @@ async function stopping (): Promise<void> {
     await peers.ask({ do: 'connect', address, count: 20 } satisfies StopQuestion)
     const time = await node.ask<number>({ do: 'stop' } satisfies StopQuestion)
     add(
-      'stop with 20 WebSockets that are silent, 20 half open and 20 busy', 'ms', time, value => atMost(value, 1_000, '1 s')
+      'stop with 20 WebSockets that are silent, 20 half open and 20 busy',
+      'ms',
+      time,
+      value => atMost(value, 1_000, '1 s')
     )
   } finally {
     await Promise.all([node, peers].map(async child => child.stop()))

@@ -93,7 +93,8 @@ export class SharedPort {
       log,
       isOwnHost: name => this.isOwnHost(name),
       onWebSocket: (webSocket, stream) => {
-        init.onWebSocket(stream, () => webSocketToMultiaddrConnection({ ...init.connectionInit, webSocket, socket: stream }))
+        init.onWebSocket(stream, () =>
+          webSocketToMultiaddrConnection({ ...init.connectionInit, webSocket, socket: stream }))
       }
     })
   }

@@ -94,7 +94,9 @@ export async function startPair (
   const { a, b, aId, bId } = dialler === 'hard'
     ? await meet(homes, { a: sides.hard, b: sides.easy })
     : await meet({ ...homes, a: homes.b, b: homes.a }, { a: sides.easy, b: sides.hard })
-  const nodes = dialler === 'hard' ? { hard: a, easy: b, hardId: aId, easyId: bId } : { hard: b, easy: a, hardId: bId, easyId: aId }
+  const nodes = dialler === 'hard'
+    ? { hard: a, easy: b, hardId: aId, easyId: bId }
+    : { hard: b, easy: a, hardId: bId, easyId: aId }
 
   return {
     ...nodes,
@@ -110,7 +112,10 @@ export async function startPair (
 /**
  * What both sides report of an upgrade
  */
-export async function bothReport ({ hard, easy }: Pick<HardPair, 'hard' | 'easy'>, name: string): Promise<ProgramEvent[]> {
+export async function bothReport (
+  { hard, easy }: Pick<HardPair, 'hard' | 'easy'>,
+  name: string
+): Promise<ProgramEvent[]> {
   return Promise.all([hard, easy].map(async node => node.happened(({ event }) => event === name, ATTEMPT)))
 }
 

@@ -24,8 +24,10 @@ const BLOCK = [{ from: 20_480, to: 20_991 }]
  * Hosts of the internet that nobody has: SYNs to them are lost
  */
 const victim = (n: number): string => `11.9.0.${n}`
-const offer = (offer: Partial<Offer>): Offer => ({ type: 'offer', host: victim(1), ranges: BLOCK, connects: 32, probes: 64, ...offer })
-const start = (start: Partial<Start> = {}): Start => ({ type: 'start', order: 'hard-first', ranges: BLOCK, roundTrip: 40, ...start })
+const offer = (offer: Partial<Offer>): Offer =>
+  ({ type: 'offer', host: victim(1), ranges: BLOCK, connects: 32, probes: 64, ...offer })
+const start = (start: Partial<Start> = {}): Start =>
+  ({ type: 'start', order: 'hard-first', ranges: BLOCK, roundTrip: 40, ...start })
 const accept = (host: string, accept: Partial<Accept> = {}): Accept =>
   ({ type: 'accept', endpoint: { host, port: 4_001 }, probes: 64, ...accept })
 
@@ -123,7 +125,8 @@ describe('partners of a hard punch that misbehave', function () {
   describe('the easy side', () => {
     for (const [title, { offer, reason, announce }] of Object.entries(REFUSED)) {
       it(`an offer of ${title}: no SYN`, async () => {
-        const { outcome, received, named, other } = await play(lab.easy, { steps: [offer, 'receive'], announce }, offer.host)
+        const script = { steps: [offer, 'receive'], announce }
+        const { outcome, received, named, other } = await play(lab.easy, script, offer.host)
 
         expect({ outcome, named, other }).to.deep.equal({ outcome: reason, named: 0, other: 0 })
         expect(received).to.have.nested.property('[0].reason', reason)
@@ -150,7 +153,8 @@ describe('partners of a hard punch that misbehave', function () {
     ] as Array<[string, Start, Step]>) {
       it(`a partner that ${title}: no more than ${BUDGET} SYNs`, async () => {
         const host = nextHost()
-        const { received, named, other } = await play(lab.easy, { steps: [offer({ host }), 'receive', message, end] }, host)
+        const script = { steps: [offer({ host }), 'receive', message, end] }
+        const { received, named, other } = await play(lab.easy, script, host)
 
         expect(received[0]).to.include({ type: 'accept' })
         expect(other).to.equal(0)

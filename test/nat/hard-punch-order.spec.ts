@@ -53,7 +53,8 @@ describe('what a hard punch meets first', function () {
     // a test dial would tell it that the router drops: then it would go first itself, and fail
     await ignoreResets(next.laptop, homes.b.routers[0].address)
     const second = { easy: first.easy, easyId: first.easyId, ...await dialEasySide(homes, next.laptop, first.easyId) }
-    const upgraded = (id: string) => ({ event, peer }: ProgramEvent): boolean => event === 'hole-punch:success' && peer === id
+    const upgraded = (id: string) => ({ event, peer }: ProgramEvent): boolean =>
+      event === 'hole-punch:success' && peer === id
     const methods = await Promise.all([
       second.hard.happened(upgraded(second.easyId), ATTEMPT),
       second.easy.happened(upgraded(second.hardId), ATTEMPT)

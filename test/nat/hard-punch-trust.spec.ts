@@ -4,7 +4,9 @@ import { generateKey } from '@libp2p/pnet'
 import { expect } from 'aegir/chai'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { ALLOCATIONS } from '../nat-lab/index.ts'
-import { BUDGET, LATENCY, ORDINARY, bothReport, easy, expectDirect, expectRelayed, hard, startPair, withOptions } from './hard-pair.ts'
+import {
+  BUDGET, LATENCY, ORDINARY, bothReport, easy, expectDirect, expectRelayed, hard, startPair, withOptions
+} from './hard-pair.ts'
 import { BYTES, setUp } from './homes.ts'
 import type { HardPair } from './hard-pair.ts'
 import type { Homes, Side } from './homes.ts'

@@ -51,7 +51,9 @@ const SPLIT: Record<string, Record<string, string>> = {
 /**
  * What takes longest starts first, so that nothing long is left for the end
  */
-const LONGEST = ['units/transport', 'units/tool', 'nat/hole-punch', 'nat/soak', 'nat/holding', 'nat/numbers', 'nat/check', 'nat/matrix']
+const LONGEST = [
+  'units/transport', 'units/tool', 'nat/hole-punch', 'nat/soak', 'nat/holding', 'nat/numbers', 'nat/check', 'nat/matrix'
+]
 
 export function allGroups (): Group[] {
   const groups = [...UNITS, ...['nat', 'examples', 'packaging', 'interop'].flatMap(specs)]

@@ -39,7 +39,9 @@ describe('a node with AutoTLS', () => {
     components?.events.dispatchEvent(new CustomEvent('certificate:provision', { detail: { key, cert } }))
 
     return {
-      addresses: () => node.getMultiaddrs().map(ma => ma.toString().split('/p2p/')[0]).filter(ma => ma.includes('11.0.0.1'))
+      addresses: () => node.getMultiaddrs()
+        .map(ma => ma.toString().split('/p2p/')[0])
+        .filter(ma => ma.includes('11.0.0.1'))
     }
   }
 

@@ -119,9 +119,21 @@ describe('the certificate of a shared port', () => {
   })
 
   for (const { name, certificate, message } of [
-    { name: 'a file that is not there', certificate: () => ({ keyFile: '/nowhere.pem', certFile: first.certFile }), message: 'nowhere.pem' },
-    { name: 'a key of another certificate', certificate: () => ({ key: second.key, cert: first.cert }), message: 'key values mismatch' },
-    { name: 'a text that is no certificate', certificate: () => ({ key: first.key, cert: 'hello' }), message: 'webSockets.certificate cannot be used' }
+    {
+      name: 'a file that is not there',
+      certificate: () => ({ keyFile: '/nowhere.pem', certFile: first.certFile }),
+      message: 'nowhere.pem'
+    },
+    {
+      name: 'a key of another certificate',
+      certificate: () => ({ key: second.key, cert: first.cert }),
+      message: 'key values mismatch'
+    },
+    {
+      name: 'a text that is no certificate',
+      certificate: () => ({ key: first.key, cert: 'hello' }),
+      message: 'webSockets.certificate cannot be used'
+    }
   ]) {
     it(`is refused with a reason: ${name}`, async () => {
       await expect(openPort({ webSockets: { certificate: certificate() } }))

@@ -55,7 +55,10 @@ describe('hostile clients of a shared port', () => {
   /**
    * What a connection receives until the port ends it
    */
-  async function answerTo (port: number, bytes: string | Uint8Array): Promise<{ text: string, bytes: Buffer, how: string }> {
+  async function answerTo (
+    port: number,
+    bytes: string | Uint8Array
+  ): Promise<{ text: string, bytes: Buffer, how: string }> {
     return closeLater(await connectTo(port, bytes)).closed
   }
 
@@ -74,10 +77,15 @@ describe('hostile clients of a shared port', () => {
     { name: 'a header without a colon', request: head('GET / HTTP/1.1', 'Host: 127.0.0.1', 'nonsense'), status: 400 },
     { name: 'no Host', request: head('GET / HTTP/1.1'), status: 400 },
     { name: 'the preface of HTTP/2', request: 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', status: 400 },
-    { name: 'a head of 9 kB', request: head('GET / HTTP/1.1', 'Host: 127.0.0.1', `X: ${'a'.repeat(9_000)}`), status: 431 },
+    {
+      name: 'a head of 9 kB',
+      request: head('GET / HTTP/1.1', 'Host: 127.0.0.1', `X: ${'a'.repeat(9_000)}`),
+      status: 431
+    },
     {
       name: 'two lengths (request smuggling)',
-      request: head('POST / HTTP/1.1', 'Host: 127.0.0.1', 'Content-Length: 5', 'Transfer-Encoding: chunked') + '0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
+      request: head('POST / HTTP/1.1', 'Host: 127.0.0.1', 'Content-Length: 5', 'Transfer-Encoding: chunked') +
+        '0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
       status: 400
     },
     {
@@ -85,12 +93,28 @@ describe('hostile clients of a shared port', () => {
       request: head('POST / HTTP/1.1', 'Host: 127.0.0.1', 'Content-Length: 5', 'Content-Length: 6') + 'abcdef',
       status: 400
     },
-    { name: 'a name that a page has pointed here (DNS rebinding)', request: head('GET / HTTP/1.1', 'Host: evil.example:4001'), status: 421 },
-    { name: 'an upgrade to h2c', request: head('GET / HTTP/1.1', 'Host: 127.0.0.1', 'Connection: Upgrade', 'Upgrade: h2c'), status: 400 },
+    {
+      name: 'a name that a page has pointed here (DNS rebinding)',
+      request: head('GET / HTTP/1.1', 'Host: evil.example:4001'),
+      status: 421
+    },
+    {
+      name: 'an upgrade to h2c',
+      request: head('GET / HTTP/1.1', 'Host: 127.0.0.1', 'Connection: Upgrade', 'Upgrade: h2c'),
+      status: 400
+    },
     { name: 'an upgrade by POST', request: head(UPGRADE.join('\r\n').replace('GET', 'POST')), status: 405 },
-    { name: 'an upgrade to a WebSocket of version 12', request: head(UPGRADE.join('\r\n').replace('13', '12')), status: 400 },
+    {
+      name: 'an upgrade to a WebSocket of version 12',
+      request: head(UPGRADE.join('\r\n').replace('13', '12')),
+      status: 400
+    },
     { name: 'an upgrade without a key', request: head(...UPGRADE.slice(0, -1)), status: 400 },
-    { name: 'an upgrade with a key of another length', request: head(...UPGRADE.slice(0, -1), 'Sec-WebSocket-Key: YQ=='), status: 400 }
+    {
+      name: 'an upgrade with a key of another length',
+      request: head(...UPGRADE.slice(0, -1), 'Sec-WebSocket-Key: YQ=='),
+      status: 400
+    }
   ]) {
     it(`answers ${name} with ${status}, and ends the connection`, async () => {
       const { port, connections } = await open()
@@ -175,7 +199,8 @@ describe('hostile clients of a shared port', () => {
       await ended
       const answer = await client.closed
 
-      expect(answer.subarray(0, 4).toString('hex')).to.equal(Buffer.of(0x88, 2, code >>> 8, code & 0xff).toString('hex'))
+      const close = Buffer.of(0x88, 2, code >>> 8, code & 0xff)
+      expect(answer.subarray(0, 4).toString('hex')).to.equal(close.toString('hex'))
       expect(received).to.equal(0)
       expect(maConn.status).to.equal('aborted')
     })

@@ -23,7 +23,10 @@ describe('a shared port in a private network', function () {
   const psk = new Uint8Array(95)
   generateKey(psk)
 
-  async function createNode (listen: string[], transport: (components: any) => Transport): Promise<Libp2p<{ ping: Ping }>> {
+  async function createNode (
+    listen: string[],
+    transport: (components: any) => Transport
+  ): Promise<Libp2p<{ ping: Ping }>> {
     const node = await createLibp2p({
       addresses: { listen },
       transports: [transport],

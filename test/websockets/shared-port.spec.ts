@@ -93,7 +93,11 @@ describe('a port that is shared', () => {
 
   for (const { scheme, form, options } of [
     { scheme: 'ws', form: 'ws', options: () => true },
-    { scheme: 'wss', form: 'tls/ws', options: () => ({ certificate: { key: certificate.key, cert: certificate.cert } }) }
+    {
+      scheme: 'wss',
+      form: 'tls/ws',
+      options: () => ({ certificate: { key: certificate.key, cert: certificate.cert } })
+    }
   ]) {
     describe(`by ${scheme}`, () => {
       it('carries bytes in both directions', async () => {
@@ -218,7 +222,8 @@ describe('a port that is shared', () => {
     })
 
     it('are plain ones only on a Unix socket', async () => {
-      const { addrs } = await open({ address: `/unix/${encodeURIComponent(`/tmp/libp2p-tcp-stun-${process.pid}.sock`)}` })
+      const path = `/tmp/libp2p-tcp-stun-${process.pid}.sock`
+      const { addrs } = await open({ address: `/unix/${encodeURIComponent(path)}` })
 
       expect(addrs()).to.have.lengthOf(1)
       expect(addrs()[0]).to.match(/\.sock$/)

@@ -19,9 +19,19 @@ describe('sniff', () => {
       { name: 'an upgrade to WebSocket', bytes: UPGRADE, protocol: 'http', needs: 3 },
       { name: 'a POST', bytes: Buffer.from('POST /form HTTP/1.1\r\n'), protocol: 'http', needs: 3 },
       { name: 'a PUT', bytes: Buffer.from('PUT /file HTTP/1.1\r\n'), protocol: 'http', needs: 3 },
-      { name: 'the preface of HTTP/2', bytes: Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), protocol: 'http', needs: 3 },
+      {
+        name: 'the preface of HTTP/2',
+        bytes: Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+        protocol: 'http',
+        needs: 3
+      },
       { name: 'a STUN Binding request', bytes: BINDING, protocol: 'stun', needs: 8 },
-      { name: 'STUN of RFC 3489, without a cookie', bytes: Buffer.from('0001000000112233', 'hex'), protocol: 'libp2p', needs: 5 },
+      {
+        name: 'STUN of RFC 3489, without a cookie',
+        bytes: Buffer.from('0001000000112233', 'hex'),
+        protocol: 'libp2p',
+        needs: 5
+      },
       { name: 'SSL 2', bytes: Buffer.from('802e0100020015', 'hex'), protocol: 'libp2p', needs: 1 },
       { name: 'TLS of a version that there is not', bytes: Buffer.from('160304', 'hex'), protocol: 'libp2p', needs: 3 },
       { name: 'a word that is no method', bytes: Buffer.from('GIT clone'), protocol: 'libp2p', needs: 2 },

@@ -173,13 +173,19 @@ describe('the tests of @libp2p/websockets, with our listener', () => {
   it('dial, ip4 no loopback', async () => {
     const listener = createListener()
     await listener.listen(multiaddr('/ip4/0.0.0.0/tcp/0'))
-    const outer = byWebSocket(listener).find(ma => !getNetConfig(ma).host.startsWith('127.')) ?? byWebSocket(listener)[0]
+    const all = byWebSocket(listener)
+    const outer = all.find(ma => !getNetConfig(ma).host.startsWith('127.')) ?? all[0]
 
     await expect(test.theirs.dial(outer, { upgrader: test.upgrader, signal: SIGNAL() })).to.eventually.be.ok()
   })
 
   it('leaves addresses of WebSockets to the transport that dials them', () => {
-    const addresses = ['/ip4/192.0.2.1/tcp/4001', '/ip4/192.0.2.1/tcp/4001/ws', '/ip4/192.0.2.1/tcp/4001/tls/ws', '/dns4/a.example/tcp/443/wss']
+    const addresses = [
+      '/ip4/192.0.2.1/tcp/4001',
+      '/ip4/192.0.2.1/tcp/4001/ws',
+      '/ip4/192.0.2.1/tcp/4001/tls/ws',
+      '/dns4/a.example/tcp/443/wss'
+    ]
       .map(address => multiaddr(address))
 
     expect(test.ours.dialFilter(addresses).map(String)).to.deep.equal(['/ip4/192.0.2.1/tcp/4001'])

@@ -260,7 +260,10 @@ async function connect (
 
   if (between.length === 0) {
     const [first, last] = samples.map(({ externalPort }) => externalPort)
-    throw new HardPunchError('not-met', `The NAT gave the ports ${first} and ${last}, with no room for connects between`)
+    throw new HardPunchError(
+      'not-met',
+      `The NAT gave the ports ${first} and ${last}, with no room for connects between`
+    )
   }
 
   return toRanges(between)

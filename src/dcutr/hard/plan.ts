@@ -90,7 +90,8 @@ export function planPunch (prediction: PortPrediction, budgets: Budget[]): Plan 
   if (plan == null || plan.chance < MIN_CHANCE) {
     throw new HardPunchError(
       'too-many-ports',
-      `The chance would be ${Math.round((plan?.chance ?? 0) * 100)} % with ${plan?.connects} connects and ${plan?.probes} probes`
+      `The chance would be ${Math.round((plan?.chance ?? 0) * 100)} % with ${plan?.connects} connects and ` +
+        `${plan?.probes} probes`
     )
   }
 
@@ -132,5 +133,6 @@ function planRanges (ranges: PortRange[], budget: Budget): Plan {
  * The ports that a sequential NAT will give next
  */
 export function portsAfter (before: number, step: number, count: number): number[] {
-  return Array.from({ length: count }, (_, i) => before + (i + 1) * step).filter(port => port >= 1_024 && port <= 65_535)
+  return Array.from({ length: count }, (_, i) => before + (i + 1) * step)
+    .filter(port => port >= 1_024 && port <= 65_535)
 }

@@ -7,7 +7,10 @@ const MESSAGES: Array<[HardPunchMessage, string]> = [
     { type: 'offer', host: '1.2.3.4', ranges: [{ from: 4_096, to: 4_607 }], connects: 32, probes: 64 },
     '0801' + '12050401020304' + '1a06' + '088020' + '10ff23' + '2020' + '2840'
   ],
-  [{ type: 'accept', endpoint: { host: '5.6.7.8', port: 4_001 }, probes: 64 }, '0802' + '12080405060708060fa1' + '2840'],
+  [
+    { type: 'accept', endpoint: { host: '5.6.7.8', port: 4_001 }, probes: 64 },
+    '0802' + '12080405060708060fa1' + '2840'
+  ],
   [
     { type: 'accept', endpoint: { host: '5.6.7.8', port: 4_001 }, probes: 64, order: 'easy-first' },
     '0802' + '12080405060708060fa1' + '2840' + '3002'
@@ -61,12 +64,19 @@ describe('hard punch message', () => {
     'an offer without an address': Buffer.concat([varintField(1, 1), varintField(4, 1), varintField(5, 1)]),
     'an offer without counts': OFFER.subarray(0, OFFER.byteLength - 4),
     'an offer with a port': Buffer.concat([OFFER, bytesField(2, Buffer.from('040102030406' + '0fa1', 'hex'))]),
-    'an offer with an IPv6 address': Buffer.concat([OFFER, bytesField(2, Buffer.concat([Buffer.of(41), Buffer.alloc(16)]))]),
+    'an offer with an IPv6 address': Buffer.concat([
+      OFFER,
+      bytesField(2, Buffer.concat([Buffer.of(41), Buffer.alloc(16)]))
+    ]),
     'an offer whose address is no multiaddr': Buffer.concat([OFFER, bytesField(2, Buffer.of(0xff, 1, 2))]),
     'an offer with a range that lacks an end': Buffer.concat([OFFER, bytesField(3, varintField(1, 5_000))]),
     'an offer with a range that is no message': Buffer.concat([OFFER, bytesField(3, Buffer.of(0xff))]),
     'an offer with 65 ranges': Buffer.concat([OFFER, ...Array.from({ length: MAX_RANGES }, () => range(5_000, 5_001))]),
-    'an acceptance without a port': Buffer.concat([varintField(1, 2), bytesField(2, Buffer.of(4, 1, 2, 3, 4)), varintField(5, 1)]),
+    'an acceptance without a port': Buffer.concat([
+      varintField(1, 2),
+      bytesField(2, Buffer.of(4, 1, 2, 3, 4)),
+      varintField(5, 1)
+    ]),
     'a start without an order': Buffer.concat([varintField(1, 4), range(5_000, 5_001), varintField(7, 1)]),
     'a start with an order that is not known': Buffer.concat([varintField(1, 4), varintField(6, 3), varintField(7, 1)])
   })) {

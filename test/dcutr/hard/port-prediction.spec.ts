@@ -69,13 +69,49 @@ const DRAWN: Drawn[] = [
   { title: 'a set of MAP-E', ranges: portSet(0x9c), samples: 6, connects: 15, probes: 64 },
   { title: 'a set of MAP-E at a carrier', ranges: portSet(0x21), samples: 3, connects: 15, probes: 64, carrier: true },
   { title: 'a block of 512', ranges: block(20_480, 512), samples: 8, connects: 32, probes: 64, excess: 1.1 },
-  { title: 'a block of 512, few samples', ranges: block(20_480, 512), samples: 3, connects: 32, probes: 64, excess: 1.6 },
-  { title: 'a block of 512 at a carrier', ranges: block(4_608, 512), samples: 8, connects: 32, probes: 64, excess: 1.1, carrier: true },
-  { title: 'a block of 1 000 at an odd place', ranges: block(5_000, 1_000), samples: 8, connects: 62, probes: 64, excess: 1.4 },
+  {
+    title: 'a block of 512, few samples',
+    ranges: block(20_480, 512),
+    samples: 3,
+    connects: 32,
+    probes: 64,
+    excess: 1.6
+  },
+  {
+    title: 'a block of 512 at a carrier',
+    ranges: block(4_608, 512),
+    samples: 8,
+    connects: 32,
+    probes: 64,
+    excess: 1.1,
+    carrier: true
+  },
+  {
+    title: 'a block of 1 000 at an odd place',
+    ranges: block(5_000, 1_000),
+    samples: 8,
+    connects: 62,
+    probes: 64,
+    excess: 1.4
+  },
   { title: 'a block of 1 024', ranges: block(30_720, 1_024), samples: 8, connects: 64, probes: 64, excess: 1.1 },
   { title: 'a block of 2 048', ranges: block(40_960, 2_048), samples: 8, connects: 64, probes: 64, excess: 1.1 },
-  { title: '32768 to 60999', ranges: [{ from: 32_768, to: 60_999 }], samples: 6, connects: 256, probes: 512, excess: 1.1 },
-  { title: '32768 to 60999, few samples', ranges: [{ from: 32_768, to: 60_999 }], samples: 3, connects: 256, probes: 512, excess: 1.6 },
+  {
+    title: '32768 to 60999',
+    ranges: [{ from: 32_768, to: 60_999 }],
+    samples: 6,
+    connects: 256,
+    probes: 512,
+    excess: 1.1
+  },
+  {
+    title: '32768 to 60999, few samples',
+    ranges: [{ from: 32_768, to: 60_999 }],
+    samples: 3,
+    connects: 256,
+    probes: 512,
+    excess: 1.6
+  },
   { title: 'all ports', ranges: [{ from: 1_024, to: 65_535 }], samples: 6, connects: 256, probes: 1_024, excess: 1.1 }
 ]
 
@@ -85,20 +121,38 @@ describe('port prediction', () => {
   })
 
   it('a NAT that preserves ports, but not the one that another host has', () => {
-    const samples = [4_002, 50_001, 50_002].map((localPort, at) => ({ ...sampleOf(preserving, at), localPort, externalPort: localPort }))
+    const samples = [4_002, 50_001, 50_002].map((localPort, at) =>
+      ({ ...sampleOf(preserving, at), localPort, externalPort: localPort }))
 
     expect(predictPorts(samples)).to.deep.equal({ type: 'preserved' })
-    expect(predictPorts([...samples, { ...samples[0], localPort: LISTENER, externalPort: 6_543 }])).to.deep.equal({ type: 'preserved' })
+    expect(predictPorts([...samples, { ...samples[0], localPort: LISTENER, externalPort: 6_543 }]))
+      .to.deep.equal({ type: 'preserved' })
   })
 
   for (const [title, create, connects] of [
     ['steps of 1', () => counting(20_000, 1), 4],
     ['steps of 2', () => counting(20_000, 2), 4],
     ['steps of 256', () => counting(1_024, 256), 4],
-    ['steps of 1 with few foreign connections', (random: Random) => busy(counting(20_000, 1), () => Math.floor(random() * 3)), 4],
-    ['steps of 1 with foreign connections', (random: Random) => busy(counting(20_000, 1), () => Math.floor(random() * 6)), 8],
-    ['steps of 256 with foreign connections', (random: Random) => busy(counting(1_024, 256), () => Math.floor(random() * 3)), 4],
-    ['steps at the carrier, random ports at home', (random: Random) => chained(drawing(random, block(30_000, 20_000)), counting(20_000, 1)), 4]
+    [
+      'steps of 1 with few foreign connections',
+      (random: Random) => busy(counting(20_000, 1), () => Math.floor(random() * 3)),
+      4
+    ],
+    [
+      'steps of 1 with foreign connections',
+      (random: Random) => busy(counting(20_000, 1), () => Math.floor(random() * 6)),
+      8
+    ],
+    [
+      'steps of 256 with foreign connections',
+      (random: Random) => busy(counting(1_024, 256), () => Math.floor(random() * 3)),
+      4
+    ],
+    [
+      'steps at the carrier, random ports at home',
+      (random: Random) => chained(drawing(random, block(30_000, 20_000)), counting(20_000, 1)),
+      4
+    ]
   ] as Array<[string, (random: Random) => PortNAT, number]>) {
     it(`${title}: the ports between two Bindings contain one of ours`, () => {
       const met = shareOf(random => {
@@ -129,7 +183,11 @@ describe('port prediction', () => {
 
   it('ports that are drawn at random are hardly ever taken for sequential', () => {
     for (const [ranges, samples] of [
-      [portSet(0x9c), 3], [block(20_480, 512), 3], [block(20_480, 512), 8], [block(20_480, 2_048), 5], [block(1_024, 64_512), 3]
+      [portSet(0x9c), 3],
+      [block(20_480, 512), 3],
+      [block(20_480, 512), 8],
+      [block(20_480, 2_048), 5],
+      [block(1_024, 64_512), 3]
     ] as const) {
       const taken = shareOf(random => predictPorts(observe(drawing(random, ranges), samples)).type === 'sequential')
       expect(taken).to.be.at.most(0.015)
@@ -172,7 +230,8 @@ describe('port prediction', () => {
     const samples = observe(counting(20_000, 1), 6)
     samples[3] = { ...samples[3], externalHost: '11.1.0.2' }
 
-    expect(predictPorts(samples)).to.include({ type: 'unknown' }).and.to.have.property('reason').that.includes('several public addresses')
+    expect(predictPorts(samples)).to.include({ type: 'unknown' })
+      .and.to.have.property('reason').that.includes('several public addresses')
   })
 
   it('one port again and again is no port of the next connection', () => {
@@ -207,8 +266,10 @@ describe('port prediction', () => {
   it('a bracket has at most as many ports as wanted, those of the step first', () => {
     const at = (externalPort: number): PortSample => ({ ...sampleOf(() => 1), externalPort })
 
-    expect(bracketedPorts(at(20_000), at(20_256 * 1 + 1_024), { step: 256, connects: 4, limit: 64 })).to.deep.equal([20_256, 20_512, 20_768, 21_024])
+    expect(bracketedPorts(at(20_000), at(20_256 * 1 + 1_024), { step: 256, connects: 4, limit: 64 }))
+      .to.deep.equal([20_256, 20_512, 20_768, 21_024])
     expect(bracketedPorts(at(20_000), at(60_000), { step: 1, connects: 4, limit: 64 })).to.have.lengthOf(64)
-    expect(bracketedPorts(at(20_000), at(20_012), { step: 2, connects: 4, limit: 64 }).slice(0, 6)).to.deep.equal([20_002, 20_004, 20_006, 20_008, 20_010, 20_001])
+    expect(bracketedPorts(at(20_000), at(20_012), { step: 2, connects: 4, limit: 64 }).slice(0, 6))
+      .to.deep.equal([20_002, 20_004, 20_006, 20_008, 20_010, 20_001])
   })
 })

@@ -159,7 +159,8 @@ describe('the sides of a hard punch', () => {
     const agreed = prepareOffer(init, signal()).then(async prepared => makeOffer(init.exchange, prepared, signal()))
 
     await partner.read(signal())
-    await partner.write({ type: 'accept', endpoint: { host: LOOPBACK, port: freePort().port }, probes: 1, order: 'easy-first' })
+    const endpoint = { host: LOOPBACK, port: freePort().port }
+    await partner.write({ type: 'accept', endpoint, probes: 1, order: 'easy-first' })
     const agreement = await agreed
     events.push('agreed')
     const punch = punchAsHardSide(init, agreement, signal()).catch(err => err)
@@ -210,7 +211,8 @@ describe('the sides of a hard punch', () => {
     await messages.write({ type: 'offer', host: '1.2.3.4', ranges: [], connects: 4, probes: 4 })
     const accepted = await acceptOffer(init, signal())
     accepted.offer.host = LOOPBACK
-    await messages.write({ type: 'start', order: 'hard-first', ranges: [{ from: refused, to: refused }], roundTrip: 2 ** 40 })
+    const ranges = [{ from: refused, to: refused }]
+    await messages.write({ type: 'start', order: 'hard-first', ranges, roundTrip: 2 ** 40 })
 
     await expect(punchAsEasySide(init, accepted, signal())).to.eventually.be.rejected.with.property('reason', 'not-met')
   })
@@ -299,7 +301,8 @@ describe('the sides of a hard punch', () => {
 
   async function deathBeforeStart (die: Death): Promise<void> {
     const init = easySide(4_001)
-    await pbStream(hard).pb(HardPunchMessage).write({ type: 'offer', host: '1.2.3.4', ranges: [], connects: 4, probes: 4 })
+    const offer: HardPunchMessage = { type: 'offer', host: '1.2.3.4', ranges: [], connects: 4, probes: 4 }
+    await pbStream(hard).pb(HardPunchMessage).write(offer)
     const accepted = await acceptOffer(init, signal())
     await die(hard)
 

@@ -10,8 +10,9 @@ import type { Progress } from '../../../packages/tcp-stun/src/check/progress.ts'
 import type { CheckFlags } from '../../../packages/tcp-stun/src/cli/again.ts'
 
 /**
- * Makes one check, says when it only waits for the peer outside, and prints it as terminals of several widths show it. What differs
- * from run to run is replaced in the findings, so that lines break at the same places.
+ * Makes one check, says when it only waits for the peer outside, and prints it as
+ * terminals of several widths show it. What differs from run to run is replaced in the
+ * findings, so that lines break at the same places.
  */
 export interface CheckScreensInit {
   servers: string[]

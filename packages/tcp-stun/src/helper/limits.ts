@@ -188,7 +188,10 @@ export function helperLimits (init: HelperLimitsInit, isOpenToStrangers: boolean
     stunConnections,
     registrations: REGISTRATIONS_PER_PEER * peers,
     // a single peer may have all of its own
-    registrationsPerAddress: Math.max(DEFAULT_BOARD_LIMITS.maxRegistrationsPerPeer, REGISTRATIONS_PER_PEER * maxPeersPerAddress),
+    registrationsPerAddress: Math.max(
+      DEFAULT_BOARD_LIMITS.maxRegistrationsPerPeer,
+      REGISTRATIONS_PER_PEER * maxPeersPerAddress
+    ),
     descriptors: connections + stunConnections + OTHER_DESCRIPTORS,
     memory: BASE_MEMORY + peers * MEMORY_PER_PEER
   }
