@@ -75,7 +75,7 @@ async function watchSteps (): Promise<void> {
 
   for (const count of STEPS) {
     const cpuBefore = helper.cpu()
-    const join = { do: 'join', port: helper.port, from: joined, count: count - joined, follow: true }
+    const join: Question = { do: 'join', port: helper.port, from: joined, count: count - joined, follow: true }
     const seconds = await ask<number>(join)
     const cpuToJoin = 1_000 * (helper.cpu() - cpuBefore) / (count - joined)
     joined = count

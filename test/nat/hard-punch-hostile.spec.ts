@@ -125,7 +125,7 @@ describe('partners of a hard punch that misbehave', function () {
   describe('the easy side', () => {
     for (const [title, { offer, reason, announce }] of Object.entries(REFUSED)) {
       it(`an offer of ${title}: no SYN`, async () => {
-        const script = { steps: [offer, 'receive'], announce }
+        const script: Pick<Script, 'announce' | 'steps'> = { steps: [offer, 'receive'], announce }
         const { outcome, received, named, other } = await play(lab.easy, script, offer.host)
 
         expect({ outcome, named, other }).to.deep.equal({ outcome: reason, named: 0, other: 0 })
@@ -153,7 +153,7 @@ describe('partners of a hard punch that misbehave', function () {
     ] as Array<[string, Start, Step]>) {
       it(`a partner that ${title}: no more than ${BUDGET} SYNs`, async () => {
         const host = nextHost()
-        const script = { steps: [offer({ host }), 'receive', message, end] }
+        const script: Pick<Script, 'announce' | 'steps'> = { steps: [offer({ host }), 'receive', message, end] }
         const { received, named, other } = await play(lab.easy, script, host)
 
         expect(received[0]).to.include({ type: 'accept' })
