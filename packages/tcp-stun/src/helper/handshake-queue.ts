@@ -15,10 +15,10 @@ const NETWORK = { ipv4: 24, ipv6: 48 }
 const BURST = 5
 
 /**
- * How long a connection may wait, in ms. Its peer gives up after 10 s, and needs some of that
- * for the handshake; it can try again long before.
+ * How long a connection may wait, in ms. Whoever would wait longer is refused at once, and is
+ * served sooner when it comes back.
  */
-const MAX_WAIT = 2_000
+const MAX_WAIT = 1_000
 
 /**
  * How many networks that were refused are remembered
