@@ -5,6 +5,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'aegir/chai'
 import { Command } from 'commander'
+import { validate } from 'dockerfile-utils'
 import { skipWithout } from '../../../test/fixtures/missing-tool.ts'
 import { addHelperOptions } from '../src/cli/helper-options.ts'
 import { addSettings, readSettings } from '../src/cli/settings.ts'
@@ -51,6 +52,14 @@ describe('the files for operators', () => {
       })
 
     expect(stderr.split('\n').filter((line: string) => line.includes('tcp-stun-helper'))).to.deep.equal([])
+  })
+
+  it('the Containerfile has no error, and nothing to warn of', async () => {
+    const container = await readFile(`${DEPLOY}/Containerfile`, 'utf8')
+
+    expect(validate(container)).to.deep.equal([])
+    // the tool finds what is wrong
+    expect(validate(container.replace('USER 1000', 'USERS 1000'))).to.not.be.empty()
   })
 
   it('the unit and the container run commands with valid flags', async () => {
