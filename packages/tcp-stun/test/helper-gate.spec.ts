@@ -21,8 +21,10 @@ describe('the queue of handshakes', () => {
     log = []
   })
 
-  function create (gap: number, maxWaiting = 100): (host: string, signal?: AbortSignal) => void {
-    const queue = new HandshakeQueue({ clock, gap: () => gap, maxWaiting })
+  function create (
+    gap: number | (() => number), maxWaiting = 100
+  ): (host: string, signal?: AbortSignal) => void {
+    const queue = new HandshakeQueue({ clock, gap: typeof gap === 'number' ? () => gap : gap, maxWaiting })
 
     return (host, gone = signal) => {
       void queue.enter(host, gone).then(mayStart => { log.push(`${mayStart ? 'start' : 'refuse'} ${host}`) })
@@ -113,6 +115,24 @@ describe('the queue of handshakes', () => {
     expect(await take()).to.deep.equal(['refuse 11.0.1.2'])
     clock.advance(2 * 25)
     expect(await take()).to.deep.equal(['start 11.0.3.2', 'start 11.0.2.2'])
+  })
+
+  it('refuses those that have waited for too long after all', async () => {
+    let gap = 25
+    const enter = create(() => gap)
+    await spendBurst(enter)
+    enter('11.0.1.1')
+    gap = 5_000
+    enter('11.0.2.1')
+    expect(await take()).to.deep.equal(['refuse 11.0.2.1'])
+
+    gap = 25
+    enter('11.0.3.1')
+    gap = 5_000
+    clock.advance(25)
+    expect(await take()).to.deep.equal(['start 11.0.1.1'])
+    clock.advance(3_975)
+    expect(await take()).to.deep.equal(['refuse 11.0.3.1'])
   })
 
   it('forgets those that have left', async () => {

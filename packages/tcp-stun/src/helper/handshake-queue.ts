@@ -21,6 +21,11 @@ const BURST = 5
 const MAX_WAIT = 1_000
 
 /**
+ * It may be longer while the process is overloaded, or others come again and again
+ */
+const PATIENCE = 4_000
+
+/**
  * How many networks that were refused are remembered
  */
 const MAX_REFUSED = 10_000
@@ -130,7 +135,7 @@ export class HandshakeQueue {
       }
     }
     const refuse = (): void => { waiting.end(false) }
-    const timeout = this.clock.setTimeout(refuse, MAX_WAIT)
+    const timeout = this.clock.setTimeout(refuse, PATIENCE)
     signal.addEventListener('abort', refuse)
     lines.add(network, waiting)
     this.schedule()
