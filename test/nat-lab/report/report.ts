@@ -41,9 +41,14 @@ export class Report {
   }
 
   /**
-   * Print a table of figures, and write it into a document
+   * Print a table of figures, and write it into a document. Without any the document stays
+   * as it is: the tests were skipped.
    */
   async figures (document: string, section: string, figures: Figure[]): Promise<void> {
+    if (figures.length === 0) {
+      return
+    }
+
     const rows = figures.map(({ title, value, target, reached }) => [title, value, target, reached ? 'yes' : 'no'])
     const others = this.isWhole && this.isPart ? await this.rowsOf(document, section) : []
 
