@@ -6,7 +6,7 @@ import { report } from '../nat-lab/report/index.ts'
 import {
   ATTEMPT, BUDGET, LATENCY, ORDINARY, WIDE_BUDGET, bothReport, easy, expectDirect, expectRelayed, hard, startPair, withOptions
 } from './hard-pair.ts'
-import { BYTES, STUN_SERVERS, addHomes, isConnected, setUp, setUpInternet } from './homes.ts'
+import { BYTES, STUN_SERVERS, addHomes, isConnected, setUpInternet } from './homes.ts'
 import type { HardPair } from './hard-pair.ts'
 import type { Homes, Internet, Side } from './homes.ts'
 import type { Lab, Program, ProgramEvent } from '../nat-lab/index.ts'
@@ -234,7 +234,7 @@ NFT`)
   })
 
   it('with hardPunch: false on the easy side it does not begin, and the data flows by the relay', async () => {
-    const cell = { ...CELLS['steps of 1'], easy: withOptions(easy(), { dcutrInit: { hardPunch: false } }) }
+    const cell = { ...CELLS['steps of 1'], easy: withOptions(easy(), { dcutrInit: { hardPunch: false, timeout: 1_000 } }) }
     const punch = await start(await setUpCell(cell), cell, 'hard')
     await punch.easy.happened(({ event }) => event === 'hole-punch:failure', ATTEMPT)
     const { hard: connects, easy: probes } = await punch.count()
@@ -270,10 +270,15 @@ NFT`)
 
   it('the mapping of the easy side is renewed meanwhile, and stays the same', async () => {
     const cell = CELLS["all ports, 'wide' and attested"]
-    const homes = await setUp(await create(), { a: cell.hard, b: easy(), latency: LATENCY, hangUp: 400 })
+    const homes = await setUpCell(cell)
+    const stunServers = await Promise.all(homes.stun.map(async host => {
+      await host.run('stun-server', { host: host.address, port: 3_479, hangUp: 400 }).waitFor('listening')
+
+      return `stun:${host.address}:3479`
+    }))
 
     for (let i = 0; i < byExtent({ sample: 1, full: 3, report: 5 }); i++) {
-      const punch = await start(homes, cell, 'hard')
+      const punch = await start({ ...homes, options: { ...homes.options, stunServers } }, cell, 'hard')
       const before = punch.easy.events.length
       await punch.easy.happened(({ event }) => event === 'hard-punch')
       await punch.easy.happened(({ event }) => event === 'renewal')
