@@ -16,10 +16,13 @@ export interface MatrixRow {
 
 const COLOURS: Record<Cell, string> = { dialable: '#3fa34d', announced: '#f2c14e', nothing: '#c4c8cc' }
 
-const LEGEND: Array<[Cell, string]> = [
-  ['dialable', 'announced, any peer can dial'],
-  ['announced', 'announced, a peer needs a punch'],
-  ['nothing', 'nothing announced, open peers reach it']
+/**
+ * With the place of each, in px
+ */
+const LEGEND: Array<[Cell, string, number]> = [
+  ['dialable', 'announced, any peer can dial', 16],
+  ['announced', 'announced, a peer needs a punch', 246],
+  ['nothing', 'nothing announced, open peers reach it', 500]
 ]
 
 /**
@@ -44,10 +47,8 @@ export function drawMatrix (rows: MatrixRow[]): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"
   font-family="sans-serif" font-size="13" fill="#222">
 <rect width="${width}" height="${height}" fill="#fff"/>
-${LEGEND.map(
-  ([cell, text], i) => `${square(16 + i * 262, 16, 18, cell)}
-<text x="${42 + i * 262}" y="30">${text}</text>`
-).join('\n')}
+${LEGEND.map(([cell, text, x]) => `${square(x, 16, 18, cell)}
+<text x="${x + 26}" y="29" font-size="12">${text}</text>`).join('\n')}
 <text x="16" y="58" fill="#555">
   Down: mapping, across: filtering. EI: endpoint-independent, AD: address-dependent,
 </text>
