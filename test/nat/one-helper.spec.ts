@@ -34,7 +34,9 @@ describe('a home with one helper', function () {
     { kind: FULL_CONE, announces: true },
     { kind: ADDRESS_DEPENDENT, announces: false }
   ]) {
-    it(`that dials back from a second address ${announces ? 'announces' : 'does not announce'} its own, ${kind.name}`, async () => {
+    const outcome = announces ? 'announces' : 'does not announce'
+
+    it(`that dials back from a second address ${outcome} its own, ${kind.name}`, async () => {
       const lab = await create()
       const host = await lab.host('helper', { address: HELPER })
       await host.sh(`ip addr add ${SECOND}/32 dev eth0`)

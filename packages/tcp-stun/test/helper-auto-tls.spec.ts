@@ -64,7 +64,10 @@ describe('a helper with AutoTLS', () => {
   it('has a certificate for the names of its peer id, announces them, and keeps it', async () => {
     const acme = closeLater(await startACME(authority))
     const autoTLS = {
-      folder: path.join(place.folder, 'auto-tls'), acmeDirectory: acme.directory, forgeEndpoint: acme.forge, provisionDelay: 10
+      folder: path.join(place.folder, 'auto-tls'),
+      acmeDirectory: acme.directory,
+      forgeEndpoint: acme.forge,
+      provisionDelay: 10
     }
     const helper = await start({ autoTLS })
     const domain = `${base36.encode(helper.node.peerId.toCID().bytes)}.libp2p.direct`
@@ -83,7 +86,15 @@ describe('a helper with AutoTLS', () => {
     }])
 
     const port = Number(addresses().find(address => address.startsWith(`/ip4/${HOST}/`))?.split('/')[4])
-    const get = https.get({ host: HOST, port, path: '/', servername: name, headers: { host: name }, ca: authority.certificate, agent: false })
+    const get = https.get({
+      host: HOST,
+      port,
+      path: '/',
+      servername: name,
+      headers: { host: name },
+      ca: authority.certificate,
+      agent: false
+    })
     const response = await pEvent<'response', IncomingMessage>(get, 'response', EVENT)
     expect(response.statusCode).to.equal(200)
     expect((await response.toArray()).join('')).to.include(`*.${domain}`)
@@ -116,8 +127,16 @@ describe('a helper with AutoTLS', () => {
   }
 
   for (const { name, init, message } of [
-    { name: 'without a public address', init: { announce: ['/ip4/192.168.1.2/tcp/4001', '/dns4/a.example/tcp/4001'] }, message: /public IP addresses.+--external-ip/ },
-    { name: 'with another certificate', init: { certificate: { key: '', cert: '' } }, message: /certificate by itself/ },
+    {
+      name: 'without a public address',
+      init: { announce: ['/ip4/192.168.1.2/tcp/4001', '/dns4/a.example/tcp/4001'] },
+      message: /public IP addresses.+--external-ip/
+    },
+    {
+      name: 'with another certificate',
+      init: { certificate: { key: '', cert: '' } },
+      message: /certificate by itself/
+    },
     { name: 'with a network key', init: { networkKey: new Uint8Array(32) }, message: /network key/ },
     { name: 'without WebSockets', init: { webSockets: false }, message: /needs webSockets/ }
   ]) {

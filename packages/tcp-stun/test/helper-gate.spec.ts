@@ -249,7 +249,8 @@ describe('the gate of a helper', () => {
 
   it('limits the new connections of one address a second', async () => {
     await start({ maxPeersPerAddress: 100 })
-    const sockets = Array.from({ length: 90 }, () => net.connect({ host: '127.0.0.1', port, localAddress: '127.0.1.1' }))
+    const flood = { host: '127.0.0.1', port, localAddress: '127.0.1.1' }
+    const sockets = Array.from({ length: 90 }, () => net.connect(flood))
     sockets.forEach(socket => {
       socket.on('error', () => {})
       // what libp2p begins with
@@ -285,7 +286,8 @@ describe('the gate of a helper', () => {
     await start({ maxPeers: 1 })
 
     for (let i = 0; i < 300; i += 30) {
-      await Promise.all(Array.from({ length: 30 }, async (_, j) => connect(`127.0.${1 + (i + j >> 7)}.${1 + (i + j & 127)}`)))
+      await Promise.all(Array.from({ length: 30 }, async (_, j) =>
+        connect(`127.0.${1 + (i + j >> 7)}.${1 + (i + j & 127)}`)))
     }
 
     await expect(connect('127.0.9.1')).to.eventually.be.rejected()

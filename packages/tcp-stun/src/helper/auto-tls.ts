@@ -19,12 +19,15 @@ export function checkAutoTLS (init: HelperInit, addresses: string[]): void {
   const { certificate, networkKey, webSockets } = init
 
   if (certificate != null) {
-    throw new InvalidParametersError('AutoTLS gets a certificate by itself: leave out either it or your own certificate')
+    throw new InvalidParametersError(
+      'AutoTLS gets a certificate by itself: leave out either it or your own certificate'
+    )
   }
 
   if (networkKey != null) {
     throw new InvalidParametersError(
-      'AutoTLS does not work with a network key: its service could not dial the helper back. Use a certificate of your own'
+      'AutoTLS does not work with a network key: its service could not dial the helper back. ' +
+        'Use a certificate of your own'
     )
   }
 
@@ -34,8 +37,8 @@ export function checkAutoTLS (init: HelperInit, addresses: string[]): void {
 
   if (!addresses.some(isPublic)) {
     throw new InvalidParametersError(
-      'AutoTLS gets certificates for public IP addresses, and this machine has none. Behind a 1:1 NAT name the public one: ' +
-        'externalIPs, or --external-ip'
+      'AutoTLS gets certificates for public IP addresses, and this machine has none. ' +
+        'Behind a 1:1 NAT name the public one: externalIPs, or --external-ip'
     )
   }
 }
@@ -60,7 +63,9 @@ export async function loadAutoTLS ({ folder, ...options }: AutoTLSOptions): Prom
     // components of libp2p throw for what is missing, so they cannot be copied
     const { privateKey, peerId, logger, addressManager, events, nodeInfo, registrar, connectionManager } = components
     const datastore: Datastore = stored ?? components.datastore
-    const parts: any = { privateKey, peerId, logger, addressManager, events, nodeInfo, registrar, connectionManager, datastore }
+    const parts: any = {
+      privateKey, peerId, logger, addressManager, events, nodeInfo, registrar, connectionManager, datastore
+    }
     parts.keychain = keychain()(parts)
     // it only sends requests, so it need not be started
     parts.http = http()(parts)

@@ -93,7 +93,9 @@ export function publicAddresses (endpoint: Endpoint, externalIPs: string[], with
  */
 export async function checkDialBackFrom (hosts: string[]): Promise<void> {
   if (new Set(hosts.map(isIP)).size < hosts.length) {
-    throw new InvalidParametersError(`AutoNAT can dial back from one address of each IP version, not from ${hosts.join(' and ')}`)
+    throw new InvalidParametersError(
+      `AutoNAT can dial back from one address of each IP version, not from ${hosts.join(' and ')}`
+    )
   }
 
   for (const host of hosts) {

@@ -44,8 +44,8 @@ export interface HelperInit extends HelperLimitsInit {
 
   /**
    * Public addresses of this machine that no peer contacts, one of each IP version at most: they are not announced, no
-   * DNS record may have them, and `stunListen` names others. AutoNAT dials peers back from there, like a stranger, so its
-   * verdict alone tells a peer whether its NAT admits strangers.
+   * DNS record may have them, and `stunListen` names others. AutoNAT dials peers back from there, like a stranger, so
+   * its verdict alone tells a peer whether its NAT admits strangers.
    *
    * @default AutoNAT dials from an address that peers contact, so a peer waits for another sign of a stranger
    */

@@ -39,7 +39,8 @@ export class ServedCertificate {
 
     if (version != null && version !== this.version) {
       this.version = version
-      this.status = [certificateStatus('certFile' in source ? readFileSync(source.certFile, 'utf8') : source.cert ?? '')]
+      const certificate = 'certFile' in source ? readFileSync(source.certFile, 'utf8') : source.cert ?? ''
+      this.status = [certificateStatus(certificate)]
     }
   }
 }

@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs'
+import { expect } from 'aegir/chai'
+import { trackedFiles } from '../fixtures/code-blocks.ts'
+
+const MAX_LENGTH = 120
+
+/**
+ * Still to be wrapped
+ */
+const LONG = ['packages/tcp-stun/src/helper/helper.ts', 'test/nat-lab/report/report.ts', 'test/nat/hard-punch.spec.ts']
+
+describe('the sources', () => {
+  it(`have lines of at most ${MAX_LENGTH} characters`, () => {
+    const files = trackedFiles('*.ts', '*.js').filter(file => !file.includes('/pb/') && !LONG.includes(file))
+    const long = files.flatMap(file => readFileSync(file, 'utf8').split('\n').flatMap((line, i) =>
+      line.length > MAX_LENGTH ? [`${file}:${i + 1}`] : []))
+
+    expect(files).to.have.length.greaterThan(500)
+    expect(long).to.deep.equal([])
+  })
+})
