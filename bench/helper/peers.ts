@@ -32,6 +32,7 @@ const POLL_INTERVAL = 60
  */
 const NEWCOMER_INTERVAL = 400
 const RETRY = 250
+const MAX_ATTEMPTS = 20
 
 /**
  * The status of the relay's answer
@@ -60,7 +61,7 @@ async function join (
 
   await Promise.all(Array.from({ length: PARALLEL_JOINS }, async () => {
     for (let number = numbers.shift(); number != null; number = numbers.shift()) {
-      const member = await Member.join(port, addressOf(number), `app-${Math.floor(number / NAMESPACE_SIZE)}`)
+      const member = await joinAtLast(port, addressOf(number), `app-${Math.floor(number / NAMESPACE_SIZE)}`)
       members.push(member)
 
       if (follow) {
@@ -70,6 +71,24 @@ async function join (
   }))
 
   return (performance.now() - start) / 1_000
+}
+
+/**
+ * A helper that has no time for a newcomer closes its connection: then it comes again, as a node
+ * does
+ */
+async function joinAtLast (...member: Parameters<typeof Member.join>): Promise<Member> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await Member.join(...member)
+    } catch (err) {
+      if (attempt === MAX_ATTEMPTS) {
+        throw err
+      }
+
+      await delay(RETRY)
+    }
+  }
 }
 
 /**
@@ -137,7 +156,7 @@ async function waitForReservation (port: number, localAddress: string): Promise<
 async function attack (port: number, stunPort: number, seconds: number, perSecond: number): Promise<number> {
   // they have computers of their own: they must not take the processor from the helper
   os.setPriority(os.constants.priority.PRIORITY_LOW)
-  const victim = await Member.join(port, '127.9.9.9', 'attack')
+  const victim = await joinAtLast(port, '127.5.9.9', 'attack')
   const running = new Set<Promise<void>>()
   const start = performance.now()
   let attempts = 0
