@@ -113,6 +113,7 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
       programs: answerHelperMetrics(helper)
     })
     await node.start()
+    page.prepare()
 
     return helper
   } catch (err) {

@@ -45,6 +45,12 @@ export interface StatusPageInit {
 }
 
 /**
+ * How often the page is rendered although nobody asks, in ms. The first time takes several times as long: nothing is
+ * compiled yet, and no record of a peer was read.
+ */
+const WARM_UP_INTERVAL = 30_000
+
+/**
  * Longer paths are nobody's
  */
 const MAX_URL = 1_024
@@ -71,6 +77,8 @@ export class StatusPage {
   private readonly reader: StatusReader
   private readonly updates: Updates
 
+  private readonly warmUp: NodeJS.Timeout
+
   /**
    * What was rendered last, by audience
    */
@@ -89,6 +97,16 @@ export class StatusPage {
       certificates: () => served?.read() ?? []
     })
     this.updates = new Updates({ render: audience => this.render(audience) })
+    this.warmUp = setInterval(() => { this.prepare() }, WARM_UP_INTERVAL).unref()
+  }
+
+  /**
+   * Render the page before somebody asks for it
+   */
+  prepare (): void {
+    for (const audience of ['everybody', 'machine'] as const) {
+      renderPage(this.render(audience))
+    }
   }
 
   /**
@@ -133,6 +151,7 @@ export class StatusPage {
    * End what is open
    */
   close (): void {
+    clearInterval(this.warmUp)
     this.updates.close()
     this.visits.close()
   }
