@@ -62,7 +62,8 @@ async function start (transport: (components: any) => Transport, listen: string[
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     connectionGater: { denyDialMultiaddr: () => false },
-    connectionManager: { inboundConnectionThreshold: Infinity }
+    // those that are silent are pending
+    connectionManager: { inboundConnectionThreshold: Infinity, maxIncomingPendingConnections: Infinity }
   })
 }
 

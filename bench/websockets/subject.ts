@@ -24,20 +24,16 @@ export type Question =
   { do: 'open', port: number, count: number, atOnce: number } |
   /** One after the other; answered with the median time from the first bytes to their answer, in us */
   { do: 'latency', port: number, count: number } |
-  /** Open connections that say nothing; answered when all have ended */
+  /** Open connections that say nothing; answered with how many are open once all have been opened */
   { do: 'silence', port: number, count: number } |
+  /** Answered when all of these have ended, with the longest time from connecting to the end, in ms */
+  { do: 'end' } |
   /** Answered with the bytes of the process, after a garbage collection */
   { do: 'memory' }
 
-export interface Silence {
-  /** How long it took until all were open, in ms */
-  opening: number
+let lives: Array<Promise<number>> = []
 
-  /** The longest time from connecting to the end, in ms */
-  longest: number
-}
-
-answer(async (question: Question): Promise<number | Silence> => {
+answer(async (question: Question): Promise<number> => {
   switch (question.do) {
     case 'listen':
       return listen(question.webSockets)
@@ -47,6 +43,8 @@ answer(async (question: Question): Promise<number | Silence> => {
       return latency(question.port, question.count)
     case 'silence':
       return silence(question.port, question.count)
+    case 'end':
+      return Math.max(...await Promise.all(lives))
     default: {
       gc?.()
       const { rss } = process.memoryUsage()
@@ -107,23 +105,24 @@ async function latency (port: number, count: number): Promise<number> {
   return median(times) * 1_000
 }
 
-async function silence (port: number, count: number): Promise<Silence> {
-  const start = performance.now()
-  const lives: Array<Promise<number>> = []
-  let opening = 0
+async function silence (port: number, count: number): Promise<number> {
+  let open = 0
+  lives = []
 
   for (let i = 0; i < count; i++) {
     const socket = net.connect({ port, host: '127.0.0.1' })
     const connected = pEvent(socket, 'connect').then(() => performance.now())
+    socket.once('connect', () => { open++ })
+    socket.once('close', () => { open-- })
     lives.push(lifeOf(socket, connected))
 
     // no more at once than the backlog has room for
     if (i % 200 === 199 || i === count - 1) {
-      opening = await connected - start
+      await connected
     }
   }
 
-  return { opening, longest: Math.max(...await Promise.all(lives)) }
+  return open
 }
 
 /**
