@@ -106,14 +106,14 @@ async function latency (port: number, count: number): Promise<number> {
 }
 
 async function silence (port: number, count: number): Promise<number> {
-  let open = 0
+  const counts = { open: 0 }
   lives = []
 
   for (let i = 0; i < count; i++) {
     const socket = net.connect({ port, host: '127.0.0.1' })
     const connected = pEvent(socket, 'connect').then(() => performance.now())
-    socket.once('connect', () => { open++ })
-    socket.once('close', () => { open-- })
+    socket.once('connect', () => { counts.open++ })
+    socket.once('close', () => { counts.open-- })
     lives.push(lifeOf(socket, connected))
 
     // no more at once than the backlog has room for
@@ -122,7 +122,7 @@ async function silence (port: number, count: number): Promise<number> {
     }
   }
 
-  return open
+  return counts.open
 }
 
 /**
