@@ -87,8 +87,8 @@ export async function startPair (
 ): Promise<HardPair> {
   const [hardAddress, easyAddress] = [homes.a, homes.b].map(({ routers }) => routers[0].address)
   const counts = await Promise.all([
-    countSYNs(homes.a.laptop, { peer: easyAddress }),
-    countSYNs(homes.b.laptop, { peer: hardAddress })
+    countSYNs(homes.a.laptop, { peer: easyAddress }, { repeated: false }),
+    countSYNs(homes.b.laptop, { peer: hardAddress }, { repeated: false })
   ])
   // `meet` has A dial B
   const { a, b, aId, bId } = dialler === 'hard'
