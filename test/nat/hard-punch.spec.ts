@@ -4,7 +4,8 @@ import { laboratory } from '../fixtures/laboratory.ts'
 import { ALLOCATIONS } from '../nat-lab/index.ts'
 import { report } from '../nat-lab/report/index.ts'
 import {
-  ATTEMPT, BUDGET, LATENCY, ORDINARY, WIDE_BUDGET, bothReport, easy, expectDirect, expectRelayed, hard, startPair, withOptions
+  ATTEMPT, BUDGET, LATENCY, ORDINARY, WIDE_BUDGET, bothReport, easy, expectDirect, expectRelayed, hard, startPair,
+  withOptions
 } from './hard-pair.ts'
 import { BYTES, STUN_SERVERS, addHomes, isConnected, setUpInternet } from './homes.ts'
 import type { HardPair } from './hard-pair.ts'
@@ -86,7 +87,11 @@ const CELLS: Record<string, Cell> = {
     target: { of20: 18 },
     isSampled: true
   },
-  "steps of 1, the easy side's router resets strangers": { ...sequential(), easy: easy({ unsolicited: 'reset' }), target: { of20: 18 } },
+  "steps of 1, the easy side's router resets strangers": {
+    ...sequential(),
+    easy: easy({ unsolicited: 'reset' }),
+    target: { of20: 18 }
+  },
   "all ports, 'wide' and attested, the easy side's router resets strangers": {
     hard: hard({ ports: ALLOCATIONS['all ports'] }),
     easy: easy({ unsolicited: 'reset' }),
@@ -127,7 +132,9 @@ describe('hard punch', function () {
 
   after(async () => { await report.figures('hole-punching.md', 'hard-punches', figures) })
 
-  for (const [title, cell] of Object.entries(CELLS).filter(([, cell]) => extent !== 'sample' || cell.isSampled === true)) {
+  const chosen = Object.entries(CELLS).filter(([, cell]) => extent !== 'sample' || cell.isSampled === true)
+
+  for (const [title, cell] of chosen) {
     it(`${title}: ${times} times`, async () => {
       const homes = await setUpCell(cell)
       const punched: Punched[] = []
@@ -174,11 +181,15 @@ describe('hard punch', function () {
     const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
     const ms = median(punched.map(({ duration }) => duration))
     const most = (side: 'hard' | 'easy'): number => Math.max(...punched.map(({ syns }) => syns[side]))
-    process.stdout.write(`      ${punched.map(({ duration, syns }) => `${Math.round(duration)} ms (${syns.hard}, ${syns.easy})`).join(' ')}\n`)
+    const texts = punched.map(({ duration, syns }) => `${Math.round(duration)} ms (${syns.hard}, ${syns.easy})`)
+    process.stdout.write(`      ${texts.join(' ')}\n`)
     figures.push({
       title,
-      value: `${punched.length} of ${times}, median ${Math.round(ms)} ms, SYNs at most ${most('hard')} and ${most('easy')}`,
-      target: `${target.of20} of 20${target.ms == null ? '' : `, ${target.ms} ms`}${target.syns == null ? '' : `, ${target.syns} SYNs`}`,
+      value: `${punched.length} of ${times}, median ${Math.round(ms)} ms, ` +
+        `SYNs at most ${most('hard')} and ${most('easy')}`,
+      target: `${target.of20} of 20` +
+        (target.ms == null ? '' : `, ${target.ms} ms`) +
+        (target.syns == null ? '' : `, ${target.syns} SYNs`),
       reached: punched.length >= target.of20 * times / 20 && ms <= (target.ms ?? Infinity) &&
         Math.max(most('hard'), most('easy')) <= (target.syns ?? Infinity) + FIRST_ORDINARY
     })
@@ -234,7 +245,8 @@ NFT`)
   })
 
   it('with hardPunch: false on the easy side it does not begin, and the data flows by the relay', async () => {
-    const cell = { ...CELLS['steps of 1'], easy: withOptions(easy(), { dcutrInit: { hardPunch: false, timeout: 1_000 } }) }
+    const isOff = withOptions(easy(), { dcutrInit: { hardPunch: false, timeout: 1_000 } })
+    const cell = { ...CELLS['steps of 1'], easy: isOff }
     const punch = await start(await setUpCell(cell), cell, 'hard')
     await punch.easy.happened(({ event }) => event === 'hole-punch:failure', ATTEMPT)
     const { hard: connects, easy: probes } = await punch.count()
@@ -261,7 +273,10 @@ NFT`)
     const cell = { ...CELLS['block of 512'], easy: easy({ filtering: 'endpoint-independent' }) }
     const punch = await start(await setUpCell(cell), cell, 'hard')
     const ended = ({ event }: ProgramEvent): boolean => event === 'hard-punch'
-    const [{ outcome: hard }, { outcome: easy_ }] = await Promise.all([punch.hard.happened(ended), punch.easy.happened(ended)])
+    const [{ outcome: hard }, { outcome: easy_ }] = await Promise.all([
+      punch.hard.happened(ended),
+      punch.easy.happened(ended)
+    ])
 
     expect(hard).to.be.oneOf(['superseded', 'succeeded'])
     expect(easy_).to.equal('superseded')
@@ -312,7 +327,9 @@ NFT`)
         dcutrInit: { hardPunch: 'wide', trustedRelays: untrusting === name ? [] : [homes.relayId] }
       })
 
-    return startPair(homes, { hard: withTrust(cell.hard, 'hard'), easy: withTrust(cell.easy ?? easy(), 'easy') }, dialler)
+    const sides = { hard: withTrust(cell.hard, 'hard'), easy: withTrust(cell.easy ?? easy(), 'easy') }
+
+    return startPair(homes, sides, dialler)
   }
 
   /**
@@ -326,7 +343,10 @@ NFT`)
     try {
       const relayed = await node.happened(isConnected(peer, true))
       // a router that resets ends an ordinary attempt soon, and the hard punch goes on
-      const outcomes = await Promise.any([bothReport(punch, 'hole-punch:success'), bothReport(punch, 'hole-punch:failure')])
+      const outcomes = await Promise.any([
+        bothReport(punch, 'hole-punch:success'),
+        bothReport(punch, 'hole-punch:failure')
+      ])
 
       if (outcomes[0].event === 'hole-punch:failure') {
         process.stdout.write(`      failed: ${JSON.stringify(outcomes.map(({ message }) => message))}\n`)
@@ -334,7 +354,10 @@ NFT`)
         return
       }
 
-      const [direct] = await Promise.all([node.happened(isConnected(peer, false)), hard.happened(isConnected(easyId, false))])
+      const [direct] = await Promise.all([
+        node.happened(isConnected(peer, false)),
+        hard.happened(isConnected(easyId, false))
+      ])
       const syns = await punch.count()
       await expectDirect(punch, BYTES)
       // what a probe meets may be an ordinary dial of the hard side

@@ -87,7 +87,10 @@ export class Report {
     }
   }
 
-  private async find (document: string, section: string): Promise<Record<'file' | 'before' | 'content' | 'after', string>> {
+  private async find (
+    document: string,
+    section: string
+  ): Promise<Record<'file' | 'before' | 'content' | 'after', string>> {
     const file = path.join(DOCS, document)
     const text = await readFile(file, 'utf8')
     const [start, end] = [`<!-- report:${section} -->`, `<!-- /report:${section} -->`]
