@@ -146,7 +146,8 @@ async function createNode (
   limits: HelperLimits,
   { policy, gate, isProxy, onRequest, stunServer }: Access
 ): Promise<Libp2p<HelperServices>> {
-  const { listen, announce = [], externalIPs = [], networkKey, allow, webSockets = true, certificate, autoTLS, dialBackFrom } = init
+  const { listen, announce = [], externalIPs = [], networkKey, allow } = init
+  const { webSockets = true, certificate, autoTLS, dialBackFrom } = init
   const addresses = [...listen.flatMap(endpoint => publicAddresses(endpoint, externalIPs, dialBackFrom)), ...announce]
   const isAuto = autoTLS != null && autoTLS !== false
 
