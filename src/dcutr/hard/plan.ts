@@ -108,7 +108,7 @@ function planWithin (prediction: PortPrediction, budget: Budget): Plan {
       // the ports of other hosts' connections are between ours
       return { ports: { source: 'bracket', step: prediction.step }, connects: known, probes: budget.probes, chance: 1 }
     case 'block':
-      return planRanges(prediction.ranges, budget)
+      return planRanges(prediction.ranges, budget, prediction.atMost)
     case 'wide':
       return planRanges([prediction], budget)
     default:
@@ -116,10 +116,13 @@ function planWithin (prediction: PortPrediction, budget: Budget): Plan {
   }
 }
 
-function planRanges (ranges: PortRange[], budget: Budget): Plan {
-  const size = sizeOf(ranges)
+/**
+ * If the NAT draws from more ports than those that are probed, a probe of these is as good as
+ * one of the others, but there have to be connects for all of them
+ */
+function planRanges (ranges: PortRange[], budget: Budget, size = sizeOf(ranges)): Plan {
   const connects = Math.min(budget.connects, Math.floor(size / PORTS_PER_CONNECT))
-  const probes = Math.min(budget.probes, size)
+  const probes = Math.min(budget.probes, sizeOf(ranges))
 
   return {
     ports: { source: 'ranges', ranges: ranges.map(({ from, to }) => ({ from, to })) },

@@ -1,12 +1,14 @@
 import { expect } from 'aegir/chai'
 import { chanceToMeet } from '../../../src/dcutr/hard/chance.ts'
+import { DEFAULT_BUDGET, planPunch } from '../../../src/dcutr/hard/plan.ts'
 import { predictPorts } from '../../../src/dcutr/hard/port-prediction.ts'
 import { sizeOf } from '../../../src/dcutr/hard/range.ts'
 import { bracketedPorts } from '../../../src/dcutr/hard/sequential.ts'
 import { shuffle } from '../../../src/runtime/random.ts'
 import { block, busy, chained, counting, drawing, portSet, preserving } from '../../fixtures/port-nats.ts'
 import { seededRandom } from '../../fixtures/seeded-random.ts'
-import type { PortRange, PortSample } from '../../../src/dcutr/hard/port-prediction.ts'
+import type { Plan } from '../../../src/dcutr/hard/plan.ts'
+import type { PortPrediction, PortRange, PortSample } from '../../../src/dcutr/hard/port-prediction.ts'
 import type { Random } from '../../../src/runtime/random.ts'
 import type { PortNAT } from '../../fixtures/port-nats.ts'
 
@@ -42,6 +44,14 @@ function shareOf (run: (random: Random) => boolean): number {
   }
 
   return successes / RUNS
+}
+
+function tryToPlan (prediction: PortPrediction): Plan | undefined {
+  try {
+    return planPunch(prediction, [DEFAULT_BUDGET])
+  } catch {
+    // there would be too little chance
+  }
 }
 
 /**
@@ -214,6 +224,34 @@ describe('port prediction', () => {
       })
 
       expect(met).to.be.at.least(atLeast(chanceToMeet(Math.round(size * excess), connects, probes)))
+    })
+  }
+
+  for (const [size, samples] of [[512, 3], [512, 4], [1_024, 3], [1_024, 5]]) {
+    it(`a block of ${size}, of which ${samples} ports are known: what is planned meets as often as with all known`, () => {
+      const met = shareOf(random => {
+        const nat = drawing(random, block(20_480, size))
+        const prediction = predictPorts(observe(nat, samples))
+
+        // by chance, as the test above says
+        if (prediction.type !== 'block') {
+          return true
+        }
+
+        const plan = tryToPlan(prediction)
+
+        if (plan == null) {
+          return false
+        }
+
+        const { ports, connects, probes } = plan
+        const ours = new Set(Array.from({ length: connects }, (_, i) => nat(51_000 + i)))
+        const probe = drawing(random, ports.source === 'ranges' ? ports.ranges : [])
+
+        return Array.from({ length: probes }, () => probe(0)).some(port => ours.has(port))
+      })
+
+      expect(met).to.be.at.least(atLeast(chanceToMeet(size, size / 16, 64)))
     })
   }
 
