@@ -1,6 +1,6 @@
 import { expect } from 'aegir/chai'
 import { laboratory } from '../fixtures/laboratory.ts'
-import { FAST, externalAddresses, lastMapping, setUpHome, toEndpoint } from '../nat-lab/home.ts'
+import { FAST, NAT_TIMEOUT, externalAddresses, lastMapping, setUpHome, toEndpoint } from '../nat-lab/home.ts'
 import type { Host, Program } from '../nat-lab/index.ts'
 
 /**
@@ -59,7 +59,7 @@ describe('a host that routes TCP otherwise than UDP', function () {
   it('keeps its connections, and takes its two lines for two NATs: each connection leaves by one of them', async () => {
     const lab = await create()
     const stranger = (await lab.host('stranger', { address: '11.0.0.99' })).run('dialler')
-    const nat = { filtering: 'endpoint-independent', ports: 'random', timeout: 3 } as const
+    const nat = { filtering: 'endpoint-independent', ports: 'random', timeout: NAT_TIMEOUT } as const
     const one = await lab.router('one', { address: '11.1.0.1', ...nat })
     const two = await lab.router('two', { address: '11.2.0.1', lan: '192.168.2.1/24', ...nat })
     const laptop = await lab.host('laptop', { address: '192.168.1.2', network: one })

@@ -2,7 +2,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'aegir/chai'
 import { laboratory } from '../fixtures/laboratory.ts'
-import { startServer } from '../nat-lab/home.ts'
+import { NAT_TIMEOUT, startServer } from '../nat-lab/home.ts'
 import type { Endpoint } from '../../src/address/endpoint.ts'
 import type { Host, Lab, Program, Router } from '../nat-lab/index.ts'
 
@@ -127,7 +127,7 @@ describe('the examples of a public mapping', function () {
   })
 
   it('game.js keeps its address through renewals and the stop of a server, and reports that of a reboot', async () => {
-    const place = await setUp(await create(), { timeout: 3, hangUp: 2_000 })
+    const place = await setUp(await create(), { timeout: NAT_TIMEOUT, hangUp: 2_000 })
     const { servers, router } = place
     const dialler = place.stranger.run('dialler')
     const game = run(place, 'game.js', ['--keep-alive', '1', '--reconnect', '0.5'])

@@ -228,7 +228,7 @@ describe('port prediction', () => {
   }
 
   for (const [size, samples] of [[512, 3], [512, 4], [1_024, 3], [1_024, 5]]) {
-    it(`a block of ${size}, of which ${samples} ports are known: what is planned meets as often as with all known`, () => {
+    it(`${samples} ports of a block of ${size} are known: what is planned meets as often as if all were`, () => {
       const met = shareOf(random => {
         const nat = drawing(random, block(20_480, size))
         const prediction = predictPorts(observe(nat, samples))

@@ -3,7 +3,7 @@
  * are exported, so that it can look at them, and stop what they have started.
  */
 import { pathToFileURL } from 'node:url'
-import { natStatus } from '../../../src/index.ts'
+import { natStatus } from 'libp2p-tcp-stun'
 import { emit, handleCommands } from '../../child/commands.ts'
 import { waitUntil } from '../../fixtures/wait-until.ts'
 

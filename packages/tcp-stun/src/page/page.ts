@@ -76,7 +76,6 @@ export class StatusPage {
   private readonly visits: OutsideVisits
   private readonly reader: StatusReader
   private readonly updates: Updates
-
   private readonly warmUp: NodeJS.Timeout
 
   /**
@@ -107,6 +106,9 @@ export class StatusPage {
     for (const audience of ['everybody', 'machine'] as const) {
       renderPage(this.render(audience))
     }
+
+    // who asks next sees the state of now
+    this.reader.forget()
   }
 
   /**

@@ -63,6 +63,13 @@ export class StatusReader {
     return this.latest
   }
 
+  /**
+   * Read anew next time
+   */
+  forget (): void {
+    this.latest = undefined
+  }
+
   private readNow (): HelperStatus {
     const { helper, visits, certificates } = this.init
     const { node, stunServer, limits, access } = helper
