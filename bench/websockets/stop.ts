@@ -10,21 +10,12 @@ import { WebSockets } from '@multiformats/multiaddr-matcher'
 import { createLibp2p } from 'libp2p'
 import { pEvent } from 'p-event'
 import { tcpSTUN } from '../../src/index.ts'
+import { UPGRADE } from '../../test/websockets/upgrade.ts'
 import { answer } from '../lib/child.ts'
 import type { Stream, Transport } from '@libp2p/interface'
 import type { Libp2p } from 'libp2p'
 
 const FLOOD = '/bench/flood/1.0.0'
-const UPGRADE = [
-  'GET / HTTP/1.1',
-  'Host: 127.0.0.1',
-  'Connection: Upgrade',
-  'Upgrade: websocket',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-  '',
-  ''
-].join('\r\n')
 
 export type StopQuestion =
   /** Answered with the multiaddr for WebSockets */

@@ -161,7 +161,7 @@ async function tell (): Promise<void> {
   narrator.chapter('Time passes')
   say(
     `Nobody talks to Alice. Her node probes one connection every ${KEEP_ALIVE_INTERVAL / 1_000} s and the other one ` +
-      'half as often, 15 times as often as by default' +
+      'a third as often, 15 times as often as by default' +
       (routers == null ? '.' : ', and her router forgets 15 times as fast.'),
     'waiting',
     { keepAliveInterval: KEEP_ALIVE_INTERVAL, keepAlives: KEEP_ALIVES }

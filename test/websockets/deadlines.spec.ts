@@ -11,20 +11,11 @@ import { components } from '../fixtures/components.ts'
 import { HeldClock } from '../fixtures/held-clock.ts'
 import { waitUntil } from '../fixtures/wait-until.ts'
 import { connectTo } from './open-port.ts'
+import { UPGRADE } from './upgrade.ts'
 import type { RawConnection } from './open-port.ts'
 import type { WebSocketsOptions } from '../../src/index.ts'
 
 const GET = 'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'
-const UPGRADE = [
-  'GET / HTTP/1.1',
-  'Host: 127.0.0.1',
-  'Connection: Upgrade',
-  'Upgrade: websocket',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-  '',
-  ''
-].join('\r\n')
 
 interface Accepted {
   client: RawConnection

@@ -5,18 +5,11 @@ import { pEvent } from 'p-event'
 import { createCertificate } from '../fixtures/certificate.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { connectTo, openPort } from './open-port.ts'
+import { UPGRADE_LINES } from './upgrade.ts'
 import type { OpenPort } from './open-port.ts'
 import type { WebSocketsOptions } from '../../src/index.ts'
 
 const EVENT = { timeout: 10_000 }
-const UPGRADE = [
-  'GET / HTTP/1.1',
-  'Host: 127.0.0.1',
-  'Connection: Upgrade',
-  'Upgrade: websocket',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
-]
 
 function head (...lines: string[]): string {
   return `${lines.join('\r\n')}\r\n\r\n`
@@ -63,7 +56,7 @@ describe('hostile clients of a shared port', () => {
   }
 
   async function openWebSocket (port: number): Promise<{ send(bytes: Uint8Array): void, closed: Promise<Buffer> }> {
-    const client = closeLater(await connectTo(port, head(...UPGRADE)))
+    const client = closeLater(await connectTo(port, head(...UPGRADE_LINES)))
     await once(client.socket, 'data')
 
     return {
@@ -103,16 +96,16 @@ describe('hostile clients of a shared port', () => {
       request: head('GET / HTTP/1.1', 'Host: 127.0.0.1', 'Connection: Upgrade', 'Upgrade: h2c'),
       status: 400
     },
-    { name: 'an upgrade by POST', request: head(UPGRADE.join('\r\n').replace('GET', 'POST')), status: 405 },
+    { name: 'an upgrade by POST', request: head(UPGRADE_LINES.join('\r\n').replace('GET', 'POST')), status: 405 },
     {
       name: 'an upgrade to a WebSocket of version 12',
-      request: head(UPGRADE.join('\r\n').replace('13', '12')),
+      request: head(UPGRADE_LINES.join('\r\n').replace('13', '12')),
       status: 400
     },
-    { name: 'an upgrade without a key', request: head(...UPGRADE.slice(0, -1)), status: 400 },
+    { name: 'an upgrade without a key', request: head(...UPGRADE_LINES.slice(0, -1)), status: 400 },
     {
       name: 'an upgrade with a key of another length',
-      request: head(...UPGRADE.slice(0, -1), 'Sec-WebSocket-Key: YQ=='),
+      request: head(...UPGRADE_LINES.slice(0, -1), 'Sec-WebSocket-Key: YQ=='),
       status: 400
     }
   ]) {
@@ -154,13 +147,13 @@ describe('hostile clients of a shared port', () => {
 
   it('lets no page of a foreign origin connect where origins are named', async () => {
     const { port, next, connections } = await open({ origins: ['https://app.example.org'] })
-    const refused = await answerTo(port, head(...UPGRADE, 'Origin: https://evil.example'))
+    const refused = await answerTo(port, head(...UPGRADE_LINES, 'Origin: https://evil.example'))
 
     expect(refused.text).to.match(/^HTTP\/1\.1 403 /)
     expect(connections).to.be.empty()
 
     for (const origin of [['Origin: https://app.example.org'], []]) {
-      closeLater(await connectTo(port, head(...UPGRADE, ...origin)))
+      closeLater(await connectTo(port, head(...UPGRADE_LINES, ...origin)))
       await next()
     }
   })
@@ -220,7 +213,8 @@ describe('hostile clients of a shared port', () => {
 
   it('offers no compression', async () => {
     const { port } = await open()
-    const client = closeLater(await connectTo(port, head(...UPGRADE, 'Sec-WebSocket-Extensions: permessage-deflate')))
+    const request = head(...UPGRADE_LINES, 'Sec-WebSocket-Extensions: permessage-deflate')
+    const client = closeLater(await connectTo(port, request))
     const [answer] = await once(client.socket, 'data')
 
     expect(answer.toString()).to.match(/^HTTP\/1\.1 101 /)

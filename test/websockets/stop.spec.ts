@@ -9,18 +9,8 @@ import { tcpSTUN } from '../../src/index.ts'
 import { createCertificate } from '../fixtures/certificate.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { connectTo, openPort } from './open-port.ts'
+import { UPGRADE } from './upgrade.ts'
 import type { Libp2p } from '@libp2p/interface'
-
-const UPGRADE = [
-  'GET / HTTP/1.1',
-  'Host: 127.0.0.1',
-  'Connection: Upgrade',
-  'Upgrade: websocket',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-  '',
-  ''
-].join('\r\n')
 
 /**
  * A hang shows by this time, in ms; libp2p's own waits do too
