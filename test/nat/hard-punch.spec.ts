@@ -213,7 +213,8 @@ NFT`)
     }))
     const { hard, easy } = await punch.count()
 
-    expect(hard).to.be.within(1, BUDGET / 2 + ORDINARY)
+    // few samples of a block leave its size open, so a sixteenth of it may be the whole budget
+    expect(hard).to.be.within(1, BUDGET + ORDINARY)
     expect(easy).to.be.within(BUDGET, BUDGET + ORDINARY)
     await expectRelayed(punch)
     await punch.stop()
