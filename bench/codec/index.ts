@@ -20,7 +20,7 @@ const PROGRAM = new URL('subject.js', import.meta.url)
 /**
  * Of each operation in each round, in ms
  */
-const DURATION = 150
+const DURATION = 80
 
 /**
  * How many times faster than the fastest of the others, unless `FLOORS` has a number

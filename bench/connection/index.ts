@@ -18,7 +18,7 @@ import type { Sample } from '../lib/side-by-side.ts'
 type Results = Record<Subject, Sample>
 
 const options = benchOptions()
-const rounds = options.rounds ?? 101
+const rounds = options.rounds ?? 61
 const board = new Scoreboard(
   'connection',
   'Connection',
@@ -101,8 +101,9 @@ async function promise (
 ): Promise<void> {
   await board.part(what, async () => {
     await using pairs = await startPairs(subjects, measurement)
-    const results = await pairs.measure(rounds)
-    board.add({ what, unit, results, promise: promised(results, thanTCP, thanNet) })
+    const promise = (results: Results): Promised => promised(results, thanTCP, thanNet)
+    const results = await pairs.measure(rounds, board.untilSure(promise))
+    board.add({ what, unit, results, promise: promise(results) })
   })
 }
 

@@ -49,7 +49,10 @@ export interface Measurement {
 const TIME = 60
 
 export interface Pairs extends AsyncDisposable {
-  measure (rounds: number): Promise<Record<Subject, Sample>>
+  /**
+   * As `sideBySide` does
+   */
+  measure (rounds: number, isKept?: (round: Record<Subject, Sample>) => boolean): Promise<Record<Subject, Sample>>
 }
 
 /**
@@ -82,10 +85,16 @@ export async function startPairs (subjects: Subject[], measurement: Measurement)
   }
 
   return {
-    measure: async rounds => sideBySide(rounds, Object.fromEntries([...pairs].map(([subject, { client, server }]) => [
-      subject,
-      async () => reply ? requestReply(client) : oneWay(...back ? [server, client] as const : [client, server] as const)
-    ])) as Record<Subject, () => Promise<number>>),
+    measure: async (rounds, isKept) => sideBySide(
+      rounds,
+      Object.fromEntries([...pairs].map(([subject, { client, server }]) => [
+        subject,
+        async () => reply
+          ? requestReply(client)
+          : oneWay(...back ? [server, client] as const : [client, server] as const)
+      ])) as Record<Subject, () => Promise<number>>,
+      isKept
+    ),
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...pairs.values()].flatMap(({ client, server }) => [client.stop(), server.stop()]))
     }

@@ -9,6 +9,7 @@ import { repeat } from './repeat.ts'
 import { judge, toLine, toTable } from './rows.ts'
 import type { ChartSpec } from './chart.ts'
 import type { BenchOptions } from './options.ts'
+import type { Promised } from './promise.ts'
 import type { MeasuredRow, Row } from './rows.ts'
 
 /**
@@ -55,6 +56,14 @@ export class Scoreboard {
       Object.assign(row, { part: name, otherWork: busy })
       console.error(toLine(row))
     }
+  }
+
+  /**
+   * When to stop measuring, for `sideBySide`: once the promise is sure to be kept. For the documents
+   * and with `--rounds` all rounds are measured.
+   */
+  untilSure<Results> (promise: (results: Results) => Promised): ((round: Results) => boolean) | undefined {
+    return this.options.report || this.options.rounds != null ? undefined : round => promise(round).kept
   }
 
   add (row: Row): void {

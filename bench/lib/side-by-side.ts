@@ -13,27 +13,59 @@ export interface Sample {
 }
 
 /**
+ * So many rounds at least are measured, and so many standard deviations more of them than half
+ * must keep a promise until it is sure that the median of all would: chance alone does that once
+ * in 700 times
+ */
+const FEWEST_ROUNDS = 9
+const DEVIATIONS = 3
+
+/**
  * Measure all subjects in turn, A B A B, so that other load of the machine affects all
  * of them. The first round is for warm-up and does not count.
+ *
+ * @param rounds - at most
+ * @param subjects
+ * @param isKept - whether a round by itself keeps the promise that is made about the median. Once
+ * it is sure that this one will keep it, no more rounds are measured.
  */
 export async function sideBySide<T extends string> (
   rounds: number,
-  subjects: Record<T, () => Promise<number>>
+  subjects: Record<T, () => Promise<number>>,
+  isKept: (round: Record<T, Sample>) => boolean = () => false
 ): Promise<Record<T, Sample>> {
   const names = Object.keys(subjects) as T[]
-  const values = new Map<T, number[]>(names.map(name => [name, []]))
+  const all: Array<Record<T, number>> = []
+  let kept = 0
+  await measureRound()
 
-  for (let round = 0; round <= rounds; round++) {
-    for (const name of names) {
-      const value = await subjects[name]()
-
-      if (round > 0) {
-        values.get(name)?.push(value)
-      }
-    }
+  while (all.length < rounds && !isSure(kept, all.length)) {
+    const round = await measureRound()
+    all.push(round)
+    kept += isKept(toSamples([round])) ? 1 : 0
   }
 
-  return Object.fromEntries(names.map(name => [name, toSample(values.get(name) ?? [])])) as Record<T, Sample>
+  return toSamples(all)
+
+  async function measureRound (): Promise<Record<T, number>> {
+    const round: Partial<Record<T, number>> = {}
+
+    for (const name of names) {
+      round[name] = await subjects[name]()
+    }
+
+    return round as Record<T, number>
+  }
+
+  function toSamples (rounds: Array<Record<T, number>>): Record<T, Sample> {
+    return Object.fromEntries(
+      names.map(name => [name, toSample(rounds.map(round => round[name]))])
+    ) as Record<T, Sample>
+  }
+}
+
+function isSure (kept: number, rounds: number): boolean {
+  return rounds >= FEWEST_ROUNDS && kept - rounds / 2 >= DEVIATIONS * Math.sqrt(rounds) / 2
 }
 
 export function toSample (values: number[]): Sample {

@@ -42,14 +42,15 @@ const FAST_INTERVAL = 1_000
 const INTERVAL = 15_000
 
 /**
- * 40 keep-alives, 10 minutes at the default, in which Natter's model checks its address
- * twice
+ * A whole cycle of each, in ms: after 20 keep-alives Natter's model checks its address; after 18
+ * both connections of ours have sent probes and requests in the proportion that they keep to
  */
-const HOLD_TIME = 40_000
+const NATTER_CYCLE = 20 * FAST_INTERVAL
+const OUR_CYCLE = 18 * FAST_INTERVAL
 
 /**
- * When it begins, in ms: the connections have their first answers, and none of Natter's two
- * checks is at its edge, where one more or less would be a tenth of its bytes
+ * When it begins, in ms: the connections have their first answers, and Natter's check is not at
+ * its edge, where one more or less would be a fifth of its bytes
  */
 const HOLD_AFTER = 5_500
 
@@ -70,10 +71,10 @@ const MAX_MEMORY = 25_000
 const MAX_CPU = 1
 
 /**
- * Ten times as fast as the default, for two whole cycles of probes and requests
+ * Ten times as fast as the default, for a whole cycle of probes and requests
  */
 const CPU_INTERVAL = 1_500
-const CPU_TIME = 18_000
+const CPU_TIME = 9_000
 
 const options = benchOptions()
 const rounds = options.rounds ?? 5
@@ -183,15 +184,16 @@ async function traffic (): Promise<void> {
 }
 
 async function hold (stunConnections?: number): Promise<{ packets: number, bytes: number }> {
+  const time = stunConnections == null ? NATTER_CYCLE : OUR_CYCLE
   const home = await setUpHome(0)
 
   try {
     await home.client.ask('hold', { stunConnections, interval: FAST_INTERVAL })
     await wait(HOLD_AFTER)
     await home.router.count()
-    await wait(HOLD_TIME)
+    await wait(time)
     const { packets, bytes } = await home.router.count()
-    const scale = 3_600_000 / (HOLD_TIME * INTERVAL / FAST_INTERVAL)
+    const scale = 3_600_000 / (time * INTERVAL / FAST_INTERVAL)
 
     return { packets: packets * scale, bytes: bytes * scale }
   } finally {

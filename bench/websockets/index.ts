@@ -15,6 +15,7 @@ import type { Question } from './subject.ts'
 import type { Subject } from '../connection/ends.ts'
 import type { Measurement } from '../connection/pairs.ts'
 import type { Promised } from '../lib/promise.ts'
+import type { Sample } from '../lib/side-by-side.ts'
 
 const SILENT = 5_000
 
@@ -63,9 +64,11 @@ async function compare (
 ): Promise<void> {
   await board.part(what, async () => {
     await using pairs = await startPairs(subjects, measurement)
-    const results = await pairs.measure(rounds)
     const [ours, other] = subjects
-    board.add({ what, unit, results, promise: atLeast(ratio(results[ours], results[other]), 1, `1x ${reference}`) })
+    const promise = (results: Record<Subject, Sample>): Promised =>
+      atLeast(ratio(results[ours], results[other]), 1, `1x ${reference}`)
+    const results = await pairs.measure(rounds, board.untilSure(promise))
+    board.add({ what, unit, results, promise: promise(results) })
   })
 }
 
