@@ -1,46 +1,38 @@
 import { InvalidParametersError } from '@libp2p/interface'
-import { parseServers, validateMappingOptions } from './mapping/options.ts'
+import { MAPPING_RULES, parseServers } from './mapping/options.ts'
+import { BOOLEAN, FUNCTION, OBJECT, checkOptions, milliseconds, oneOf, wholeNumber } from './runtime/check-options.ts'
 import { validateWebSocketsOptions } from './websockets/options.ts'
 import type { Announce, TCPSTUNInit } from './index.ts'
-
-/**
- * Timers of Node fire at once when their delay does not fit 31 bits
- */
-const MAX_DELAY = 0x7fffffff
+import type { Rules } from './runtime/check-options.ts'
 
 /**
  * RFC 8489, section 14.3
  */
 const MAX_USERNAME_LENGTH = 508
 
-const ANNOUNCE: Announce[] = ['dialable', 'always', 'never']
-
 /**
  * All options. The type makes sure that none is missing here.
  */
-const OPTIONS: Record<keyof TCPSTUNInit, true> = {
+const RULES: Rules<TCPSTUNInit> = {
   // of @libp2p/tcp
-  inboundSocketInactivityTimeout: true,
-  outboundSocketInactivityTimeout: true,
-  maxConnections: true,
-  backlog: true,
-  closeServerOnMaxConnections: true,
-  dialOpts: true,
-  listenOpts: true,
+  inboundSocketInactivityTimeout: milliseconds(),
+  outboundSocketInactivityTimeout: milliseconds(),
+  maxConnections: { must: 'a number from 0 on', isValid: value => typeof value === 'number' && value >= 0 },
+  backlog: wholeNumber(0),
+  closeServerOnMaxConnections: OBJECT,
+  dialOpts: OBJECT,
+  listenOpts: OBJECT,
   // ours
-  stunServers: true,
-  tls: true,
-  stunCredential: true,
-  stunConnections: true,
-  keepAliveInterval: true,
-  minReconnectInterval: true,
-  allowPrivateMapping: true,
-  mappingTimeout: true,
-  announce: true,
-  portReuse: true,
-  maxLingeringDials: true,
-  webSockets: true,
-  onMappingChange: true
+  ...MAPPING_RULES,
+  stunServers: undefined,
+  tls: OBJECT,
+  stunCredential: undefined,
+  mappingTimeout: milliseconds(),
+  announce: oneOf<Announce>('dialable', 'always', 'never'),
+  portReuse: BOOLEAN,
+  maxLingeringDials: wholeNumber(0),
+  webSockets: undefined,
+  onMappingChange: FUNCTION
 }
 
 /**
@@ -48,13 +40,7 @@ const OPTIONS: Record<keyof TCPSTUNInit, true> = {
  * names it
  */
 export function validateOptions (init: TCPSTUNInit): void {
-  for (const name of Object.keys(init)) {
-    if (!Object.hasOwn(OPTIONS, name)) {
-      throw new InvalidParametersError(`There is no option ${name}`)
-    }
-  }
-
-  validateMappingOptions(init)
+  checkOptions('tcpSTUN()', init, RULES)
 
   if (init.stunServers != null) {
     parseServers(init.stunServers)
@@ -63,19 +49,7 @@ export function validateOptions (init: TCPSTUNInit): void {
   validateCredential(init.stunCredential)
   validateWebSocketsOptions(init.webSockets)
 
-  const { announce, mappingTimeout, maxLingeringDials, closeServerOnMaxConnections: limits } = init
-
-  if (mappingTimeout != null && !(mappingTimeout >= 0 && mappingTimeout <= MAX_DELAY)) {
-    throw new InvalidParametersError(`mappingTimeout must be a number of milliseconds from 0 on, not ${mappingTimeout}`)
-  }
-
-  if (announce != null && !ANNOUNCE.includes(announce)) {
-    throw new InvalidParametersError(`announce must be one of ${ANNOUNCE.join(', ')}, not ${announce}`)
-  }
-
-  if (maxLingeringDials != null && !(Number.isInteger(maxLingeringDials) && maxLingeringDials >= 0)) {
-    throw new InvalidParametersError(`maxLingeringDials must be a whole number from 0 on, not ${maxLingeringDials}`)
-  }
+  const { closeServerOnMaxConnections: limits } = init
 
   if (limits != null && limits.closeAbove < limits.listenBelow) {
     throw new InvalidParametersError('closeAbove must be >= listenBelow')

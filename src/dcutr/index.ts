@@ -30,6 +30,7 @@
  * @module libp2p-tcp-stun/dcutr
  */
 
+import { validateDCUtROptions } from './options.ts'
 import { DCUtR } from './service.ts'
 import type { DCUtRComponents } from './components.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
@@ -157,10 +158,13 @@ export interface DCUtREvents {
 }
 
 /**
- * @throws {InvalidParametersError} an option is invalid
+ * @throws {InvalidParametersError} an option is unknown or makes no sense; the message
+ * names it, and what is allowed
  */
 export function dcutr (init: DCUtRInit = {}): (components: DCUtRComponents) => DCUtR {
-  return (components) => new DCUtR(components, init)
+  const options = validateDCUtROptions(init)
+
+  return (components) => new DCUtR(components, options)
 }
 
 export { attestor } from './attest/index.ts'

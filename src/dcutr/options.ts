@@ -1,5 +1,6 @@
-import { InvalidParametersError } from '@libp2p/interface'
+import { checkOptions, duration, milliseconds, oneOf, wholeNumber } from '../runtime/check-options.ts'
 import type { DCUtRInit } from './index.ts'
+import type { Rule, Rules } from '../runtime/check-options.ts'
 
 const DEFAULT_TIMEOUT = 5_000
 const DEFAULT_RETRIES = 3
@@ -8,49 +9,45 @@ const DEFAULT_BACK_OFF = 120_000
 const DEFAULT_MAX_STREAMS = 1
 
 /**
- * The options of the service, with their defaults
- *
- * @throws {InvalidParametersError} one is invalid; the message names it
+ * A multiaddr would never match, without a word
  */
-export function validateDCUtROptions (init: DCUtRInit): Required<DCUtRInit> {
-  return {
-    timeout: positive('timeout', init.timeout ?? DEFAULT_TIMEOUT),
-    retries: positive('retries', init.retries ?? DEFAULT_RETRIES),
-    maxUpgrades: positive('maxUpgrades', init.maxUpgrades ?? DEFAULT_MAX_UPGRADES),
-    backOff: init.backOff ?? DEFAULT_BACK_OFF,
-    maxInboundStreams: positive('maxInboundStreams', init.maxInboundStreams ?? DEFAULT_MAX_STREAMS),
-    maxOutboundStreams: positive('maxOutboundStreams', init.maxOutboundStreams ?? DEFAULT_MAX_STREAMS),
-    hardPunch: oneOf('hardPunch', init.hardPunch ?? true, [true, false, 'wide']),
-    trustedPeers: peerIds('trustedPeers', init.trustedPeers ?? []),
-    trustedRelays: peerIds('trustedRelays', init.trustedRelays ?? [])
-  }
+const PEER_IDS: Rule = {
+  must: 'a list of peer ids like 12D3Koo...',
+  isValid: ids => Array.isArray(ids) && ids.every(id => typeof id === 'string' && /^[1-9A-Za-z]{32,}$/.test(id))
 }
 
 /**
- * A multiaddr would never match, without a word
+ * All options. The type makes sure that none is missing here.
  */
-function peerIds (name: string, ids: string[]): string[] {
-  const wrong = ids.find(id => typeof id !== 'string' || !/^[1-9A-Za-z]{32,}$/.test(id))
-
-  if (wrong != null) {
-    throw new InvalidParametersError(`${name} must be peer ids like 12D3Koo..., not ${String(wrong)}`)
-  }
-
-  return ids
+const RULES: Rules<DCUtRInit> = {
+  timeout: duration(),
+  retries: wholeNumber(1),
+  maxUpgrades: wholeNumber(1),
+  backOff: milliseconds(),
+  maxInboundStreams: wholeNumber(1),
+  maxOutboundStreams: wholeNumber(1),
+  hardPunch: oneOf<DCUtRInit['hardPunch']>(true, false, 'wide'),
+  trustedPeers: PEER_IDS,
+  trustedRelays: PEER_IDS
 }
 
-function oneOf<T> (name: string, value: T, values: T[]): T {
-  if (!values.includes(value)) {
-    throw new InvalidParametersError(`${name} must be one of ${values.join(', ')}, not ${String(value)}`)
+/**
+ * The options of the service, with their defaults
+ *
+ * @throws {InvalidParametersError} one is unknown or makes no sense; the message names it
+ */
+export function validateDCUtROptions (init: DCUtRInit): Required<DCUtRInit> {
+  checkOptions('dcutr()', init, RULES)
+
+  return {
+    timeout: init.timeout ?? DEFAULT_TIMEOUT,
+    retries: init.retries ?? DEFAULT_RETRIES,
+    maxUpgrades: init.maxUpgrades ?? DEFAULT_MAX_UPGRADES,
+    backOff: init.backOff ?? DEFAULT_BACK_OFF,
+    maxInboundStreams: init.maxInboundStreams ?? DEFAULT_MAX_STREAMS,
+    maxOutboundStreams: init.maxOutboundStreams ?? DEFAULT_MAX_STREAMS,
+    hardPunch: init.hardPunch ?? true,
+    trustedPeers: init.trustedPeers ?? [],
+    trustedRelays: init.trustedRelays ?? []
   }
-
-  return value
-}
-
-function positive (name: string, value: number): number {
-  if (!(value > 0)) {
-    throw new InvalidParametersError(`${name} must be a number above 0, not ${value}`)
-  }
-
-  return value
 }

@@ -3,12 +3,12 @@ import { anySignal } from 'any-signal'
 import { TypedEventEmitter, setMaxListeners } from 'main-event'
 import { isRelayed } from '../connection/peers.ts'
 import { DCUTR_PROTOCOL } from '../punch/role.ts'
+import { MAX_DELAY } from '../runtime/check-options.ts'
 import { limitedLog } from '../runtime/quiet-log.ts'
 import { Attempts } from './attempts.ts'
 import { BackOff } from './back-off.ts'
 import { HardPunch } from './hard/hard-punch.ts'
 import { HolePuncher } from './hole-puncher.ts'
-import { validateDCUtROptions } from './options.ts'
 import type { DCUtRComponents } from './components.ts'
 import type { DCUtREvents, DCUtRInit, HolePunchStart } from './index.ts'
 import type { AbortOptions, Connection, CounterGroup, Logger, Startable, Stream } from '@libp2p/interface'
@@ -34,12 +34,12 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
   private readonly backOff: BackOff
   private shutdown = new AbortController()
 
-  constructor (components: DCUtRComponents, init: DCUtRInit) {
+  constructor (components: DCUtRComponents, init: Required<DCUtRInit>) {
     super()
 
     this.components = components
     this.log = limitedLog(components.logger.forComponent('libp2p:tcp-stun:dcutr'))
-    this.init = validateDCUtROptions(init)
+    this.init = init
     this.backOff = new BackOff(this.init.backOff)
     this.outcomes = components.metrics?.registerCounterGroup('libp2p_tcp_stun_hole_punches_total', {
       label: 'outcome',
@@ -103,7 +103,7 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
     // not anySignal, which would have to be cleared when the dial that goes on has ended
     const signal = AbortSignal.any([
       this.shutdown.signal,
-      AbortSignal.timeout(Math.ceil(this.init.retries * this.init.timeout))
+      AbortSignal.timeout(Math.min(Math.ceil(this.init.retries * this.init.timeout), MAX_DELAY))
     ])
     setMaxListeners(Infinity, signal)
     const oneSided = puncher.dialOneSided({ signal }).catch(err => {

@@ -1,6 +1,8 @@
 import { InvalidParametersError } from '@libp2p/interface'
+import { BOOLEAN, MAX_DELAY, checkValues, duration, milliseconds, wholeNumber } from '../runtime/check-options.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import type { MappingListener } from './listening-endpoint.ts'
+import type { Rules } from '../runtime/check-options.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { DNS } from '../runtime/dns.ts'
 import type { Network } from '../runtime/network.ts'
@@ -137,32 +139,25 @@ export function parseServers (servers: unknown): STUNURI[] {
 }
 
 /**
+ * What the options must be. A keep-alive interval is doubled where a timer waits for two.
+ */
+export const MAPPING_RULES: Rules<MappingOptions> = {
+  stunConnections: wholeNumber(1),
+  keepAliveInterval: duration(Math.floor(MAX_DELAY / 2)),
+  minReconnectInterval: milliseconds(),
+  allowPrivateMapping: BOOLEAN
+}
+
+/**
  * @throws {InvalidParametersError} an option is invalid
  */
 export function validateMappingOptions (options: MappingOptions): Required<MappingOptions> {
-  const {
-    stunConnections = DEFAULT_STUN_CONNECTIONS,
-    keepAliveInterval = DEFAULT_KEEP_ALIVE_INTERVAL,
-    minReconnectInterval = DEFAULT_MIN_RECONNECT_INTERVAL,
-    allowPrivateMapping = false
-  } = options
+  checkValues(options, MAPPING_RULES)
 
-  if (!Number.isInteger(stunConnections) || stunConnections < 1) {
-    throw new InvalidParametersError(`stunConnections must be a whole number of at least 1, not ${stunConnections}`)
+  return {
+    stunConnections: options.stunConnections ?? DEFAULT_STUN_CONNECTIONS,
+    keepAliveInterval: options.keepAliveInterval ?? DEFAULT_KEEP_ALIVE_INTERVAL,
+    minReconnectInterval: options.minReconnectInterval ?? DEFAULT_MIN_RECONNECT_INTERVAL,
+    allowPrivateMapping: options.allowPrivateMapping ?? false
   }
-
-  // a timer of Node fires at once when its delay does not fit 31 bits
-  if (!(keepAliveInterval > 0 && keepAliveInterval < 0x7fffffff / 2)) {
-    throw new InvalidParametersError(
-      `keepAliveInterval must be a number of milliseconds above 0, not ${keepAliveInterval}`
-    )
-  }
-
-  if (!(minReconnectInterval >= 0 && minReconnectInterval < 0x7fffffff)) {
-    throw new InvalidParametersError(
-      `minReconnectInterval must be a number of milliseconds of at least 0, not ${minReconnectInterval}`
-    )
-  }
-
-  return { stunConnections, keepAliveInterval, minReconnectInterval, allowPrivateMapping }
 }

@@ -21,8 +21,11 @@ function rows (page: string, section: string): string[] {
 describe('the pages for users', () => {
   it('name the options that there are, and all of them', () => {
     const page = readFileSync('docs/configuration.md', 'utf8')
-    const declared = readFileSync('src/options.ts', 'utf8').split('OPTIONS:')[1].split('\n}')[0]
-    const options = [...declared.matchAll(/^ {2}(\w+): true/gm)].map(([, name]) => name)
+    const options = ['src/options.ts', 'src/mapping/options.ts'].flatMap(file => {
+      const declared = readFileSync(file, 'utf8').split(/RULES: Rules<\w+> = {/)[1].split('\n}')[0]
+
+      return [...declared.matchAll(/^ {2}(\w+): /gm)].map(([, name]) => name)
+    })
 
     expect(options).to.include('stunServers')
     expect(options.filter(name => !new RegExp(`\`${name}\\b`).test(page))).to.deep.equal([])

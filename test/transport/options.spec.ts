@@ -3,18 +3,50 @@ import { tcpSTUN } from '../../src/index.ts'
 import type { TCPSTUNInit } from '../../src/index.ts'
 
 describe('options of the transport', () => {
-  for (const [name, value] of Object.entries({
-    stunConnections: 0,
-    keepAliveInterval: -1,
-    minReconnectInterval: NaN,
-    mappingTimeout: -1,
-    maxLingeringDials: 0.5,
-    stunServers: 'stun:example.org'
+  for (const [name, values] of Object.entries<unknown[]>({
+    stunConnections: [0, NaN, Infinity, 1.5, '2'],
+    keepAliveInterval: [-1, 0, NaN, Infinity, '15000', true],
+    minReconnectInterval: [-1, NaN, Infinity, '10000'],
+    mappingTimeout: [-1, NaN, Infinity, '2000'],
+    maxLingeringDials: [0.5, -1, NaN, Infinity, '4'],
+    inboundSocketInactivityTimeout: [-1, NaN, Infinity, '1000'],
+    outboundSocketInactivityTimeout: [-1, NaN, Infinity, '1000'],
+    maxConnections: [-1, NaN, '10'],
+    backlog: [-1, NaN, Infinity, '511'],
+    closeServerOnMaxConnections: [10],
+    allowPrivateMapping: ['false', 0],
+    portReuse: ['no', 1],
+    announce: ['allways', true],
+    onMappingChange: ['log', {}],
+    dialOpts: ['noDelay'],
+    listenOpts: [true],
+    tls: [true],
+    stunServers: ['stun:example.org', {}]
   })) {
-    it(`refuses ${name} = ${value}, by name`, () => {
-      expect(() => tcpSTUN({ [name]: value })).to.throw(name).with.property('name', 'InvalidParametersError')
+    for (const value of values) {
+      it(`refuses ${name} = ${typeof value === 'string' ? `'${value}'` : String(value)}, by name`, () => {
+        expect(() => tcpSTUN({ [name]: value }))
+          .to.throw(`${name} must be `).with.property('name', 'InvalidParametersError')
+      })
+    }
+  }
+
+  for (const init of [null, 'stun:example.org', 5]) {
+    it(`refuses options that are ${init}`, () => {
+      expect(() => tcpSTUN(init as any))
+        .to.throw('tcpSTUN() must be an object').with.property('name', 'InvalidParametersError')
     })
   }
+
+  it('says which options there are', () => {
+    expect(() => tcpSTUN({ stunServer: 'stun:example.org' } as any))
+      .to.throw(/There is no option stunServer, tcpSTUN\(\) has .*\bstunServers\b/)
+  })
+
+  it('takes undefined for an option that is not given', () => {
+    expect(tcpSTUN({ keepAliveInterval: undefined, stunServers: undefined, onMappingChange: undefined }))
+      .to.be.a('function')
+  })
 
   for (const server of ['http://example.org', 'stun:example.org?transport=udp', 'stun:', '']) {
     it(`refuses the server '${server}', by name`, () => {

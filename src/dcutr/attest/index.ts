@@ -1,3 +1,4 @@
+import { FUNCTION, checkOptions } from '../../runtime/check-options.ts'
 import { Attestor } from './attestor.ts'
 import type { AttestorComponents, AttestorInit } from './attestor.ts'
 
@@ -21,8 +22,12 @@ import type { AttestorComponents, AttestorInit } from './attestor.ts'
  *   services: { identify: identify(), relay: circuitRelayServer(), attestor: attestor() }
  * })
  * ```
+ *
+ * @throws {InvalidParametersError} an option is unknown or makes no sense
  */
 export function attestor (init: AttestorInit = {}): (components: AttestorComponents) => Attestor {
+  checkOptions('attestor()', init, { isProxy: FUNCTION })
+
   return components => new Attestor(components, init)
 }
 
