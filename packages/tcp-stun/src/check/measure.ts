@@ -117,8 +117,10 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
   }
   const observed = { version, addresses, port: listener.port, asked, failures }
   const findings = (dials?: Dials, portMapping?: PortMapping): Findings => conclude(observed, dials, portMapping)
-  // takes as long as the servers: the router is nearer, but may be silent
-  const portMapping = onLoopback ? undefined : findPortMapping(version, deadline).catch(() => undefined)
+  const others = Promise.withResolvers<void>()
+  const portMapping = onLoopback
+    ? undefined
+    : findPortMapping(version, { others: others.promise, signal: deadline }).catch(() => undefined)
 
   try {
     const peers = await resolvePeers(version, init.dialBackPeers, deadline)
@@ -131,22 +133,24 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
 
     // a report names them in the order in which they were given
     asked.sort((a, b) => servers.indexOf(a.uri) - servers.indexOf(b.uri))
-    const others = askOthers(findings(), asked, askInit, onProgress)
+    const otherAddresses = askOthers(findings(), asked, askInit, onProgress)
 
     // it may be among what the others say
     if (findings().external == null) {
-      await others
+      await otherAddresses
     }
 
-    const [inside] = await Promise.all([dialFromInside(findings(), listener, deadline, onProgress), others])
+    const [inside] = await Promise.all([dialFromInside(findings(), listener, deadline, onProgress), otherAddresses])
     const outside = await dialFromOutside(findings(), listener, peers, init)
     await askServers(atPeers, enough, askInit)
+    others.resolve()
 
     return { findings: findings({ ...inside, ...outside }, await portMapping), asked }
   } catch (err) {
     asked.forEach(({ client }) => { client.close() })
     throw err
   } finally {
+    others.resolve()
     listener.close()
   }
 }

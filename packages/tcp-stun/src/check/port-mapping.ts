@@ -8,10 +8,10 @@ import {
 import type { ExternalAddress } from './gateway/messages.ts'
 
 /**
- * A router on the link answers within some milliseconds; in wireless networks it may
- * take much longer. In ms.
+ * How long a router is waited for at least, in ms. On a cable it answers within some
+ * milliseconds.
  */
-const DISCOVERY_TIMEOUT = 250
+const MIN_DISCOVERY = 120
 
 /**
  * A router that refuses does so at once, in ms
@@ -57,22 +57,48 @@ export interface PortMapping {
   protocols: PortMappingProtocol[]
 }
 
+interface FindPortMappingInit {
+  /**
+   * Whatever else is asked meanwhile. A router that is silent is waited for as long: servers
+   * are behind it, so in a slow wireless network they take long too.
+   */
+  others: Promise<unknown>
+
+  signal: AbortSignal
+}
+
+interface Patience {
+  /**
+   * No answer is expected any more
+   */
+  discovery: AbortSignal
+
+  signal: AbortSignal
+}
+
 /**
  * Ask the router, by all protocols at once, whether it maps ports and which external
  * address it has. Nothing is mapped.
  *
  * @returns `undefined` when there is no router, or none is known
  */
-export async function findPortMapping (version: 4 | 6, signal: AbortSignal): Promise<PortMapping | undefined> {
+export async function findPortMapping (
+  version: 4 | 6,
+  { others, signal }: FindPortMappingInit
+): Promise<PortMapping | undefined> {
   const gateway = await defaultGateway(version)
 
   if (gateway == null) {
     return
   }
 
+  const end = new AbortController()
+  void Promise.allSettled([others, setTimeout(MIN_DISCOVERY)]).then(() => { end.abort() })
+  const patience = { discovery: AbortSignal.any([signal, end.signal]), signal }
+
   // NAT-PMP knows IPv4 only, and so do most routers' UPnP
   const questions = version === 4 ? [askUPnP, askNATPMPAndPCP] : [askPCP]
-  const answers = await Promise.all(questions.map(async ask => ask(gateway, signal).catch(() => undefined)))
+  const answers = await Promise.all(questions.map(async ask => ask(gateway, patience).catch(() => undefined)))
 
   return { gateway, protocols: answers.flat().filter(answer => answer != null) }
 }
@@ -84,53 +110,54 @@ export async function findPortMapping (version: 4 | 6, signal: AbortSignal): Pro
  */
 async function askNATPMPAndPCP (
   gateway: string,
-  signal: AbortSignal
+  patience: Patience
 ): Promise<Array<PortMappingProtocol | undefined>> {
-  const natPMP = askNATPMP(gateway, signal)
+  const natPMP = askNATPMP(gateway, patience)
   const isRefused = await Promise.race([natPMP.then(found => found == null), setTimeout(HEAD_START, false)])
 
-  return isRefused ? [] : Promise.all([natPMP, askPCP(gateway, signal)])
+  return isRefused ? [] : Promise.all([natPMP, askPCP(gateway, patience)])
 }
 
-async function askNATPMP (gateway: string, signal: AbortSignal): Promise<PortMappingProtocol | undefined> {
+async function askNATPMP (gateway: string, { discovery }: Patience): Promise<PortMappingProtocol | undefined> {
   const found = await askUDP({
     from: gateway,
     to: { host: gateway, port: PCP_PORT },
     request: () => NAT_PMP_ADDRESS_REQUEST,
     parse: parseNATPMP,
-    signal: within(DISCOVERY_TIMEOUT, signal)
+    signal: discovery
   })
 
   return found == null ? undefined : { name: 'NAT-PMP', roundTrip: found.roundTrip, external: found.answer }
 }
 
-async function askPCP (gateway: string, signal: AbortSignal): Promise<PortMappingProtocol | undefined> {
+async function askPCP (gateway: string, { discovery }: Patience): Promise<PortMappingProtocol | undefined> {
   const found = await askUDP({
     from: gateway,
     to: { host: gateway, port: PCP_PORT },
     request: pcpAnnounce,
     parse: bytes => isPCPSuccess(bytes) ? true : undefined,
-    signal: within(DISCOVERY_TIMEOUT, signal)
+    signal: discovery
   })
 
   return found == null ? undefined : { name: 'PCP', roundTrip: found.roundTrip }
 }
 
-async function askUPnP (gateway: string, signal: AbortSignal): Promise<PortMappingProtocol | undefined> {
+async function askUPnP (gateway: string, { discovery, signal }: Patience): Promise<PortMappingProtocol | undefined> {
   const found = await askUDP({
     from: gateway,
     to: SSDP,
     alsoTo: { host: gateway, port: SSDP.port },
     request: () => SSDP_SEARCH,
     parse: bytes => parseSSDP(bytes.toString('latin1'), gateway),
-    signal: within(DISCOVERY_TIMEOUT, signal)
+    signal: discovery
   })
 
   if (found == null) {
     return
   }
 
-  const external = await askExternalAddress(found.answer, within(UPNP_TIMEOUT, signal)).catch(() => undefined)
+  const timeout = AbortSignal.any([signal, AbortSignal.timeout(UPNP_TIMEOUT)])
+  const external = await askExternalAddress(found.answer, timeout).catch(() => undefined)
 
   return { name: 'UPnP', roundTrip: found.roundTrip, external }
 }
@@ -153,8 +180,4 @@ async function askExternalAddress (description: URL, signal: AbortSignal): Promi
   }))
 
   return addresses.find(address => typeof address === 'string') ?? addresses.find(address => address === null)
-}
-
-function within (ms: number, signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(ms)])
 }
