@@ -166,7 +166,9 @@ RULES`)
     expectScreen('check command', 'port-restricted NAT, 57 columns', screen
       .replaceAll(home.address, '11.1.0.1')
       // which may be on the next line
-      .replace(/\s+\(<?\d+ms\)/g, ' (Nms)'))
+      .replace(/\s+\(<?\d+ms\)/g, ' (Nms)')
+      // in the order of their answers
+      .replace(/(?:^ {2}Server .*\n)+/gm, lines => `${lines.trimEnd().split('\n').sort().join('\n')}\n`))
   })
 
   test('has a peer of a /dnsaddr dial in', async () => {
