@@ -1,7 +1,7 @@
 import net from 'node:net'
 import { bindSocket } from '../net/bound-socket.ts'
 import { resetSocket } from '../net/reset-socket.ts'
-import { STUNConnectionError } from './errors.ts'
+import { STUNCertificateError, STUNConnectionError, STUNProtocolError } from './errors.ts'
 import type { STUNClientInit } from './client-init.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { BoundSocket } from '../net/bound-socket.ts'
@@ -73,15 +73,12 @@ function bindLocal (local: Endpoint): BoundSocket {
 }
 
 /**
- * @throws {STUNConnectionError} the certificate of the server is not trusted
+ * @throws {STUNCertificateError} the certificate of the server is not trusted
  */
 export function assertTrusted ({ socket, raw }: ClientSocket, server: string): void {
   if (isSecure(socket, raw) && !socket.authorized) {
-    const cause = socket.authorizationError
-    throw new STUNConnectionError(
-      `The certificate of ${server} is not trusted: ${cause?.message ?? 'no reason is known'}`,
-      { cause }
-    )
+    // a code, whatever its type says
+    throw new STUNCertificateError(`The certificate of ${server} is not trusted: ${String(socket.authorizationError)}`)
   }
 }
 
@@ -117,8 +114,22 @@ export function isSystemError (err: any): err is NodeJS.ErrnoException {
 }
 
 /**
- * An AggregateError of node:net (several addresses tried) has no message
+ * Why there is no connection to a server
  */
-export function describeError (err: NodeJS.ErrnoException): string {
+export function connectError (server: string, err: NodeJS.ErrnoException): Error {
+  return err.code === 'ERR_SSL_WRONG_VERSION_NUMBER'
+    ? new STUNProtocolError(`${server} does not speak TLS: the URI may have to begin with stun:`, { cause: err })
+    : new STUNConnectionError(`Could not connect to ${server}: ${describeError(err)}`, { cause: err })
+}
+
+/**
+ * An AggregateError of node:net (several addresses tried) has no message, and that of
+ * OpenSSL names lines of its source code
+ */
+export function describeError (err: NodeJS.ErrnoException & { reason?: string }): string {
+  if (err.code?.startsWith('ERR_SSL_') === true && err.reason != null) {
+    return `TLS failed: ${err.reason}`
+  }
+
   return err.code != null && !err.message.includes(err.code) ? `${err.code} ${err.message}` : err.message
 }

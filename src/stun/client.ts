@@ -6,12 +6,13 @@ import { systemClock } from '../runtime/clock.ts'
 import { readResult, verifyAnswer } from './binding-result.ts'
 import { DEFAULT_TIMEOUT } from './client-init.ts'
 import {
-  assertTrusted, describeError, isSystemError, localEndpoint, openSocket, resetClientSocket
+  assertTrusted, connectError, describeError, isSystemError, localEndpoint, openSocket, resetClientSocket
 } from './client-socket.ts'
 import { MessageDecoder } from './decoder.ts'
 import { STUNConnectionError, STUNProtocolError, STUNTimeoutError } from './errors.ts'
 import { shortTermKey } from './integrity.ts'
 import { METHOD_BINDING, createTransactionId, decodeMessage, encodeMessage } from './message.ts'
+import { otherProtocol } from './other-protocol.ts'
 import { MAX_ABANDONED, Transactions } from './transactions.ts'
 import type { BindingResult } from './binding-result.ts'
 import type { STUNClientInit } from './client-init.ts'
@@ -91,6 +92,8 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
    * Connect to the server. A client connects once.
    *
    * @throws {STUNConnectionError} the connection failed; the system's error is its `cause`
+   * @throws {STUNCertificateError} the server's certificate is not trusted
+   * @throws {STUNProtocolError} the server does not speak TLS
    * @throws {InvalidParametersError} `connect` was called before
    * @throws {STUNTimeoutError} the server did not answer in time
    * @throws {AbortError} the signal was aborted
@@ -123,9 +126,7 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
         resetClientSocket(connection)
       }
 
-      const reason = isSystemError(err)
-        ? new STUNConnectionError(`Could not connect to ${this}: ${describeError(err)}`, { cause: err })
-        : err
+      const reason = isSystemError(err) ? connectError(this.toString(), err) : err
       this.closed(reason instanceof Error ? reason : new AbortError())
       throw reason
     } finally {
@@ -205,9 +206,9 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
    */
   private endWith (socket: net.Socket): void {
     socket.on('error', err => {
-      const isConnecting = this.state.name === 'connecting'
-      const what = isConnecting ? `Could not connect to ${this}` : `The connection to ${this} failed`
-      this.end(new STUNConnectionError(`${what}: ${describeError(err)}`, { cause: err }))
+      this.end(this.state.name === 'connecting'
+        ? connectError(this.toString(), err)
+        : new STUNConnectionError(`The connection to ${this} failed: ${describeError(err)}`, { cause: err }))
     })
     socket.on('end', () => { this.end(new STUNConnectionError(`${this} ended the connection`)) })
     socket.on('close', () => { this.end(new STUNConnectionError(`${this} closed the connection`)) })
@@ -234,7 +235,8 @@ export class STUNClient extends TypedEventEmitter<STUNClientEvents> {
         }
       }
     } catch (err: any) {
-      this.end(new STUNProtocolError(`${this} does not speak STUN: ${err.message}`, { cause: err }))
+      const what = otherProtocol(chunk) ?? err.message
+      this.end(new STUNProtocolError(`${this} does not speak STUN: ${what}`, { cause: err }))
     }
   }
 

@@ -93,6 +93,14 @@ export class STUNConnectionError extends Error {
 }
 
 /**
+ * The certificate of a `stuns:` server is not trusted
+ */
+export class STUNCertificateError extends STUNConnectionError {
+  static name = 'STUNCertificateError'
+  name = 'STUNCertificateError'
+}
+
+/**
  * A STUN URI is not one of RFC 7064, or not one that works over TCP
  */
 export class InvalidSTUNURIError extends Error {

@@ -10,6 +10,7 @@ import {
 import { createTransactionId, encodeMessage } from '../../src/stun/message.ts'
 import { openClient } from '../../src/stun/open-client.ts'
 import { parseSTUNURI } from '../../src/stun/uri.ts'
+import { createCertificate } from '../fixtures/certificate.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { zoneDNS } from '../fixtures/dns.ts'
 import { HeldClock } from '../fixtures/held-clock.ts'
@@ -166,6 +167,37 @@ describe('STUN client', () => {
         .with.property('name', error)
     })
   }
+
+  for (const [banner, description] of Object.entries({
+    'HTTP/1.1 400 Bad Request\r\n\r\n': 'it answers in HTTP',
+    'SSH-2.0-OpenSSH_9.6\r\n': 'it is an SSH server',
+    '220 mail.example.org ESMTP\r\n': 'it is a mail or FTP server',
+    '\x15\x03\x01\x00\x02\x02\x46': 'it answers with a TLS alert, so the URI may have to begin with stuns:',
+    '* OK IMAP4rev1 ready\r\n': 'a length of 20299 bytes, not a multiple of 4'
+  })) {
+    it(`names what speaks in place of a STUN server: ${JSON.stringify(banner.slice(0, 4))}`, async () => {
+      const server = closeLater(await fakeServer(socket => { socket.write(banner, 'latin1') }))
+      const client = closeLater(new STUNClient({ server }))
+      await client.connect()
+
+      await expect(client.request()).to.eventually.be.rejectedWith(`does not speak STUN: ${description}`)
+        .with.property('name', 'STUNProtocolError')
+    })
+  }
+
+  it('names a server that does not speak TLS, and a certificate that it does not trust', async () => {
+    const plain = closeLater(await fakeServer(socket => { socket.write('SSH-2.0-OpenSSH_9.6\r\n') }))
+    await expect(new STUNClient({ server: plain, tls: {} }).connect())
+      .to.eventually.be.rejectedWith('does not speak TLS: the URI may have to begin with stun:')
+      .with.property('name', 'STUNProtocolError')
+
+    const listen = [{ host: '127.0.0.1', port: 0 }]
+    const secure = closeLater(createSTUNServer({ listen: [], tls: { ...closeLater(createCertificate()), listen } }))
+    await secure.listen()
+    await expect(new STUNClient({ server: secure.addresses[0], tls: {} }).connect())
+      .to.eventually.be.rejectedWith('is not trusted: DEPTH_ZERO_SELF_SIGNED_CERT')
+      .with.property('name', 'STUNCertificateError')
+  })
 
   it('has the code and the reason of an error response', async () => {
     const server = closeLater(await stunServer(request => failure(request, 420, 'Unknown Attribute')))

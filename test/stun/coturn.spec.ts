@@ -82,8 +82,8 @@ describe('coturn', function () {
     const { tlsPort } = await start(HOST)
 
     await expect(openClient(parseSTUNURI(`stuns:${HOST}:${tlsPort}`), { local: { host: HOST, port: 0 } }))
-      .to.eventually.be.rejectedWith('not trusted')
-      .with.property('name', 'STUNConnectionError')
+      .to.eventually.be.rejectedWith('not trusted: DEPTH_ZERO_SELF_SIGNED_CERT')
+      .with.property('name', 'STUNCertificateError')
   })
 
   /**

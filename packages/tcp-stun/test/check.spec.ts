@@ -1,5 +1,7 @@
 import { expect } from 'aegir/chai'
-import { STUNErrorResponseError, STUNResolveError } from 'libp2p-tcp-stun/stun'
+import {
+  STUNAlternateServerError, STUNCertificateError, STUNErrorResponseError, STUNProtocolError, STUNResolveError
+} from 'libp2p-tcp-stun/stun'
 import { findCarrierNAT, findNAT64 } from '../src/check/carrier-nat.ts'
 import { findMapping } from '../src/check/mapping-behaviour.ts'
 import { EXIT_CODES, bestOf, findVerdict } from '../src/check/verdict.ts'
@@ -9,6 +11,7 @@ import type { DialBackResult } from '../src/check/dial-back.ts'
 import type { FailedQuery, Findings } from '../src/check/findings.ts'
 import type { View } from '../src/check/mapping-behaviour.ts'
 import type { Verdict } from '../src/check/verdict.ts'
+import type { Endpoint } from 'libp2p-tcp-stun/net'
 
 const LOCAL = { host: '192.168.1.2', port: 4001 }
 
@@ -110,6 +113,7 @@ describe('the verdict', () => {
     verdict: Verdict
     failures?: Error[]
     addresses?: number
+    mapped?: Endpoint
     nat64?: boolean
     forwarded?: number
   }> = [
@@ -194,6 +198,27 @@ describe('the verdict', () => {
       verdict: { kind: 'no-address', because: 'no-answer' }
     },
     {
+      title: 'no server is a STUN server',
+      failures: [new STUNProtocolError('it is an SSH server'), new STUNCertificateError('not trusted')],
+      verdict: { kind: 'no-address', because: 'unusable' }
+    },
+    {
+      title: 'servers refer to each other, or want credentials',
+      failures: [new STUNAlternateServerError('a circle'), unauthorised],
+      verdict: { kind: 'no-address', because: 'unusable' }
+    },
+    {
+      title: 'the server reports a private address',
+      failures: [new Error('a private address')],
+      mapped: { host: '192.168.1.1', port: 4001 },
+      verdict: { kind: 'no-address', because: 'unusable' }
+    },
+    {
+      title: 'one server is no STUN server, one is silent',
+      failures: [new STUNProtocolError('it is an SSH server'), silent],
+      verdict: { kind: 'no-address', because: 'no-answer' }
+    },
+    {
       title: 'a NAT64 is on the way',
       failures: [silent],
       nat64: true,
@@ -203,13 +228,13 @@ describe('the verdict', () => {
 
   for (const { title, seen = [], dialBack = noAddress, verdict, ...row } of rows) {
     it(`${title}: ${verdict.kind}`, () => {
-      const { failures = [], addresses = 1, nat64, forwarded } = row
+      const { failures = [], mapped, addresses = 1, nat64, forwarded } = row
       const { behaviour, external } = findMapping(views(...seen))
 
       expect(findVerdict({
         addresses: Array.from({ length: addresses }, () => ({ host: LOCAL.host, interface: 'eth0', scope: 'private' })),
         views: views(...seen).map(view => ({ ...view, roundTrip: 1 })),
-        failures: failures.map(error => ({ server: 'stun:11.0.0.1', error })),
+        failures: failures.map(error => ({ server: 'stun:11.0.0.1', error, mapped })),
         mapping: behaviour,
         external,
         direct: external?.host === LOCAL.host,

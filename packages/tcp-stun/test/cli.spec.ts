@@ -312,6 +312,17 @@ describe('tcp-stun', () => {
     expect(stdout).to.not.include('firewall')
   })
 
+  it('check: names what answers in place of a STUN server', async () => {
+    const server = await fakeServer(socket => { socket.write('SSH-2.0-OpenSSH_9.6\r\n') })
+    closing.push(async () => server.close())
+    const { code, stdout } = await run('check', '--server', server.uri)
+
+    expect(code).to.equal(3)
+    expect(stdout.replace(/\s+/g, ' ')).to.include('does not speak STUN: it is an SSH server')
+    expect(stdout).to.include('No STUN server gave a usable answer')
+    expect(stdout).to.not.include('firewall')
+  })
+
   it('check: says once that the DNS fails', async () => {
     const names = ['a', 'b', 'c'].flatMap(name => ['--server', `stun:${name}.invalid`])
     const { code, stdout } = await run('check', ...names)

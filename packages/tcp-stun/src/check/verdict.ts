@@ -1,6 +1,8 @@
 import { isSameEndpoint } from 'libp2p-tcp-stun/net'
-import { STUNErrorResponseError, STUNResolveError } from 'libp2p-tcp-stun/stun'
-import type { Findings } from './findings.ts'
+import {
+  STUNAlternateServerError, STUNCertificateError, STUNErrorResponseError, STUNProtocolError, STUNResolveError
+} from 'libp2p-tcp-stun/stun'
+import type { FailedQuery, Findings } from './findings.ts'
 
 /**
  * Who can dial this node:
@@ -40,9 +42,12 @@ export type InconclusiveReason = 'not-asked' | 'peer-failed' | 'peer-contacted' 
  * - `no-dns`: no name of a server could be resolved
  * - `nat64`: the servers have IPv4 addresses only, and are reached through a NAT64
  * - `refused`: every server that was reached answered with an error
+ * - `unusable`: every server that was reached gave an answer, but none that is of use:
+ * it is no STUN server, its certificate is not trusted, it reported an address that
+ * nobody can dial
  * - `no-answer`: no server answered
  */
-export type NoAddressReason = 'no-network' | 'no-server' | 'no-dns' | 'nat64' | 'refused' | 'no-answer'
+export type NoAddressReason = 'no-network' | 'no-server' | 'no-dns' | 'nat64' | 'refused' | 'unusable' | 'no-answer'
 
 /**
  * What was found out about one IP version, and what that means
@@ -68,6 +73,11 @@ export const EXIT_CODES: Record<Verdict['kind'], number> = {
   inconclusive: 5,
   'hole-punching': 6
 }
+
+/**
+ * The errors of servers that have sent something
+ */
+const ANSWERS = [STUNErrorResponseError, STUNProtocolError, STUNAlternateServerError, STUNCertificateError]
 
 /**
  * The verdict for one IP version
@@ -130,5 +140,16 @@ function findReason (
     return 'no-dns'
   }
 
-  return resolved.every(({ error }) => error instanceof STUNErrorResponseError) ? 'refused' : 'no-answer'
+  if (resolved.every(({ error }) => error instanceof STUNErrorResponseError)) {
+    return 'refused'
+  }
+
+  return resolved.every(isAnswered) ? 'unusable' : 'no-answer'
+}
+
+/**
+ * Whether the server has sent anything, so that nothing is wrong with the way to it
+ */
+function isAnswered ({ error, mapped }: FailedQuery): boolean {
+  return mapped != null || ANSWERS.some(type => error instanceof type)
 }

@@ -131,6 +131,12 @@ function noAddressText (because: NoAddressReason, version?: 4 | 6): VerdictText 
         explanation: 'They were reached, but answered with an error, for the reason above. Name a server that ' +
           'answers everybody with --server.'
       }
+    case 'unusable':
+      return {
+        title: 'No STUN server gave a usable answer',
+        explanation: 'They were reached, but what they answered is of no use, for the reason above. Check host and ' +
+          'port, or name another server with --server.'
+      }
     default:
       return {
         title: 'No STUN server answered',
