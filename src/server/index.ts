@@ -32,7 +32,7 @@ export { Admission } from './admission.ts'
 export { createCounters } from './counters.ts'
 export { DEFAULT_LIMITS } from './limits.ts'
 export { collectGarbage } from './memory.ts'
-export { DEFAULT_DRAIN_DEADLINE } from './options.ts'
+export { DEFAULT_DRAIN_DEADLINE, drainDeadline } from './options.ts'
 export { networkMatcher } from './proxy-protocol.ts'
 export type {
   BindingEvent, DrainOptions, ListenOptions, RefuseEvent, ResetEvent, STUNServer, STUNServerAddress, STUNServerEvents,

@@ -1,4 +1,6 @@
-import { InvalidParametersError } from '@libp2p/interface'
+import { checkValues, duration, wholeNumber } from '../runtime/check-options.ts'
+import { HEADER_LENGTH } from '../stun/constants.ts'
+import type { Rule, Rules } from '../runtime/check-options.ts'
 
 /**
  * What clients may use of a server. Beyond a limit a connection is refused or
@@ -96,21 +98,36 @@ export const DEFAULT_LIMITS: Limits = {
   keepAliveDelay: 60_000
 }
 
+const POSITIVE: Rule = {
+  must: 'a number above 0',
+  isValid: value => typeof value === 'number' && value > 0
+}
+
+const LIMIT_RULES: Rules<Limits> = {
+  maxConnections: POSITIVE,
+  maxConnectionsPerAddress: POSITIVE,
+  maxConnectionsPerSubnet: POSITIVE,
+  maxNewConnectionsPerSecond: POSITIVE,
+  // the shortest message is a header
+  maxMessageLength: wholeNumber(HEADER_LENGTH),
+  messageTimeout: duration(),
+  maxRequestsPerSecond: POSITIVE,
+  maxUnsentLength: POSITIVE,
+  maxMemory: POSITIVE,
+  keepAliveDelay: duration()
+}
+
 /**
- * @throws {InvalidParametersError} a limit is not a number above zero
+ * @throws {InvalidParametersError} a limit is not what it must be
  */
 export function validateLimits (init: Partial<Limits>): Limits {
   const limits = { ...DEFAULT_LIMITS }
 
   for (const name of Object.keys(limits) as Array<keyof Limits>) {
-    const value = init[name] ?? limits[name]
-
-    if (typeof value !== 'number' || !(value > 0)) {
-      throw new InvalidParametersError(`${name} must be a number above 0, not ${value}`)
-    }
-
-    limits[name] = value
+    limits[name] = init[name] ?? limits[name]
   }
+
+  checkValues(limits, LIMIT_RULES)
 
   return limits
 }

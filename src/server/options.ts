@@ -1,3 +1,5 @@
+import { InvalidParametersError } from '@libp2p/interface'
+import { MAX_DELAY } from '../runtime/check-options.ts'
 import type { RefusalReason } from './admission.ts'
 import type { ResetReason } from './client-session.ts'
 import type { STUNServerCounters } from './counters.ts'
@@ -138,7 +140,8 @@ export interface ListenOptions extends AbortOptions {
 
 export interface DrainOptions extends AbortOptions {
   /**
-   * How long clients may take to leave, in ms. Those that are left are reset.
+   * How long clients may take to leave, in ms. Those that are left are reset. At most
+   * 24.8 days, also when it is `Infinity`.
    *
    * @default 120_000
    */
@@ -150,6 +153,19 @@ export interface DrainOptions extends AbortOptions {
  * libp2p-tcp-stun): a client learns only from a response that the server drains
  */
 export const DEFAULT_DRAIN_DEADLINE = 120_000
+
+/**
+ * How long clients may take to leave, in ms, as a timer can count it
+ *
+ * @throws {InvalidParametersError} the deadline is not a number from 0 on
+ */
+export function drainDeadline ({ deadline = DEFAULT_DRAIN_DEADLINE }: DrainOptions): number {
+  if (!(deadline >= 0)) {
+    throw new InvalidParametersError(`deadline must be a number of milliseconds from 0 on, not ${deadline}`)
+  }
+
+  return Math.min(deadline, MAX_DELAY)
+}
 
 /**
  * - `idle`: it does not listen
@@ -184,7 +200,7 @@ export interface STUNServer<Events extends STUNServerEvents = STUNServerEvents> 
    *
    * @throws the system's error, for example with code EADDRINUSE
    * @throws {AlreadyStartedError} it listens already
-   * @throws {AbortError} the signal was aborted or the server was closed meanwhile
+   * @throws {AbortError} the signal was aborted, or the server was drained or closed meanwhile
    */
   listen(options?: ListenOptions): Promise<void>
 
@@ -207,7 +223,9 @@ export interface STUNServer<Events extends STUNServerEvents = STUNServerEvents> 
    * Stop gracefully: accept no connections, and answer each request with the
    * alternate server of the client's family, or as always where there is none.
    * Resolves once all connections have ended. At the deadline, or when the signal
-   * is aborted, those that are left are reset.
+   * is aborted, those that are left are reset. A `listen()` under way is rejected.
+   *
+   * @throws {InvalidParametersError} the deadline is not a number from 0 on
    */
   drain(options?: DrainOptions): Promise<void>
 

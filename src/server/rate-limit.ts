@@ -26,7 +26,8 @@ export class RateLimit {
    * Whether one more event is allowed now
    */
   allows (now: number): boolean {
-    return this.paidAt - now <= 1_000 - this.interval + EPSILON
+    // below one a second, one event at a time
+    return this.paidAt - now <= Math.max(0, 1_000 - this.interval) + EPSILON
   }
 
   /**

@@ -6,7 +6,7 @@ import { resetSocket } from '../net/reset-socket.ts'
 import { createCounters } from './counters.ts'
 import { validateLimits } from './limits.ts'
 import { Listener } from './listener.ts'
-import { DEFAULT_DRAIN_DEADLINE } from './options.ts'
+import { drainDeadline } from './options.ts'
 import { ConnectionPipeline } from './pipeline.ts'
 import { Responders } from './responders.ts'
 import type { Connection } from './connection.ts'
@@ -17,7 +17,7 @@ import type {
 } from './options.ts'
 import type { Responder } from './response.ts'
 import type { Endpoint } from '../address/endpoint.ts'
-import type { Logger } from '@libp2p/interface'
+import type { AbortOptions, Logger } from '@libp2p/interface'
 import type { Socket } from 'node:net'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
 
@@ -136,7 +136,9 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
 
   async drain (options: DrainOptions = {}): Promise<void> {
     if (this.status.state === 'listening') {
-      this.status = { state: 'draining', done: this.startDraining(options) }
+      const deadline = drainDeadline(options)
+      this.stopOpening()
+      this.status = { state: 'draining', done: this.startDraining(deadline, options) }
     }
 
     if (this.status.state === 'draining') {
@@ -149,11 +151,8 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
       return
     }
 
-    if (this.status.state === 'listening') {
-      this.status.controller.abort(new AbortError('The STUN server was closed'))
-    }
-
     if (this.status.state !== 'closing') {
+      this.stopOpening()
       this.status = { state: 'closing', done: this.end() }
     }
 
@@ -168,7 +167,16 @@ export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implement
     this.status = { state: 'idle' }
   }
 
-  private async startDraining ({ deadline = DEFAULT_DRAIN_DEADLINE, signal }: DrainOptions): Promise<void> {
+  /**
+   * A `listen()` under way opens no more listeners
+   */
+  private stopOpening (): void {
+    if (this.status.state === 'listening') {
+      this.status.controller.abort(new AbortError('The STUN server was closed'))
+    }
+  }
+
+  private async startDraining (deadline: number, { signal }: AbortOptions): Promise<void> {
     this.pipeline.alternates = this.init.alternateServers ?? []
     const timeout = new AbortController()
     const timer = setTimeout(() => { timeout.abort() }, deadline)

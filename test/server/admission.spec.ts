@@ -81,6 +81,13 @@ describe('STUN server, admission', () => {
     expect(admission.admit('2a00:0:0:1::1', 0)).to.equal(undefined)
   })
 
+  it('limits a rate below one a second', () => {
+    const rate = new RateLimit(0.5)
+
+    // the first one is allowed at once, also when the clock has just begun
+    expect([0, 1_999, 2_000, 3_999, 4_000].map(now => rate.take(now))).to.deep.equal([true, false, true, false, true])
+  })
+
   it('limits a rate, with one second of burst', () => {
     const rate = new RateLimit(10)
     const taken = (now: number): number => Array.from({ length: 100 }, () => rate.take(now)).filter(Boolean).length

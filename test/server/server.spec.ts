@@ -379,6 +379,33 @@ describe('STUN server', () => {
     expect(server.addresses).to.have.lengthOf(1)
   })
 
+  it('rejects listen() when it is drained at once, and can listen again', async () => {
+    const server = createSTUNServer({ listen: [{ host: HOST, port: 0 }, { host: HOST, port: 0 }] })
+    closing.push(server)
+    const listening = server.listen()
+    await Promise.all([
+      server.drain(),
+      expect(listening).to.eventually.be.rejected().with.property('name', 'AbortError')
+    ])
+    expect(server).to.include({ state: 'idle' }).and.have.property('addresses').that.is.empty()
+
+    await server.listen()
+    expect(server.addresses).to.have.lengthOf(2)
+  })
+
+  for (const [limit, value] of [
+    ['messageTimeout', Infinity],
+    ['messageTimeout', 2 ** 31],
+    ['keepAliveDelay', Infinity],
+    ['maxMessageLength', 19]
+  ] as const) {
+    it(`rejects a ${limit} of ${value}`, () => {
+      expect(() => createSTUNServer({ [limit]: value }))
+        .to.throw(new RegExp(`^${limit} must be .*, not ${value}$`))
+        .with.property('name', 'InvalidParametersError')
+    })
+  }
+
   for (const limit of [
     'maxConnections',
     'maxConnectionsPerAddress',

@@ -5,6 +5,11 @@ import { getAttribute } from '../../../src/stun/message.ts'
 import { onLoopback } from '../../../test/fixtures/on-loopback.ts'
 import { createSTUNServer } from '../src/server/index.ts'
 
+/**
+ * Clients ask until they hear that the server drains
+ */
+const UNLIMITED = { maxRequestsPerSecond: 1_000_000 }
+
 describe('tcp-stun server, draining', () => {
   const { connect, start } = onLoopback(createSTUNServer)
 
@@ -12,7 +17,11 @@ describe('tcp-stun server, draining', () => {
 
   for (const workers of [0, 2]) {
     it(`sends clients to the alternate server, and ends with the last one: ${workers} workers`, async () => {
-      const server = await start({ workers, alternateServers: [{ host: '2a00::9', port: 1 }, alternate] })
+      const server = await start({
+        ...UNLIMITED,
+        workers,
+        alternateServers: [{ host: '2a00::9', port: 1 }, alternate]
+      })
       const [address] = server.addresses
       const clients = await Promise.all([1, 2, 3, 4].map(async () => connect(address)))
       await Promise.all(clients.map(async client => client.ask()))
@@ -51,6 +60,36 @@ describe('tcp-stun server, draining', () => {
     await drained
     expect(server.counters.resets.closed).to.equal(1)
   })
+
+  for (const workers of [0, 1]) {
+    for (const deadline of [Infinity, 0x7fffffff]) {
+      it(`waits for its clients with a deadline of ${deadline} ms: ${workers} workers`, async () => {
+        const server = await start({ ...UNLIMITED, workers, alternateServers: [alternate] })
+        const client = await connect(server.addresses[0])
+        await client.ask()
+        const drained = server.drain({ deadline })
+
+        while ((await client.ask()).class === 'success') {
+          // a worker drains as soon as it is told
+        }
+
+        expect((await client.ask()).class).to.equal('error')
+        client.socket.end()
+        await drained
+        expect(server.counters.resets.closed).to.equal(0)
+      })
+    }
+
+    for (const deadline of [-1, NaN]) {
+      it(`refuses a deadline of ${deadline} ms: ${workers} workers`, async () => {
+        const server = await start({ workers })
+
+        await expect(server.drain({ deadline })).to.eventually.be.rejectedWith('deadline')
+          .with.property('name', 'InvalidParametersError')
+        expect(server.state).to.equal('listening')
+      })
+    }
+  }
 
   it('ends at once when it is aborted', async () => {
     const server = await start()

@@ -232,15 +232,17 @@ describe('tcp-stun server, workers', () => {
     expect(server.state).to.equal('listening')
   })
 
-  it('rejects listen() when it is closed at once', async () => {
-    const server = closeLater(createSTUNServer({ listen: [{ host: HOST, port: 0 }], workers: 1 }))
-    const listening = server.listen()
-    await Promise.all([
-      server.close(),
-      expect(listening).to.eventually.be.rejected().with.property('name', 'AbortError')
-    ])
+  for (const end of ['close', 'drain'] as const) {
+    it(`rejects listen() when ${end}() is called at once`, async () => {
+      const server = closeLater(createSTUNServer({ listen: [{ host: HOST, port: 0 }], workers: 1 }))
+      const listening = server.listen()
+      await Promise.all([
+        server[end](),
+        expect(listening).to.eventually.be.rejected().with.property('name', 'AbortError')
+      ])
 
-    expect(server.state).to.equal('idle')
-    expect(server.addresses).to.be.empty()
-  })
+      expect(server.state).to.equal('idle')
+      expect(server.addresses).to.be.empty()
+    })
+  }
 })

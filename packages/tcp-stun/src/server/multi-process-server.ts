@@ -1,7 +1,7 @@
 import { createSecureContext } from 'node:tls'
 import { AbortError, AlreadyStartedError, InvalidParametersError } from '@libp2p/interface'
 import { portSharing } from 'libp2p-tcp-stun/net'
-import { DEFAULT_DRAIN_DEADLINE, createCounters, createSTUNServer } from 'libp2p-tcp-stun/server'
+import { createCounters, createSTUNServer, drainDeadline } from 'libp2p-tcp-stun/server'
 import { CLIENT_EVENTS } from './event-forwarder.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { HeldPorts } from './held-ports.ts'
@@ -135,6 +135,11 @@ export class MultiProcessServer extends WatchedEventEmitter<ProductionServerEven
 
       await Promise.all(Array.from({ length: this.count }, async () => this.start(options)))
 
+      // a worker may have listened before it was told to stop
+      if (this.status !== status) {
+        throw new AbortError('The STUN server was closed')
+      }
+
       if (this.log != null) {
         watchPorts(this, this.count, { log: this.log, signal: this.shutdown.signal })
       }
@@ -158,11 +163,13 @@ export class MultiProcessServer extends WatchedEventEmitter<ProductionServerEven
     this.processes.forEach(worker => { worker.send({ type: 'tls', options }) })
   }
 
-  async drain ({ deadline = DEFAULT_DRAIN_DEADLINE, signal }: DrainOptions = {}): Promise<void> {
+  async drain (options: DrainOptions = {}): Promise<void> {
     if (this.status.state === 'listening') {
+      const deadline = drainDeadline(options)
+      const { signal } = options
       const abort = (): void => { this.processes.forEach(worker => { worker.send({ type: 'close' }) }) }
       signal?.addEventListener('abort', abort, { once: true })
-      const done = this.end({ type: 'drain', deadline }, deadline + CLOSE_TIMEOUT)
+      const done = this.end({ type: 'drain', deadline }, drainDeadline({ deadline: deadline + CLOSE_TIMEOUT }))
         .finally(() => { signal?.removeEventListener('abort', abort) })
       this.status = { state: 'draining', done }
 
