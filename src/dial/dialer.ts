@@ -24,6 +24,14 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 const PORT_UNUSABLE = ['EADDRINUSE', 'EADDRNOTAVAIL', 'EINVAL', 'ENETUNREACH']
 
 /**
+ * Whether the local port is to blame. A bind also fails for other reasons: a process that
+ * has given up its privileges cannot bind port 443 again (EACCES).
+ */
+function isPortUnusable ({ code, syscall }: NodeJS.ErrnoException): boolean {
+  return syscall === 'bind' || PORT_UNUSABLE.includes(code ?? '')
+}
+
+/**
  * An initiator speaks as soon as it is connected, which is at most half a round trip
  * after us. A connect takes one round trip or more, so wait this many times as long, but
  * not less than the minimum in ms: the remote peer may be busy.
@@ -202,7 +210,7 @@ export class Dialer {
 
         return opened
       } catch (err: any) {
-        if (!PORT_UNUSABLE.includes(err.code)) {
+        if (!isPortUnusable(err)) {
           throw err
         }
 

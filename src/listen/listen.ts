@@ -31,7 +31,7 @@ export async function listen (server: Server, config: NetConfig, { signal, backl
   const bind = { host, port: config.port, ipv6Only: family === 6 }
 
   await untilListening(server, () => {
-    if (portSharing() === 'unsupported') {
+    if (portSharing(bind) === 'unsupported') {
       server.listen({ ...bind, backlog })
     } else {
       assertPortFree(bind)

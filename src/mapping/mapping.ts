@@ -177,7 +177,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
   }
 
   private begin (): Search {
-    const sharing = portSharing()
+    const sharing = portSharing(this.local)
 
     if (sharing !== 'unsupported') {
       assertPortShared(this.local)

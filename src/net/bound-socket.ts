@@ -50,7 +50,7 @@ const inodes = new WeakMap<Server, number>()
 export function bindSocket ({ signal, ...address }: BindOptions): BoundSocket {
   signal?.throwIfAborted()
 
-  const bound = bind({ ...address, reusePort: portSharing() !== 'unsupported' })
+  const bound = bind({ ...address, reusePort: portSharing(address) !== 'unsupported' })
   let used = false
 
   const use = (): void => {

@@ -1,7 +1,7 @@
 import net from 'node:net'
 import { bindHandle } from './bind-handle.ts'
 import { bindBoundSocket } from './bind.ts'
-import type { Bind, BoundHandle } from './bind.ts'
+import type { Bind, BindAddress, BoundHandle } from './bind.ts'
 
 /**
  * How this platform shares a port:
@@ -24,6 +24,12 @@ const UNSUPPORTED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'ENOPROTOOPT'])
  */
 const NO_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT'])
 
+/**
+ * The errors of a system that has no port to try with, or a sandbox that allows only
+ * certain ports (Landlock, systemd's SocketBindAllow)
+ */
+const NO_PORT = new Set(['EADDRINUSE', 'EACCES', 'EPERM'])
+
 const means = typeof net.BoundSocket === 'function' ? 'bound-socket' : 'handle'
 export const bind: Bind = means === 'bound-socket' ? bindBoundSocket : bindHandle
 let sharing: PortSharing | undefined
@@ -31,10 +37,12 @@ let sharing: PortSharing | undefined
 /**
  * What this platform can do. The system is asked until it gives an answer.
  *
+ * @param wanted - the port that the caller is about to listen on. It is tried where no
+ * other port can be had.
  * @throws {Error} the system's error when it gives none, for example EMFILE. A later call asks again.
  */
-export function portSharing (): PortSharing {
-  sharing ??= canSharePorts(bind) ? means : 'unsupported'
+export function portSharing (wanted?: BindAddress): PortSharing {
+  sharing ??= canSharePorts(bind, wanted) ? means : 'unsupported'
 
   return sharing
 }
@@ -46,21 +54,22 @@ export function portSharing (): PortSharing {
  *
  * @throws {Error} the system's error when that does not tell
  */
-export function canSharePorts (bind: Bind): boolean {
+export function canSharePorts (bind: Bind, wanted?: BindAddress): boolean {
   const server = net.createServer()
   // `server.listening` says so before the event
   server.on('error', () => {})
 
   try {
-    const listener = bindLoopback(bind)
+    const listener = bindAny(bind, wanted)
     const { host, port } = listener
+    const address = { host, port, ipv6Only: wanted?.ipv6Only }
     listener.listen(server)
 
     if (!server.listening) {
       throw new Error(`The system refused to listen on ${host}:${port}`)
     }
 
-    return isBindable(bind, host, port, true) && !isBindable(bind, host, port, false)
+    return isBindable(bind, address, true) && !isBindable(bind, address, false)
   } catch (err: any) {
     if (UNSUPPORTED.has(err.code)) {
       return false
@@ -69,6 +78,18 @@ export function canSharePorts (bind: Bind): boolean {
     throw err
   } finally {
     server.close()
+  }
+}
+
+function bindAny (bind: Bind, wanted?: BindAddress): BoundHandle {
+  try {
+    return bindLoopback(bind)
+  } catch (err: any) {
+    if (wanted == null || wanted.port === 0 || !NO_PORT.has(err.code)) {
+      throw err
+    }
+
+    return bind({ ...wanted, reusePort: true })
   }
 }
 
@@ -84,9 +105,9 @@ function bindLoopback (bind: Bind): BoundHandle {
   }
 }
 
-function isBindable (bind: Bind, host: string, port: number, reusePort: boolean): boolean {
+function isBindable (bind: Bind, address: BindAddress, reusePort: boolean): boolean {
   try {
-    bind({ host, port, reusePort }).close()
+    bind({ ...address, reusePort }).close()
 
     return true
   } catch (err: any) {

@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process'
 import net from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'aegir/chai'
 import { TypedEventEmitter } from 'main-event'
@@ -7,8 +9,10 @@ import { tcpSTUN } from '../../src/index.ts'
 import { bindSocket } from '../../src/net/bound-socket.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { components, plainUpgrader } from '../fixtures/components.ts'
+import { skipWithout } from '../fixtures/missing-tool.ts'
 import { fakeServer } from '../fixtures/stun-servers.ts'
 import { waitUntil } from '../fixtures/wait-until.ts'
+import { labSupport, unshareArgs } from '../nat-lab/support.ts'
 import type { TCPSTUNComponents, TCPSTUNInit } from '../../src/index.ts'
 import type { PlainUpgrader } from '../fixtures/components.ts'
 import type { FakeServer } from '../fixtures/stun-servers.ts'
@@ -16,6 +20,7 @@ import type { Transport, Listener } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 const EVENT = { timeout: 10_000 }
+const PROGRAM = fileURLToPath(new URL('./programs/unprivileged-dial.js', import.meta.url))
 const PEER = '12D3KooWQgZPPKBL3kZg6d44ougupt6QytBKG17MG4Dm7YbyJP9b'
 
 /**
@@ -166,6 +171,29 @@ describe('dialer', () => {
 
     await dial(transport, upgrader, server.address)
     expect(upgrader.outbound).to.have.lengthOf(1)
+  })
+
+  it('takes a fresh port when the process may not bind the other', async function () {
+    const support = labSupport()
+
+    if (!support.supported) {
+      return skipWithout(this, 'a process without privileges', support.missing)
+    }
+
+    const child = spawn('unshare', [
+      ...unshareArgs(support.privileges),
+      'setpriv',
+      '--inh-caps=-net_bind_service',
+      '--bounding-set=-net_bind_service',
+      process.execPath,
+      PROGRAM
+    ], { stdio: ['ignore', 'pipe', 'inherit'] })
+    closing.push({ close: () => { child.kill() } })
+    let output = ''
+    child.stdout.on('data', chunk => { output += chunk })
+
+    expect(await pEvent<'close', number | null>(child, 'close', { timeout: 50_000 })).to.equal(0)
+    expect(Number(output)).to.be.above(1_023)
   })
 
   it('never connects to itself', async () => {

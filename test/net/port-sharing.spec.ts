@@ -98,6 +98,26 @@ describe('port sharing', () => {
     })
   }
 
+  for (const code of ['EADDRINUSE', 'EACCES', 'EPERM']) {
+    for (const host of ['127.0.0.1', '::']) {
+      it(`is found by the wanted port at ${host} when every other fails with ${code}`, () => {
+        const { port, close } = bind({ host, port: 0, reusePort: false })
+        close()
+        const limited: Bind = address => {
+          if (address.port !== port) {
+            throw Object.assign(new Error(code), { code })
+          }
+
+          return bind(address)
+        }
+
+        expect(canSharePorts(limited, { host, port, ipv6Only: host === '::' })).to.be.true()
+        expect(() => canSharePorts(limited, { host, port: 0 })).to.throw().with.property('code', code)
+        expect(() => canSharePorts(limited)).to.throw().with.property('code', code)
+      })
+    }
+  }
+
   it('is unknown when the system refuses to listen', () => {
     expect(() => canSharePorts(address => {
       const bound = bind(address)

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -463,6 +463,23 @@ describe('tcp-stun', () => {
   })
 
   for (const args of [['check'], ['check', '--json']]) {
+    it(`${args.join(' ')}: says that its output cannot be written`, async function () {
+      if (process.platform !== 'linux') {
+        return this.skip()
+      }
+
+      const full = await open('/dev/full', 'w')
+      closing.push(async () => full.close())
+      const child = spawn(process.execPath, [COMMAND, ...args, ...await servers(4001)], {
+        stdio: ['ignore', full.fd, 'pipe']
+      })
+      let stderr = ''
+      child.stderr.on('data', chunk => { stderr += String(chunk) })
+
+      expect(await pEvent<'close', number>(child as any, 'close', EVENT)).to.equal(1)
+      expect(stderr).to.match(/^tcp-stun: could not write the output: ENOSPC.*\n$/)
+    })
+
     it(`${args.join(' ')}: ends quietly when its reader goes away`, async () => {
       const reached = Promise.withResolvers<net.Socket>()
       const slow = await fakeServer(socket => { reached.resolve(socket) })

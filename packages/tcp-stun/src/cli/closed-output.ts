@@ -4,28 +4,18 @@
 const BROKEN_PIPE = 141
 
 /**
- * End quietly when the reader of standard output goes away, as in
- * `tcp-stun check | head`. Without this the EPIPE is an uncaught exception.
+ * End when standard output cannot be written: quietly when its reader goes away, as in
+ * `tcp-stun check | head`, else with the system's error, for example when the disk is
+ * full. Without this the error is an uncaught exception.
  */
 export function exitOnClosedOutput (): void {
   process.stdout.on('error', err => {
-    if (!isClosed(err)) {
-      throw err
+    if (isClosed(err)) {
+      process.exit(process.exitCode ?? BROKEN_PIPE)
     }
 
-    process.exit(process.exitCode ?? BROKEN_PIPE)
-  })
-}
-
-/**
- * Go on when the reader of standard output goes away: a server must not end with
- * its log reader
- */
-export function ignoreClosedOutput (): void {
-  process.stdout.on('error', err => {
-    if (!isClosed(err)) {
-      throw err
-    }
+    process.stderr.write(`tcp-stun: could not write the output: ${err.message}\n`)
+    process.exit(1)
   })
 }
 
