@@ -474,7 +474,7 @@ describe('tcp-stun', () => {
         stdio: ['ignore', full.fd, 'pipe']
       })
       let stderr = ''
-      child.stderr.on('data', chunk => { stderr += String(chunk) })
+      child.stderr?.on('data', chunk => { stderr += String(chunk) })
 
       expect(await pEvent<'close', number>(child as any, 'close', EVENT)).to.equal(1)
       expect(stderr).to.match(/^tcp-stun: could not write the output: ENOSPC.*\n$/)
