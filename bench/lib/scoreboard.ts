@@ -47,6 +47,7 @@ export class Scoreboard {
     }
 
     const first = this.rows.length
+    const start = performance.now()
     const before = await untilQuiet()
     console.error(`\n${name}: load ${round(os.loadavg()[0])}, other programs keep ${round(before)} cores busy`)
     await measure()
@@ -56,6 +57,8 @@ export class Scoreboard {
       Object.assign(row, { part: name, otherWork: busy })
       console.error(toLine(row))
     }
+
+    console.error(`${name}: ${round((performance.now() - start) / 1_000)} s`)
   }
 
   /**
