@@ -22,7 +22,7 @@ const MAX_MEMORY = 4_000
  * How long connections are idle before their memory is measured, in ms: what the burst of
  * new ones has left behind is not theirs
  */
-const SETTLE = 5_000
+const SETTLE = 3_000
 
 interface Held {
   /**
