@@ -5,6 +5,7 @@ import { EXIT_CODES } from '../check/verdict.ts'
 import { nodeToJSON, progressToJSON, reportToJSON } from './check-json.ts'
 import { CheckPrinter } from './check-printer.ts'
 import { exitOnClosedOutput } from './closed-output.ts'
+import { fitHelp } from './help.ts'
 import { nodeExitCode } from './node-text.ts'
 import { helperAddress, nodeAddress, peerAddresses, stunURI, wholeNumber } from './options.ts'
 import { askNodeOnPort, portInUseText } from './port-in-use.ts'
@@ -44,8 +45,38 @@ interface Output {
  */
 const INTERRUPTED = 130
 
+const NOTES = `
+Can strangers dial me? STUN cannot tell, so somebody outside has to try. Name a machine
+that runs "tcp-stun helper", or any libp2p peer that serves AutoNAT v2. Without one, a
+public address is found but not tested.
+
+Which port? Without --port any free one. A node's own port can be tested while the node is
+stopped; a running node is asked with --node.
+
+Which servers? Name two at different addresses: one server alone cannot tell whether other
+peers see the same port. They must answer over TCP; many do not.
+
+Exit codes:
+  0    reachable by anyone: a stranger has dialled in
+  1    wrong options, or the port is in use
+  2    reachable through a relay only: the NAT gives every destination another address
+  3    no STUN server reported an address
+  4    this platform cannot share a port between a listener and a connection
+  5    a public address was found, but no stranger has tested it
+  6    reachable by hole punching only: the NAT keeps strangers out
+  130  interrupted before there was a verdict
+
+Examples:
+  tcp-stun check
+  tcp-stun check --helper helper.example.org:4001
+  tcp-stun check -4 -s stun:stun.example.org -s stuns:stun.example.net
+  tcp-stun check --peer /dnsaddr/peer.example.org
+  tcp-stun check --port 4001 --hold 300
+  tcp-stun check --node /ip4/127.0.0.1/tcp/4001
+  tcp-stun check --json | tail -n 1`
+
 export function checkCommand (): Command {
-  return new Command('check')
+  const command = new Command('check')
     .description('Find out whether peers can dial you behind your NAT, and what to do if they cannot')
     .option('-s, --server <uri>', 'STUN server to ask, repeatable (default: public ones)', stunURI)
     .option(
@@ -62,7 +93,11 @@ export function checkCommand (): Command {
     .option('-6, --ipv6', 'check IPv6 only')
     .option('-p, --port <number>', 'local port, 0 for any', wholeNumber(0, 65_535), 0)
     .option('--forwarded-port <number>', 'external port that the router forwards to --port', wholeNumber(1, 65_535))
-    .option('--node <multiaddr>', 'ask a running node which addresses it announces, in place of all else', nodeAddress)
+    .option(
+      '--node <multiaddr>',
+      'ask a running node which addresses it announces, instead of testing a port',
+      nodeAddress
+    )
     .option(
       '--hold <seconds>',
       'see how long each server keeps its connection, afterwards',
@@ -72,40 +107,8 @@ export function checkCommand (): Command {
     .option('--timeout <ms>', 'limit for everything except --hold', wholeNumber(1, 0x7fffffff), 30_000)
     .option('--allow-private', 'accept a private address, from a server in your own network')
     .option('--json', 'print one JSON object a line; the last one is the verdict')
-    .addHelpText(
-      'after',
-      `
-Can strangers dial me? STUN cannot tell, so somebody outside has to try. Name a
-machine that runs "tcp-stun helper", or any libp2p peer that serves AutoNAT v2.
-Without one, a public address is found but not tested.
 
-Which port? Without --port any free one. A node's own port can be tested while
-the node is stopped; a running node is asked with --node.
-
-Which servers? Name two at different addresses: one server alone cannot tell
-whether other peers see the same port. They must answer over TCP; many do not.
-
-Exit codes:
-  0    reachable by anyone: a stranger has dialled in
-  1    wrong options, or the port is in use
-  2    reachable through a relay only: the NAT gives every destination another
-       address
-  3    no STUN server reported an address
-  4    this platform cannot share a port between a listener and a connection
-  5    a public address was found, but no stranger has tested it
-  6    reachable by hole punching only: the NAT keeps strangers out
-  130  interrupted before there was a verdict
-
-Examples:
-  tcp-stun check
-  tcp-stun check --helper helper.example.org:4001
-  tcp-stun check -4 -s stun:stun.example.org -s stuns:stun.example.net
-  tcp-stun check --peer /dnsaddr/peer.example.org
-  tcp-stun check --port 4001 --hold 300
-  tcp-stun check --node /ip4/127.0.0.1/tcp/4001
-  tcp-stun check --json | tail -n 1`
-    )
-    .action(runCheck)
+  return fitHelp(command, NOTES).action(runCheck)
 }
 
 async function runCheck (options: CheckOptions): Promise<void> {

@@ -46,18 +46,22 @@ const DRAIN_DEADLINE = 10_000
 export function addHelperOptions (command: Command): void {
   command
     .optionsGroup('Addresses:')
-    .option('-l, --listen <address>', 'where the libp2p node listens, repeatable (default: 4001 of all)', endpoint)
+    .option(
+      '-l, --listen <address>',
+      'where the libp2p node listens, repeatable (default: port 4001 of all addresses)',
+      endpoint
+    )
     .option(
       '--stun-listen <address>',
-      'where the STUN server listens, repeatable: a second port lets peers notice a symmetric NAT (default: 3478 and ' +
-        '3479 of all)',
+      'where the STUN server listens, repeatable: a second port lets peers notice a symmetric NAT (default: ports ' +
+        '3478 and 3479 of all addresses)',
       endpoint
     )
     .option('--tls-cert <file>', 'certificate for WebSockets with TLS (wss), in PEM; read again when it changes')
-    .option('--tls-key <file>', 'its private key')
+    .option('--tls-key <file>', 'private key of --tls-cert, in PEM')
     .option(
       '--auto-tls',
-      'get a certificate from Let\'s Encrypt for a name under libp2p.direct, which learns the address of the helper'
+      'get a certificate from Let\'s Encrypt for a name under libp2p.direct, whose service learns the helper\'s address'
     )
     .option('--announce <multiaddr>', 'another address to announce, repeatable', multiaddrs)
     .option('--external-ip <address>', 'public address of a 1:1 NAT before this machine, repeatable', ipAddress)
@@ -82,7 +86,7 @@ export function addHelperOptions (command: Command): void {
     )
     .option(
       '--max-peers-per-address <number>',
-      'those of one IPv4 address or IPv6 /64; a /56 may have twice as many, a /48 four times (default: 8)',
+      'peers of one IPv4 address or IPv6 /64; a /56 may have twice as many, a /48 four times (default: 8)',
       wholeNumber(1, MAX)
     )
     .option(
@@ -100,13 +104,16 @@ export function addHelperOptions (command: Command): void {
     .optionsGroup('Access:')
     .option('--allow <file>', 'serve only these peer ids, one on each line; SIGHUP reads it again')
     .option('--network-key <file>', 'key of a private network (pnet), created if it is missing')
-    .option('--private <file>', 'answer STUN only to those who know the name:password in it, created if it is missing')
+    .option(
+      '--private <file>',
+      'answer STUN only to clients that know the name:password in it; created if it is missing'
+    )
 
   command
     .optionsGroup('Operation:')
     .option('--data <folder>', 'where the key and the board are kept (default: a new key each time, board in memory)')
     .option('--key <file>', 'private key of the node, created if it is missing (default: key in --data)')
-    .option('--store <location>', 'of the board: a folder, or redis://host:port (default: board in --data)')
+    .option('--store <location>', 'where the board is kept: a folder, or redis://host:port (default: board in --data)')
     .option(
       '--metrics [address]',
       'serve the status page, /metrics (Prometheus) and /health over HTTP (default address: 127.0.0.1:9478)',
@@ -114,8 +121,8 @@ export function addHelperOptions (command: Command): void {
     )
     .option(
       '--host-name <name>',
-      'by which the status page and /metrics are asked for, repeatable; addresses, localhost, the name of the ' +
-        'machine and announced names are known',
+      'further host name of the status page and /metrics, repeatable; addresses, localhost, the name of the machine ' +
+        'and announced names are accepted anyway',
       hostName
     )
     .option(

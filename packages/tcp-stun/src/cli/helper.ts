@@ -2,6 +2,7 @@ import path from 'node:path'
 import { Command } from 'commander'
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
 import { certificateStatus } from '../page/served-certificate.ts'
+import { fitHelp } from './help.ts'
 import { addHelperOptions } from './helper-options.ts'
 import { limitsText, nodeText } from './helper-text.ts'
 import { createLog } from './log.ts'
@@ -13,29 +14,14 @@ import type { Helper, HelperInit } from '../helper/options.ts'
 import type { MetricsServer } from '../metrics/web.ts'
 import type { TLSCertificate } from '@libp2p/interface'
 
-export function helperCommand (): Command {
-  const command = new Command('helper')
-    .description(
-      'Run what a private network of peers needs on one public machine: STUN server, AutoNAT v2 server, circuit ' +
-        'relay and the board on which peers find each other'
-    )
-    // the longest flag leaves half of a terminal of 80 columns
-    .configureHelp({ minWidthToWrap: 30 })
-
-  addHelperOptions(command)
-  addSettings(command)
-
-  return command
-    .addHelpText(
-      'after',
-      `
+const NOTES = `
 The machine needs a public address.
 
-A check whose only STUN server is on this machine cannot tell whether strangers
-are admitted, because it has contacted this machine: name another STUN server too.
+A check whose only STUN server is on this machine cannot tell whether strangers are
+admitted, because it has contacted this machine: name another STUN server too.
 
-Signals: SIGTERM and SIGINT drain, a second one stops at once. SIGHUP reads
---allow again, and disconnects who is no longer on it.
+Signals: SIGTERM and SIGINT drain, a second one stops at once. SIGHUP reads --allow again,
+and disconnects peers that are no longer on it.
 
 Examples:
   tcp-stun helper --data /var/lib/tcp-stun
@@ -44,8 +30,18 @@ Examples:
 
 On a machine behind a NAT:
   tcp-stun check --helper helper.example.org:4001`
+
+export function helperCommand (): Command {
+  const command = new Command('helper')
+    .description(
+      'Run what a private network of peers needs on one public machine: STUN server, AutoNAT v2 server, circuit ' +
+        'relay and the board on which peers find each other'
     )
-    .action(runHelper)
+
+  addHelperOptions(command)
+  addSettings(command)
+
+  return fitHelp(command, NOTES).action(runHelper)
 }
 
 async function runHelper (options: HelperOptions): Promise<void> {

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
+import { fitHelp } from './help.ts'
 
 const { version } = createRequire(import.meta.url)('tcp-stun/package.json')
 
 /**
- * Loaded by need: a quick `check` does not wait for what a server needs
+ * Loaded when needed: `check` does not wait for what a server needs
  */
 const COMMANDS = new Map<string, () => Promise<Command>>([
   ['check', async () => (await import('./check.ts')).checkCommand()],
@@ -13,15 +14,17 @@ const COMMANDS = new Map<string, () => Promise<Command>>([
   ['helper', async () => (await import('./helper.ts')).helperCommand()]
 ])
 const named = COMMANDS.get(process.argv[2])
-// without a name there is help, which lists all
+// without a name the help is shown, which lists them all
 const commands = await Promise.all((named == null ? [...COMMANDS.values()] : [named]).map(async load => load()))
 
-const program = new Command('tcp-stun')
+const HINT = '(--help lists the options)'
+
+const program = fitHelp(new Command('tcp-stun'))
   .description('STUN over TCP: check your NAT, run a server, help your peers')
   .version(version)
-  .showHelpAfterError('(--help lists the options)')
+  .showHelpAfterError(HINT)
 
-commands.forEach(command => { program.addCommand(command) })
+commands.forEach(command => { program.addCommand(command.showHelpAfterError(HINT)) })
 
 try {
   await program.parseAsync()

@@ -37,7 +37,7 @@ export function addServerOptions (command: Command): void {
       wholeNumber(1, 65_535)
     )
     .option('--tls-cert <file>', 'certificate chain in PEM, for stuns: URIs')
-    .option('--tls-key <file>', 'its key in PEM')
+    .option('--tls-key <file>', 'private key of --tls-cert, in PEM')
     .option('--tls-listen <address>', 'where to listen for TLS, repeatable (default: 0.0.0.0:5349)', endpoint)
     .option('--workers <number>', 'processes that share the ports, or 0 for a single process', wholeNumber(0, 1_024), 0)
 
@@ -64,7 +64,7 @@ export function addServerOptions (command: Command): void {
     )
     .option(
       '--max-new-connections-per-second <number>',
-      'from one IPv4 address or IPv6 /64; twice from a /56, four times from a /48',
+      'new connections a second from one IPv4 address or IPv6 /64; twice as many from a /56, four times from a /48',
       wholeNumber(1, MAX),
       DEFAULT_LIMITS.maxNewConnectionsPerSecond
     )
@@ -73,7 +73,7 @@ export function addServerOptions (command: Command): void {
     .optionsGroup('Limits:')
     .option(
       '--max-message-length <bytes>',
-      'length of a message',
+      'longest message, with its header',
       wholeNumber(20, 65_535),
       DEFAULT_LIMITS.maxMessageLength
     )
@@ -85,13 +85,13 @@ export function addServerOptions (command: Command): void {
     )
     .option(
       '--max-requests-per-second <number>',
-      'on one connection',
+      'requests a second on one connection',
       wholeNumber(1, MAX),
       DEFAULT_LIMITS.maxRequestsPerSecond
     )
     .option(
       '--max-unsent-length <bytes>',
-      'responses that a client has not read',
+      'bytes of responses that a client may leave unread',
       wholeNumber(1, MAX),
       DEFAULT_LIMITS.maxUnsentLength
     )
@@ -103,7 +103,7 @@ export function addServerOptions (command: Command): void {
     )
     .option(
       '--keep-alive-delay <ms>',
-      'TCP probes a connection after it was idle for this long',
+      'how long a connection is idle before TCP probes it',
       wholeNumber(1, MAX),
       DEFAULT_LIMITS.keepAliveDelay
     )

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
 import { createSTUNServer, serveMetrics } from '../server/index.ts'
+import { fitHelp } from './help.ts'
 import { createLog } from './log.ts'
 import { logServer } from './server-log.ts'
 import { addServerOptions } from './server-options.ts'
@@ -10,27 +11,25 @@ import type { Log } from './log.ts'
 import type { ServerOptions } from './server-options.ts'
 import type { MetricsServer, ProductionServer } from '../server/index.ts'
 
-export function serverCommand (): Command {
-  const command = new Command('server')
-    .description('Answer STUN Binding requests over TCP and TLS, and keep each connection until the client closes it')
-    // the longest flag leaves half of a terminal of 80 columns
-    .configureHelp({ minWidthToWrap: 30 })
-
-  addServerOptions(command)
-  addSettings(command)
-
-  return command
-    .addHelpText('after', `
+const NOTES = `
 Signals: SIGTERM and SIGINT drain, a second one stops at once. SIGHUP reads the
-certificate files again; open connections go on.
+certificate files again; open connections stay.
 
 Examples:
   tcp-stun server
   tcp-stun server --listen 0.0.0.0:3478 --listen [::]:3478 --other-port 3479
   tcp-stun server --tls-cert fullchain.pem --tls-key privkey.pem
   tcp-stun server --workers 4 --metrics --json
-  tcp-stun server --trusted-proxy 10.0.0.0/8`)
-    .action(runServer)
+  tcp-stun server --trusted-proxy 10.0.0.0/8`
+
+export function serverCommand (): Command {
+  const command = new Command('server')
+    .description('Answer STUN Binding requests over TCP and TLS, and keep each connection until the client closes it')
+
+  addServerOptions(command)
+  addSettings(command)
+
+  return fitHelp(command, NOTES).action(runServer)
 }
 
 async function runServer (options: ServerOptions, command: Command): Promise<void> {

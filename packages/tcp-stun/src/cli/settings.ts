@@ -1,18 +1,24 @@
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
+import { addNotes } from './help.ts'
 import { isList } from './options.ts'
 import type { Command, Option } from 'commander'
 
 /**
- * Flags can come from the environment (`--max-peers` as TCP_STUN_MAX_PEERS) and from a
- * JSON file (`{ "maxPeers": 1000 }`) too. The command line counts most, then the
+ * Flags can also come from the environment (`--max-peers` as TCP_STUN_MAX_PEERS) and from
+ * a JSON file (`{ "maxPeers": 1000 }`). The command line counts most, then the
  * environment, then the file.
  */
 export function addSettings (command: Command): void {
   command
-    .option('--config <file>', 'JSON object of flags like { "maxPeers": 1000, "metrics": true }')
-    .addHelpText('after', '\nEach flag can be an environment variable too: TCP_STUN_MAX_PEERS=1000. Lists have commas.')
+    .option('--config <file>', 'JSON object of flags like { "logLevel": "debug", "metrics": true }')
     .hook('preAction', (_, action) => { readSettings(action, process.env) })
+
+  addNotes(
+    command,
+    '\nEach flag can also be an environment variable, such as TCP_STUN_LOG_LEVEL=debug. The items of a list are ' +
+      'separated by commas.'
+  )
 }
 
 /**
@@ -54,7 +60,7 @@ function readConfig (command: Command, file: string, options: Option[]): Record<
   }
 
   if (settings == null || typeof settings !== 'object' || Array.isArray(settings)) {
-    return command.error(`error: ${file} must be a JSON object of flags like { "maxPeers": 1000 }`)
+    return command.error(`error: ${file} must be a JSON object of flags like { "logLevel": "debug" }`)
   }
 
   const names = options.map(option => option.attributeName())
