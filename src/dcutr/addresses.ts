@@ -1,6 +1,6 @@
 import { CODE_P2P, CODE_P2P_CIRCUIT, multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
-import { toIPEndpoint } from '../address/net-config.ts'
+import { isSamePort, toIPEndpoint } from '../address/net-config.ts'
 import { isGlobal } from '../address/scope.ts'
 import { endpointDependentAddresses } from './endpoint-dependent.ts'
 import type { DCUtRComponents } from './components.ts'
@@ -55,18 +55,24 @@ export function hasDialableAddress ({ addressManager }: Pick<DCUtRComponents, 'a
  * The addresses of a CONNECT message that can be dialled, complete with the peer id.
  * Anything invalid is left out.
  */
-export function partnerAddresses (addresses: Uint8Array[], peer: PeerId): Multiaddr[] {
+export function partnerAddresses (addresses: Uint8Array[], peer: PeerId, own: Multiaddr[]): Multiaddr[] {
   return punchable(addresses.flatMap(bytes => {
     try {
       return [multiaddr(bytes)]
     } catch {
       return []
     }
-  }), peer)
+  }), peer, own)
 }
 
-export function punchable (addresses: Multiaddr[], peer: PeerId): Multiaddr[] {
+/**
+ * @param addresses - that the peer says are its own
+ * @param peer
+ * @param own - ours: a router that passes it back inside would have us connect to ourselves
+ */
+export function punchable (addresses: Multiaddr[], peer: PeerId, own: Multiaddr[]): Multiaddr[] {
   return usable(addresses)
+    .filter(ma => !own.some(other => isSamePort(ma, other)))
     .slice(0, MAX_ADDRESSES)
     .map(ma => ma.encapsulate(`/p2p/${peer}`))
 }

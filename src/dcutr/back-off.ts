@@ -5,12 +5,17 @@ import type { PeerId } from '@libp2p/interface'
  */
 const MAX_PEERS = 1_000
 
+interface Entry {
+  ends: number
+  count: number
+}
+
 /**
- * The peers that could not be reached directly, for some time after
+ * The peers that could not be reached directly, for some time after, and how often
  */
 export class BackOff {
   private readonly duration: number
-  private readonly ends = new Map<string, number>()
+  private readonly entries = new Map<string, Entry>()
 
   /**
    * @param duration - in ms
@@ -21,19 +26,29 @@ export class BackOff {
 
   add (peer: PeerId, now: number): void {
     const key = peer.toString()
-    this.ends.delete(key)
-    this.ends.set(key, now + this.duration)
+    const count = this.count(peer, now) + 1
+    this.entries.delete(key)
+    this.entries.set(key, { ends: now + this.duration, count })
 
-    if (this.ends.size > MAX_PEERS) {
-      this.ends.delete([...this.ends.keys()][0])
+    if (this.entries.size > MAX_PEERS) {
+      this.entries.delete([...this.entries.keys()][0])
     }
   }
 
   delete (peer: PeerId): void {
-    this.ends.delete(peer.toString())
+    this.entries.delete(peer.toString())
   }
 
   isActive (peer: PeerId, now: number): boolean {
-    return (this.ends.get(peer.toString()) ?? 0) > now
+    return this.count(peer, now) > 0
+  }
+
+  /**
+   * How often the peer was added, each time before the time of the last one was over
+   */
+  count (peer: PeerId, now: number): number {
+    const entry = this.entries.get(peer.toString())
+
+    return entry != null && entry.ends > now ? entry.count : 0
   }
 }

@@ -81,15 +81,15 @@ export class HolePuncher {
    * @throws {Error} why the dial failed
    */
   async dialOneSided ({ signal }: Signal): Promise<Connection | undefined> {
-    const { events, addressManager } = this.components
+    const { events } = this.components
     const begin = performance.now()
     const { detail } = await pEvent<'peer:identify', CustomEvent<IdentifyResult>>(events, 'peer:identify', {
       filter: ({ detail }) => detail.connection === this.relayed,
       signal
     })
     const peer = this.relayed.remotePeer
-    const addresses = punchable(detail.listenAddrs, peer)
-    const isAsked = this.relayed.direction === 'inbound' || punchable(addressManager.getAddresses(), peer).length === 0
+    const addresses = punchable(detail.listenAddrs, peer, ownAddresses(this.components))
+    const isAsked = this.relayed.direction === 'inbound' || !hasDialableAddress(this.components)
 
     if (addresses.length === 0 || !isAsked) {
       return
@@ -259,7 +259,7 @@ export class HolePuncher {
       throw new InvalidMessageError(`The peer sent a message of type ${type} in place of CONNECT`)
     }
 
-    const dialable = partnerAddresses(addresses, this.relayed.remotePeer)
+    const dialable = partnerAddresses(addresses, this.relayed.remotePeer, ownAddresses(this.components))
 
     if (dialable.length === 0) {
       throw new InvalidMessageError('The peer sent no public TCP address')

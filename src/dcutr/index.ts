@@ -59,7 +59,8 @@ export interface DCUtRInit {
 
   /**
    * After all attempts with a peer have failed, how long no further one is started, in
-   * ms. A router keeps the state of a failed attempt for about this long.
+   * ms. A router keeps the state of a failed attempt for about this long. A peer that asks
+   * for attempts itself is answered 9 times in this time, until one succeeds.
    *
    * @default 120_000
    */

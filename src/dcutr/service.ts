@@ -13,6 +13,13 @@ import type { DCUtRComponents } from './components.ts'
 import type { DCUtREvents, DCUtRInit, HolePunchStart } from './index.ts'
 import type { AbortOptions, Connection, CounterGroup, Logger, Startable, Stream } from '@libp2p/interface'
 
+/**
+ * How often a peer may ask for a punch in vain until it has left us alone for the time of
+ * the back-off: three attempts on each of three relayed connections, of which some may be
+ * those of a peer that restarts. Each costs SYNs to addresses that the peer names.
+ */
+const MAX_ANSWERS = 9
+
 type Attempt = (options: Required<AbortOptions>) => Promise<Connection>
 
 /**
@@ -32,6 +39,11 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
   private readonly upgrades = new Map<Connection, Upgrade>()
   private readonly hard?: HardPunch
   private readonly backOff: BackOff
+
+  /**
+   * The peers that we have answered lately
+   */
+  private readonly answered: BackOff
   private shutdown = new AbortController()
 
   constructor (components: DCUtRComponents, init: Required<DCUtRInit>) {
@@ -40,7 +52,8 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
     this.components = components
     this.log = limitedLog(components.logger.forComponent('libp2p:tcp-stun:dcutr'))
     this.init = init
-    this.backOff = new BackOff(this.init.backOff)
+    this.backOff = new BackOff(init.backOff)
+    this.answered = new BackOff(init.backOff)
     this.outcomes = components.metrics?.registerCounterGroup('libp2p_tcp_stun_hole_punches_total', {
       label: 'outcome',
       help: 'Relayed connections that were upgraded to direct ones, by method, or not'
@@ -138,6 +151,16 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
       return
     }
 
+    const peer = relayed.remotePeer
+    const now = performance.now()
+
+    if (this.answered.count(peer, now) >= MAX_ANSWERS) {
+      this.log.trace('%p has asked for a punch %d times in vain', peer, MAX_ANSWERS)
+      stream.abort(new InvalidParametersError('There were too many attempts'))
+      return
+    }
+
+    this.answered.add(peer, now)
     const puncher = this.puncherOf(relayed)
     const attempt: Attempt = async options =>
       this.attempt(async options => puncher.answer(stream, options), options)
@@ -236,6 +259,7 @@ export class DCUtR extends TypedEventEmitter<DCUtREvents> implements Startable {
       const method = this.hard?.hasMade(connection) === true ? 'hard' : puncher.methodOf(connection)
       const duration = performance.now() - begin
       this.backOff.delete(peer)
+      this.answered.delete(peer)
       this.log('direct connection with %p at %a by %s after %d ms', peer, connection.remoteAddr, method, duration)
       this.outcomes?.increment({ [method]: true })
       this.safeDispatchEvent('hole-punch:success', { detail: { ...start, connection, method, duration } })

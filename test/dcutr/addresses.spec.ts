@@ -8,7 +8,7 @@ const PEER = '12D3KooWRCJXEfuYwF89R272SRcw4tYZRCrFHe7CMioWHWKmkSFW'
 const RELAY = '12D3KooWHXxpKvJJEMtJ8tGGffqqkkQBMdyAFwy9uMVDPC8fGdbz'
 
 function partner (...addresses: string[]): string[] {
-  return partnerAddresses(addresses.map(address => multiaddr(address).bytes), peerIdFromString(PEER)).map(String)
+  return partnerAddresses(addresses.map(address => multiaddr(address).bytes), peerIdFromString(PEER), []).map(String)
 }
 
 describe('addresses of a hole punch', () => {
@@ -46,9 +46,18 @@ describe('addresses of a hole punch', () => {
     expect(
       partnerAddresses(
         [Uint8Array.from([]), Uint8Array.from([4, 1, 2]), Uint8Array.from([0xff, 0xff, 0xff, 1])],
-        peerIdFromString(PEER)
+        peerIdFromString(PEER),
+        []
       )
     ).to.deep.equal([])
+  })
+
+  it('does not dial this node, but another one at the same public address', () => {
+    const own = [multiaddr('/ip4/1.2.3.4/tcp/4001')]
+    const addresses = ['/ip4/1.2.3.4/tcp/4001', `/ip4/1.2.3.4/tcp/4001/p2p/${PEER}`, '/ip4/1.2.3.4/tcp/4002']
+    const dialled = partnerAddresses(addresses.map(address => multiaddr(address).bytes), peerIdFromString(PEER), own)
+
+    expect(dialled.map(String)).to.deep.equal([`/ip4/1.2.3.4/tcp/4002/p2p/${PEER}`])
   })
 
   it('dials eight of a thousand', () => {

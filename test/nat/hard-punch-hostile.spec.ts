@@ -7,7 +7,7 @@ import { setUp } from './homes.ts'
 import type { Home, Homes } from './homes.ts'
 import type { HardPunchMessage } from '../../src/dcutr/hard/message.ts'
 import type { Program, ProgramEvent } from '../nat-lab/index.ts'
-import type { Script, Step } from '../nat-lab/programs/hostile-hard-partner.ts'
+import type { Script, Step } from '../nat-lab/programs/scripted-partners.ts'
 
 /**
  * What a peer may cost by default: SYNs to one address that it names
@@ -83,7 +83,7 @@ describe('partners of a hard punch that misbehave', function () {
       b: { nat: { filtering: 'address-and-port-dependent' } },
       latency: 5
     })
-    lab.partner = (await created.host('partner', { address: '11.0.0.20' })).run('hostile-hard-partner')
+    lab.partner = (await created.host('partner', { address: '11.0.0.20' })).run('scripted-partners')
     await lab.partner.waitFor('ready')
     lab.easy = await Victim.start(homes, homes.b)
     lab.hard = await Victim.start(homes, homes.a)
