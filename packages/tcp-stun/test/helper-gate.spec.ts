@@ -117,6 +117,30 @@ describe('the queue of handshakes', () => {
     expect(await take()).to.deep.equal(['start 11.0.3.2', 'start 11.0.2.2'])
   })
 
+  /**
+   * @returns what happens to a network that was refused, and comes again to a full queue
+   */
+  async function comeAgainAfter (ms: number): Promise<string[]> {
+    const enter = create(25, 1)
+    await spendBurst(enter)
+    ;['11.0.1.1', '11.0.2.1'].forEach(host => { enter(host) })
+    expect(await take()).to.deep.equal(['refuse 11.0.2.1'])
+
+    clock.advance(ms)
+    await spendBurst(enter)
+    ;['11.0.3.1', '11.0.2.1'].forEach(host => { enter(host) })
+
+    return take()
+  }
+
+  it('prefers a network that comes again within the time that nodes need', async () => {
+    expect(await comeAgainAfter(4_000)).to.deep.equal(['refuse 11.0.3.1'])
+  })
+
+  it('does not prefer one that comes again later, like a stranger with thousands of networks', async () => {
+    expect(await comeAgainAfter(4_001)).to.deep.equal(['refuse 11.0.2.1'])
+  })
+
   it('refuses those that have waited for too long after all', async () => {
     let gap = 25
     const enter = create(() => gap)
@@ -280,6 +304,21 @@ describe('the gate of a helper', () => {
     })
     expect(attempts).to.be.at.most(2)
     sockets.forEach(socket => { socket.destroy() })
+  })
+
+  it('has half of the handshakes for those that come through load balancers', async () => {
+    await start({ trustedProxies: ['127.0.2.0/24'] })
+    const flood = Array.from({ length: 200 }, () =>
+      net.connect({ host: '127.0.0.1', port, localAddress: '127.0.2.1' }))
+    flood.forEach(socket => {
+      socket.on('error', () => {})
+      socket.write('\x13/multistream/1.0.0\n')
+    })
+    await waitUntil('some are refused', () => helper.refusedConnections.busy > 0)
+
+    // nobody else waits, so it is the next one of the hosts
+    await connect('127.0.1.1')
+    flood.forEach(socket => { socket.destroy() })
   })
 
   it('limits all connections', async () => {

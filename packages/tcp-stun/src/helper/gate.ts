@@ -54,7 +54,11 @@ export class Gate {
   private readonly limits: HelperLimits
   private readonly isProxy: (host: string) => boolean
   private readonly admission: Admission
-  private readonly queue: HandshakeQueue
+
+  /**
+   * Which share of the handshakes each has
+   */
+  private readonly queues: { hosts: HandshakeQueue, proxies: HandshakeQueue }
   private readonly known: KnownHosts
   private readonly newcomers = new Newcomers<MultiaddrConnection>()
   private readonly pending = new Set<MultiaddrConnection>()
@@ -69,19 +73,19 @@ export class Gate {
       maxConnectionsPerSubnet: limits.connectionsPerAddress,
       maxNewConnectionsPerSecond: limits.newConnectionsPerSecond
     })
-    this.queue = new HandshakeQueue({
-      gap: () => (this.newcomers.areMost(performance.now()) ? RUSH_GAP : GAP),
-      // the others have their handshake
-      maxWaiting: limits.pendingConnections / 2
-    })
+    // the others have their handshake
+    const maxWaiting = limits.pendingConnections / 2
+    this.queues = {
+      hosts: new HandshakeQueue({ gap: () => this.gapBeside(this.queues.proxies), maxWaiting }),
+      proxies: new HandshakeQueue({ gap: () => this.gapBeside(this.queues.hosts), maxWaiting })
+    }
   }
 
   /**
    * Whether a new connection is refused. Resolves when it is its turn.
    */
   async denies (connection: MultiaddrConnection): Promise<boolean> {
-    const host = this.hostOf(connection)
-    const refusal = this.admit(connection, host) ?? await this.awaitTurn(connection, host)
+    const refusal = this.admit(connection, this.hostOf(connection)) ?? await this.awaitTurn(connection)
 
     if (refusal != null) {
       this.refused[refusal]++
@@ -108,7 +112,8 @@ export class Gate {
   }
 
   close (): void {
-    this.queue.close()
+    this.queues.hosts.close()
+    this.queues.proxies.close()
   }
 
   private admit (connection: MultiaddrConnection, host?: string): ConnectionRefusal | undefined {
@@ -135,10 +140,18 @@ export class Gate {
   }
 
   /**
-   * Peers that were here before go first
+   * Peers that were here before go first. Those behind a load balancer cannot be told apart.
    */
-  private async awaitTurn (connection: MultiaddrConnection, host?: string): Promise<ConnectionRefusal | undefined> {
-    if (host == null || this.known.take(host)) {
+  private async awaitTurn (connection: MultiaddrConnection): Promise<ConnectionRefusal | undefined> {
+    const host = toIPEndpoint(connection.remoteAddr)?.host
+
+    if (host == null) {
+      return
+    }
+
+    const isProxy = this.isProxy(host)
+
+    if (!isProxy && this.known.take(host)) {
       return
     }
 
@@ -147,10 +160,19 @@ export class Gate {
     connection.addEventListener('close', leave, { once: true })
 
     try {
-      return await this.queue.enter(host, gone.signal) ? undefined : 'busy'
+      return await this.queues[isProxy ? 'proxies' : 'hosts'].enter(host, gone.signal) ? undefined : 'busy'
     } finally {
       connection.removeEventListener('close', leave)
     }
+  }
+
+  /**
+   * While both hosts and load balancers wait, each of the two gets half of the handshakes
+   */
+  private gapBeside (others: HandshakeQueue): number {
+    const gap = this.newcomers.areMost(performance.now()) ? RUSH_GAP : GAP
+
+    return others.size > 0 ? 2 * gap : gap
   }
 
   /**

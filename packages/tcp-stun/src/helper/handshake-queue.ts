@@ -26,9 +26,10 @@ const MAX_WAIT = 1_000
 const PATIENCE = 4_000
 
 /**
- * How many networks that were refused are remembered
+ * How long a network that was refused goes first, in ms: nodes come again after 3 s at most. Strangers
+ * who take turns with thousands of networks come back later, and do not go first.
  */
-const MAX_REFUSED = 10_000
+const REMEMBERED = 4_000
 
 interface Waiting {
   /**
@@ -65,7 +66,11 @@ export class HandshakeQueue {
   private readonly clock: Clock
   private readonly comeFirst = new WaitingLines<Waiting>()
   private readonly comeAgain = new WaitingLines<Waiting>()
-  private readonly refused = new Set<string>()
+
+  /**
+   * When each network was refused, in this order
+   */
+  private readonly refused = new Map<string, number>()
 
   /**
    * When all handshakes so far are paid for
@@ -93,6 +98,7 @@ export class HandshakeQueue {
    */
   async enter (host: string, signal: AbortSignal): Promise<boolean> {
     const network = subnetOf(host, NETWORK)
+    this.forgetRefused()
 
     if (this.size === 0 && this.untilNext() === 0) {
       this.pay()
@@ -210,11 +216,16 @@ export class HandshakeQueue {
 
   private remember (network: string): void {
     this.refused.delete(network)
-    this.refused.add(network)
+    this.refused.set(network, this.clock.now())
+  }
 
-    if (this.refused.size > MAX_REFUSED) {
-      const [first] = this.refused
-      this.refused.delete(first)
+  private forgetRefused (): void {
+    for (const [network, time] of this.refused) {
+      if (this.clock.now() - time <= REMEMBERED) {
+        break
+      }
+
+      this.refused.delete(network)
     }
   }
 }
