@@ -16,11 +16,15 @@ import type { Sample } from '../lib/side-by-side.ts'
 
 const PROGRAM = new URL('subject.js', import.meta.url)
 const COUNTS = [1_000, 10_000, 100_000]
-const POLLS = 2_000
-const WARM_UPS = 3
+const POLLS = 1_000
+const WARM_UPS = 6
 
 const options = benchOptions()
-const rounds = options.rounds ?? 3
+
+/**
+ * The promises are about the most registrations, the other counts are for the charts
+ */
+const ROUNDS = { most: 3, fewer: 1 }
 const scoreboard = new Scoreboard('board', 'Board: registrations on disk and in memory, polls without news', options, {
   libp2p: packageVersion('libp2p'),
   'datastore-level': packageVersion('datastore-level')
@@ -59,6 +63,7 @@ await scoreboard.finish()
 
 async function measure (count: number, store: string): Promise<void> {
   const last = count === COUNTS.at(-1)
+  const rounds = options.rounds ?? (last ? ROUNDS.most : ROUNDS.fewer)
   const restored: Restored[] = []
   const kept: number[] = []
   const fresh: number[] = []

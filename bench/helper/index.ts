@@ -8,7 +8,7 @@ import { packageVersion } from '../lib/machine.ts'
 import { benchOptions } from '../lib/options.ts'
 import { atMost } from '../lib/promise.ts'
 import { Scoreboard } from '../lib/scoreboard.ts'
-import { toSample } from '../lib/side-by-side.ts'
+import { watchAttack } from './attack.ts'
 import { watchPage } from './page.ts'
 import { HelperProcess } from './process.ts'
 import type { Question } from './peers.ts'
@@ -16,21 +16,16 @@ import type { Question } from './peers.ts'
 const STEPS = [100, 500, 2_000]
 
 /**
- * By then the helper has collected what the handshakes left in its memory, in s
+ * By then the helper has collected what the handshakes left in its memory, in s: 4 s after the last one, and it looks
+ * every second
  */
-const SETTLE = 8
+const SETTLE = 5.7
 
 /**
- * How long the steady state is watched, and members poll, in s
+ * When the steady state is watched, in s after the last peer has joined: with few peers before that, with most of
+ * them after it
  */
-const WATCH = 8
-const POLL = 8
-
-/**
- * Members that poll: a tenth of a second without an answer is one of many polls
- */
-const POLLERS = 10
-const ATTACKS_PER_SECOND = 100
+const WATCH = { few: { from: 0.7, seconds: 3 }, most: { from: SETTLE, seconds: 4 } }
 
 const options = benchOptions()
 const board = new Scoreboard(
@@ -49,7 +44,7 @@ try {
   // the attack is one beside all peers
   await board.part('peers', async () => {
     await watchSteps()
-    await watchAttack()
+    await watchAttack(board, helper, peers)
   })
 } finally {
   await peers.stop()
@@ -76,16 +71,12 @@ async function watchSteps (): Promise<void> {
   for (const count of STEPS) {
     const cpuBefore = helper.cpu()
     const join: Question = { do: 'join', port: helper.port, from: joined, count: count - joined, follow: true }
-    const seconds = await ask<number>(join)
+    const seconds = await peers.ask<number>(join)
     const cpuToJoin = 1_000 * (helper.cpu() - cpuBefore) / (count - joined)
     joined = count
 
-    await delay(1_000 * SETTLE)
-    const before = helper.cpu()
-    await delay(1_000 * WATCH)
-    const percent = 100 * (helper.cpu() - before) / WATCH
-    const resident = helper.resident() / 1e6
     const isMost = count === Math.max(...STEPS)
+    const { percent, resident } = await watchSteadyState(isMost ? WATCH.most : WATCH.few)
     memory.push({ x: count, y: resident })
     load.push({ x: count, y: percent })
 
@@ -101,7 +92,7 @@ async function watchSteps (): Promise<void> {
     board.add({ what: `${count} peers: resident memory`, unit: 'MB', results: { helper: resident } })
 
     if (isMost) {
-      await watchPage(board, helper, count, percent)
+      await watchPage(board, helper, count)
     }
   }
 
@@ -116,45 +107,18 @@ async function watchSteps (): Promise<void> {
   })
 }
 
-async function watchAttack (): Promise<void> {
-  const attackers = new Child(new URL('./peers.js', import.meta.url))
-  const member = new Child(new URL('./peers.js', import.meta.url))
+/**
+ * @returns CPU in % of a core, and memory in MB
+ */
+async function watchSteadyState (
+  { from, seconds }: { from: number, seconds: number }
+): Promise<{ percent: number, resident: number }> {
+  await delay(1_000 * from)
+  const before = helper.cpu()
+  const start = performance.now()
+  await delay(1_000 * seconds)
+  const percent = 100 * (helper.cpu() - before) / ((performance.now() - start) / 1_000)
+  await delay(1_000 * Math.max(0, SETTLE - from - seconds))
 
-  try {
-    await member.ask({ do: 'join', port: helper.port, from: 100_000, count: POLLERS, follow: false } satisfies Question)
-    const quiet = await member.ask<number[]>({ do: 'poll', seconds: POLL } satisfies Question)
-    const [attempts, attacked, waits] = await Promise.all([
-      attackers.ask<number>({
-        do: 'attack', port: helper.port, stunPort: helper.stunPort, seconds: POLL, perSecond: ATTACKS_PER_SECOND
-      } satisfies Question),
-      member.ask<number[]>({ do: 'poll', seconds: POLL } satisfies Question),
-      ask<number[]>({ do: 'come', port: helper.port, seconds: POLL })
-    ])
-    const wait = toSample(waits)
-
-    board.add({ what: 'attempts of strangers a second', unit: '', results: { helper: attempts / POLL } })
-    board.add({ what: 'polls of members, p99, quiet', unit: 'ms', results: { helper: p99(quiet) } })
-    board.add({
-      what: 'polls of members, p99, under attack',
-      unit: 'ms',
-      results: { helper: p99(attacked) },
-      promise: atMost(p99(attacked) / p99(quiet), 2, 'twice the quiet one')
-    })
-    board.add({
-      what: 'newcomers under attack, until they have a reservation',
-      unit: 'ms',
-      results: { helper: wait },
-      promise: atMost(wait.max, 2_000, '2 s for each')
-    })
-  } finally {
-    await Promise.all([attackers.stop(), member.stop()])
-  }
-}
-
-function p99 (times: number[]): number {
-  return times.toSorted((a, b) => a - b)[Math.floor(0.99 * times.length)]
-}
-
-async function ask<T> (question: Question): Promise<T> {
-  return peers.ask<T>(question)
+  return { percent, resident: helper.resident() / 1e6 }
 }

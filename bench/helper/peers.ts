@@ -1,6 +1,7 @@
 /**
  * The members of a network and its attackers, in a process of their own
  */
+import { readdirSync } from 'node:fs'
 import os from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
@@ -23,7 +24,8 @@ const NAMESPACE_SIZE = 100
 const PARALLEL_JOINS = 20
 
 /**
- * The board slows down a connection that asks 20 times a second, so a member asks less often, in ms
+ * The board slows down a connection that asks 20 times a second, so a member asks less often: after
+ * this time on average, in ms
  */
 const POLL_INTERVAL = 60
 
@@ -40,6 +42,8 @@ const MAX_ATTEMPTS = 20
 const OK = 100
 
 const members: Member[] = []
+const newcomers = { count: 0 }
+const attackers = { count: 0 }
 
 answer<Question, any>(async question => {
   switch (question.do) {
@@ -92,7 +96,8 @@ async function joinAtLast (...member: Parameters<typeof Member.join>): Promise<M
 }
 
 /**
- * All members of this process ask again and again, not at the same time
+ * All members of this process ask again and again. They draw when: otherwise all of them would ask at the same
+ * moment for ever once the helper has kept them waiting, and one pause would be ten slow polls.
  *
  * @returns the time of each poll, in ms
  */
@@ -100,14 +105,12 @@ async function poll (seconds: number): Promise<number[]> {
   const times: number[] = []
   const end = performance.now() + 1_000 * seconds
 
-  await Promise.all(members.map(async (member, i) => {
-    await delay(i * POLL_INTERVAL / members.length)
-
+  await Promise.all(members.map(async member => {
     while (performance.now() < end) {
+      await delay(2 * Math.random() * POLL_INTERVAL)
       const start = performance.now()
       await member.discover(0)
       times.push(performance.now() - start)
-      await delay(POLL_INTERVAL)
     }
   }))
 
@@ -124,7 +127,7 @@ async function come (port: number, seconds: number): Promise<number[]> {
   const end = performance.now() + 1_000 * seconds
 
   while (performance.now() < end) {
-    times.push(waitForReservation(port, `127.6.${times.length}.1`))
+    times.push(waitForReservation(port, `127.6.${newcomers.count++ & 255}.1`))
     await delay(NEWCOMER_INTERVAL)
   }
 
@@ -148,24 +151,24 @@ async function waitForReservation (port: number, localAddress: string): Promise<
 }
 
 /**
- * Strangers with keys of their own, each from another network: a third reserves, a third
+ * Strangers with keys of their own, each from another network, as long as there are some: a third reserves, a third
  * registers what is not theirs, a third comes to the STUN server and leaves
  *
  * @returns how many attempts were made
  */
 async function attack (port: number, stunPort: number, seconds: number, perSecond: number): Promise<number> {
-  // they have computers of their own: they must not take the processor from the helper
-  os.setPriority(os.constants.priority.PRIORITY_LOW)
+  yieldProcessor()
   const victim = await joinAtLast(port, '127.5.9.9', 'attack')
   const running = new Set<Promise<void>>()
   const start = performance.now()
   let attempts = 0
 
   while (performance.now() < start + 1_000 * seconds) {
-    const number = attempts++
+    const number = attackers.count++
+    attempts++
     const attempt: Promise<void> = (number % 3 === 2
       ? askSTUN(stunPort)
-      : visit(port, `127.${8 + (number >> 8)}.${number & 255}.1`, number % 3 === 0 ? undefined : victim))
+      : visit(port, `127.${8 + (number >> 8) % 240}.${number & 255}.1`, number % 3 === 0 ? undefined : victim))
       .then(() => {}, () => {})
       .finally(() => { running.delete(attempt) })
     running.add(attempt)
@@ -177,6 +180,16 @@ async function attack (port: number, stunPort: number, seconds: number, perSecon
   victim.leave()
 
   return attempts
+}
+
+/**
+ * Strangers have computers of their own: they must not take the processor from the helper. On Linux each
+ * thread has its priority, those that make keys and collect garbage too.
+ */
+function yieldProcessor (): void {
+  for (const thread of readdirSync('/proc/self/task')) {
+    os.setPriority(Number(thread), os.constants.priority.PRIORITY_LOW)
+  }
 }
 
 /**

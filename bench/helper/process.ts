@@ -1,14 +1,9 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Program } from '../../test/child/program.ts'
 
 const CLI = fileURLToPath(new URL('../../packages/tcp-stun/src/cli/index.js', import.meta.url))
-
-/**
- * How often the kernel counts CPU time, in Hz
- */
-const TICKS = 100
 
 /**
  * `tcp-stun helper` in a process of its own
@@ -42,12 +37,13 @@ export class HelperProcess {
   }
 
   /**
-   * CPU time so far, in s
+   * CPU time of all threads so far, in s. The scheduler knows it in ns, the process only in ticks of 10 ms.
    */
   cpu (): number {
-    const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ')[1].split(' ')
+    const tasks = `/proc/${this.pid}/task`
 
-    return (Number(fields[11]) + Number(fields[12])) / TICKS
+    return readdirSync(tasks).reduce((sum, task) =>
+      sum + Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e9, 0)
   }
 
   /**
