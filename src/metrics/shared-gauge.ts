@@ -11,6 +11,12 @@ export interface SharedGaugeOptions {
 const gauges = new WeakMap<Metrics, Map<string, SharedGauge>>()
 
 /**
+ * The gauges that have values, by name. Two nodes in one process may have one registry:
+ * then a `reset()` also removes what the other node reports.
+ */
+const withValues = new Map<string, Set<SharedGauge>>()
+
+/**
  * A gauge that several owners report to: listeners, mappings. Each has labels of
  * its own, which end with it.
  *
@@ -31,17 +37,19 @@ export function sharedGauge (
 
   const known = gauges.get(metrics) ?? new Map<string, SharedGauge>()
   gauges.set(metrics, known)
-  const gauge = known.get(name) ?? new SharedGauge(metrics.registerMetricGroup(name, options))
+  const gauge = known.get(name) ?? new SharedGauge(name, metrics.registerMetricGroup(name, options))
   known.set(name, gauge)
 
   return gauge
 }
 
 export class SharedGauge {
+  private readonly name: string
   private readonly group: MetricGroup
   private readonly owners = new Map<object, Record<string, number>>()
 
-  constructor (group: MetricGroup) {
+  constructor (name: string, group: MetricGroup) {
+    this.name = name
     this.group = group
   }
 
@@ -53,6 +61,8 @@ export class SharedGauge {
     // the last owner that reports a label decides its value
     this.owners.delete(owner)
     this.owners.set(owner, values)
+    const others = withValues.get(this.name) ?? new Set()
+    withValues.set(this.name, others.add(this))
 
     if (Object.keys(before).every(label => label in values)) {
       this.group.update(values)
@@ -65,13 +75,23 @@ export class SharedGauge {
    * Report no value of this owner any longer
    */
   delete (owner: object): void {
-    if (this.owners.delete(owner)) {
-      this.reset()
+    if (!this.owners.delete(owner)) {
+      return
     }
+
+    if (this.owners.size === 0) {
+      withValues.get(this.name)?.delete(this)
+    }
+
+    this.reset()
   }
 
   private reset (): void {
     this.group.reset()
+    withValues.get(this.name)?.forEach(gauge => { gauge.report() })
+  }
+
+  private report (): void {
     this.owners.forEach(values => { this.group.update(values) })
   }
 }

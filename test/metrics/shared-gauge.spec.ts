@@ -37,6 +37,23 @@ describe('shared gauge', () => {
     expect(await scrape(NAME)).to.deep.equal({ b: 2, c: 3 })
   })
 
+  it('keeps the values of another node with the same registry', async () => {
+    const metrics = prometheusMetrics({ collectDefaultMetrics: false, preserveExistingMetrics: true })
+    const other = sharedGauge(metrics({ logger: defaultLogger() }), NAME, OPTIONS)
+    const [a, b] = [{}, {}]
+    gauge?.set(a, { a: 1 })
+    other?.set(b, { b: 2 })
+    gauge?.delete(a)
+    expect(await scrape(NAME)).to.deep.equal({ b: 2 })
+
+    gauge?.set(a, { a: 3 })
+    other?.delete(b)
+    expect(await scrape(NAME)).to.deep.equal({ a: 3 })
+
+    gauge?.delete(a)
+    expect(await scrape(NAME)).to.deep.equal({})
+  })
+
   it('does without metrics', () => {
     expect(sharedGauge(undefined, NAME, OPTIONS)).to.equal(undefined)
   })
