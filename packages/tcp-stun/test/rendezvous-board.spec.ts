@@ -1,13 +1,16 @@
 import { expect } from 'aegir/chai'
 import { HeldClock } from '../../../test/fixtures/held-clock.ts'
 import { waitUntil } from '../../../test/fixtures/wait-until.ts'
+import { Board } from '../src/rendezvous/server/board.ts'
 import { decodeCookie, encodeCookie } from '../src/rendezvous/server/cookie.ts'
 import { Departures } from '../src/rendezvous/server/departures.ts'
 import { ExpiryQueue } from '../src/rendezvous/server/expiry-queue.ts'
+import { DEFAULT_BOARD_LIMITS } from '../src/rendezvous/server/limits.ts'
 import { OrderedList } from '../src/rendezvous/server/ordered-list.ts'
 import { Positions } from '../src/rendezvous/server/positions.ts'
 import { Readers } from '../src/rendezvous/server/readers.ts'
 import type { Registration } from '../src/rendezvous/server/registration.ts'
+import type { StoredRegistration } from '../src/rendezvous/store/store.ts'
 
 const MINUTE = 60_000
 
@@ -44,6 +47,27 @@ describe('the list of a namespace', () => {
     for (const position of [-1, 0, 1, 998, 999, 1_978, 1_979, 1_980, 5_000]) {
       expect([...list.after(position)]).to.deep.equal(left.filter(entry => entry.position > position))
     }
+  })
+})
+
+describe('a board', () => {
+  const observer = { onAdd: () => {}, onRefresh: () => {}, onRemove: () => {} }
+
+  it('gives a registration of a wrong date no more time than any other', () => {
+    const clock = new HeldClock()
+    const board = new Board(clock, { ...DEFAULT_BOARD_LIMITS, maxTTL: 600 }, observer)
+    const YEAR = 365 * 24 * 60 * MINUTE
+    const stored = (position: number, ms: number): StoredRegistration =>
+      ({ ...registration(position), expires: clock.date() + ms })
+
+    const [far, near] = [board.adopt(stored(1, 4 * YEAR)), board.adopt(stored(2, 5 * MINUTE))]
+    expect([far, near].map(entry => entry != null && board.remaining(entry))).to.deep.equal([600, 300])
+    expect(board.adopt(stored(3, -1))).to.equal(undefined)
+
+    clock.stepDate(-4 * YEAR)
+    clock.advance(11 * MINUTE)
+    board.expire()
+    expect(board.size).to.equal(0)
   })
 })
 

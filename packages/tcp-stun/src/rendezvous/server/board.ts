@@ -134,7 +134,9 @@ export class Board {
    * it was accepted before.
    */
   adopt (stored: StoredRegistration): Registration | undefined {
-    const expires = this.clock.now() + stored.expires - this.clock.date()
+    // it was stored with the date, which may have been wrong then, or be wrong now
+    const left = Math.min(stored.expires - this.clock.date(), this.limits.maxTTL * 1_000)
+    const expires = this.clock.now() + left
     const existing = this.find(stored)
 
     if (existing != null && equals(existing.record, stored.record)) {
