@@ -47,9 +47,12 @@ export function startTLS (socket: Socket, { timeout, onError, isTerse = false, .
   // on demand: it takes as long to load as a whole transport
   const { TLSSocket } = process.getBuiltinModule('node:tls')
   const stream = new TLSSocket(socket, { ...options, isServer: true })
+  // a client that has sent its last bytes cannot finish the handshake
+  const onEnd = (): void => { onError(new Error('the connection ended in the TLS handshake')) }
   const timer = setTimeout(() => { onError(new Error('the TLS handshake took too long')) }, timeout)
   const settle = (succeeded: boolean): void => {
     clearTimeout(timer)
+    stream.off('end', onEnd)
     resolve(succeeded)
   }
   const fail = (err: NodeJS.ErrnoException): void => {
@@ -74,6 +77,7 @@ export function startTLS (socket: Socket, { timeout, onError, isTerse = false, .
 
     settle(true)
   })
+  stream.once('end', onEnd)
   stream.once('close', () => { settle(false) })
 
   return { stream, secured: promise }

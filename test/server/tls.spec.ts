@@ -10,6 +10,7 @@ import { decodeMessage, getAttribute } from '../../src/stun/message.ts'
 import { createCertificate } from '../fixtures/certificate.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { rawClient, request } from '../fixtures/raw-client.ts'
+import { fakeServer } from '../fixtures/stun-servers.ts'
 import { waitUntil } from '../fixtures/wait-until.ts'
 import type { Endpoint } from '../../src/address/endpoint.ts'
 import type { STUNServer, STUNServerInit } from '../../src/server/index.ts'
@@ -59,6 +60,21 @@ async function ended (raw: net.Socket): Promise<void> {
   if (!raw.closed) {
     await pEvent(raw, 'close', { ...EVENT, rejectionEvents: [] })
   }
+}
+
+/**
+ * The first bytes of a TLS client
+ */
+async function clientHello (): Promise<Buffer> {
+  const { promise, resolve } = Promise.withResolvers<Buffer>()
+  const server = await fakeServer(socket => { socket.once('data', resolve) })
+  const client = tls.connect({ host: server.host, port: server.port })
+  client.on('error', () => {})
+  const hello = await promise
+  client.destroy()
+  await server.close()
+
+  return hello
 }
 
 function countDescriptors (): number {
@@ -132,6 +148,33 @@ describe('STUN server, TLS', () => {
     await ask(await connect(address))
     expect(server.counters.refused.address).to.equal(0)
   })
+
+  for (const end of ['FIN', 'RST'] as const) {
+    for (const { title, sent } of [
+      { title: 'before', sent: 0 },
+      { title: 'in', sent: 50 },
+      { title: 'after', sent: Infinity }
+    ]) {
+      it(`keeps nothing of a client that sends ${end} ${title} its first message`, async () => {
+        const server = await start(1, { messageTimeout: 60_000 })
+        const hello = await clientHello()
+        const client = net.connect({ ...server.addresses[0], allowHalfOpen: true })
+        closing.push({ close: () => { client.destroy() } })
+        client.on('error', () => {})
+        client.resume()
+        await waitUntil('the connection is accepted', () => server.counters.connections === 1)
+        client.write(hello.subarray(0, sent), () => {
+          if (end === 'FIN') {
+            client.end()
+          } else {
+            client.resetAndDestroy()
+          }
+        })
+
+        await waitUntil('the server has no connections', () => server.counters.connections === 0)
+      })
+    }
+  }
 
   it('serves one client port on two listeners, each with its own address', async () => {
     const server = await start(2)
