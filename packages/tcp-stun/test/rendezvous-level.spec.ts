@@ -2,11 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { crc32 } from 'node:zlib'
 import { expect } from 'aegir/chai'
 import { Level } from 'level'
 import { pEvent } from 'p-event'
 import { skipWithout } from '../../../test/fixtures/missing-tool.ts'
 import { createStore } from '../src/rendezvous/index.ts'
+import { StoredRegistration as Protobuf } from '../src/rendezvous/pb/stored-registration.ts'
 import { boardNodes, untilFound } from './fixtures/board-nodes.ts'
 import { Requester } from './fixtures/rendezvous-requests.ts'
 import type { BoardStore, StoredRegistration } from '../src/rendezvous/index.ts'
@@ -98,6 +100,32 @@ describe('a board on disk', () => {
     expect(damage[0]).to.include(`1 of 10 registrations in ${folder} are damaged`)
     // it is gone
     expect(await read(await createStore(folder))).to.deep.equal({ damage: [], count: 9 })
+  })
+
+  it('starts without what another program has written, and says so', async () => {
+    const folder = newFolder()
+    await fill(await createStore(folder), 10)
+    const database = new Level<string, Uint8Array>(folder, { valueEncoding: 'view' })
+    const [[, value]] = await database.iterator({ limit: 1 }).all()
+    const wrong = {
+      empty: Uint8Array.of(),
+      'no message': Uint8Array.of(0xff, 0xff),
+      'no peer': Protobuf.encode({ ...Protobuf.decode(value.subarray(4)), peer: '' }),
+      'no position': Protobuf.encode({ ...Protobuf.decode(value.subarray(4)), position: 1n << 60n })
+    }
+
+    for (const [name, message] of Object.entries(wrong)) {
+      const checksum = Buffer.alloc(4)
+      checksum.writeUInt32BE(crc32(message))
+      await database.put(`/${name}`, Buffer.concat([checksum, message]))
+    }
+
+    await database.close()
+    const { damage, count } = await read(await createStore(folder))
+    expect(count).to.equal(10)
+    expect(damage).to.have.lengthOf(1)
+    expect(damage[0]).to.include(`4 of 14 registrations in ${folder} are damaged`)
+    expect(await read(await createStore(folder))).to.deep.equal({ damage: [], count: 10 })
   })
 
   for (const { what, pattern, expected } of [

@@ -36,14 +36,22 @@ export function decodeStored (bytes: Uint8Array): StoredRegistration | undefined
     return
   }
 
-  const { legacy, expires, position, ...registration } = Protobuf.decode(message)
+  try {
+    const { legacy, expires, position, ...registration } = Protobuf.decode(message)
 
-  return {
-    ...registration,
-    // its own bytes: the message is a part of a larger buffer
-    record: new Uint8Array(registration.record),
-    form: legacy ? 'legacy' : 'standard',
-    expires: Number(expires),
-    position: Number(position)
+    if (registration.peer === '' || position > Number.MAX_SAFE_INTEGER) {
+      return
+    }
+
+    return {
+      ...registration,
+      // its own bytes: the message is a part of a larger buffer
+      record: new Uint8Array(registration.record),
+      form: legacy ? 'legacy' : 'standard',
+      expires: Number(expires),
+      position: Number(position)
+    }
+  } catch {
+    // the checksum is right, but another program has written it
   }
 }
