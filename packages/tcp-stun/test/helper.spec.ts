@@ -8,6 +8,9 @@ import { tcpSTUN } from 'libp2p-tcp-stun'
 import { pEvent } from 'p-event'
 import { startHelper } from '../src/helper/helper.ts'
 import { ReservationLimits } from '../src/helper/reservation-limits.ts'
+import { boardNodes } from './fixtures/board-nodes.ts'
+import { Requester } from './fixtures/rendezvous-requests.ts'
+import type { BoardServer } from './fixtures/board-nodes.ts'
 import type { Helper } from '../src/helper/options.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
 import type { Libp2p } from '@libp2p/interface'
@@ -77,6 +80,7 @@ describe('the limits of relay reservations', () => {
 
 describe('a helper', () => {
   const nodes: Libp2p[] = []
+  const boards = boardNodes()
   let helper: Helper | undefined
 
   afterEach(async () => {
@@ -135,5 +139,29 @@ describe('a helper', () => {
       await left
       expect(relay.reservations.size).to.equal(0)
     }
+  })
+
+  it('gives rust clients the records that they can read, also before they register', async () => {
+    await startRelay({})
+    const server = helper?.node as BoardServer
+    const [standard, legacy] = await Promise.all([1, 2].map(async () => Requester.create(boards, server)))
+    await standard.register({ signedPeerRecord: await standard.seal() })
+    await legacy.register({ signedPeerRecord: await legacy.seal({ form: 'legacy' }) })
+
+    const rust = await Requester.create(boards, server, { userAgent: 'rust-libp2p/0.57.0' })
+    expect((await rust.discover()).registrations).to.have.lengthOf(1)
+    const other = await Requester.create(boards, server)
+    expect((await other.discover()).registrations).to.have.lengthOf(2)
+  })
+
+  it('serves a reader that does not say what it is', async () => {
+    await startRelay({})
+    const server = helper?.node as BoardServer
+    const standard = await Requester.create(boards, server)
+    await standard.register({ signedPeerRecord: await standard.seal() })
+    const silent = await Requester.create(boards, server)
+    await silent.node.unhandle('/ipfs/id/1.0.0')
+
+    expect((await silent.discover()).registrations).to.have.lengthOf(1)
   })
 })

@@ -13,6 +13,7 @@ import { createSTUNServer, networkMatcher } from 'libp2p-tcp-stun/server'
 import { ownNames } from '../page/own-names.ts'
 import { StatusPage } from '../page/page.ts'
 import { rendezvousServer } from '../rendezvous/index.ts'
+import { Agents } from './agents.ts'
 import { autoTLSCertificate, checkAutoTLS, loadAutoTLS } from './auto-tls.ts'
 import { linearConnectionList } from './connection-list.ts'
 import {
@@ -157,7 +158,8 @@ async function createNode (
     checkAutoTLS(init, addresses)
   }
 
-  return createLibp2p({
+  const agents = new Agents(() => node.services.identify)
+  const node: Libp2p<HelperServices> = await createLibp2p({
     start: false,
     privateKey: init.privateKey,
     ...networkKey != null && { connectionProtector: preSharedKey({ psk: networkKey }) },
@@ -211,7 +213,7 @@ async function createNode (
     services: {
       connectionList: linearConnectionList(),
       noPeerStore: noPeerStore(),
-      // answers, but asks nobody: a helper has no use for what its peers support
+      // answers, but asks nobody by itself: a helper has no use for what its peers support
       identify: identify({ runOnConnectionOpen: false }),
       ping: ping(),
       autoNAT: autoNATv2(),
@@ -223,8 +225,11 @@ async function createNode (
         maxRegistrations: limits.registrations,
         maxRegistrationsPerAddress: limits.registrationsPerAddress,
         isProxy,
-        allow: peer => allow?.has(peer) !== false
+        allow: peer => allow?.has(peer) !== false,
+        agentOf: async connection => agents.of(connection)
       })
     }
   })
+
+  return node
 }

@@ -5,6 +5,7 @@ import type { RelayRefusal } from './relay-policy.ts'
 import type { RendezvousServer } from '../rendezvous/index.ts'
 import type { BoardStore } from '../rendezvous/store/store.ts'
 import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
+import type { Identify } from '@libp2p/identify'
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
 import type { WebSocketsOptions } from 'libp2p-tcp-stun'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
@@ -165,6 +166,7 @@ export interface AutoTLSOptions {
 export interface HelperServices extends Record<string, unknown> {
   relay: CircuitRelayService
   board: RendezvousServer
+  identify: Identify
 }
 
 /**

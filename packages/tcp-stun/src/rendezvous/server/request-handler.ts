@@ -25,6 +25,11 @@ const FULL: Record<FullReason, string> = {
   'address-full': 'The peers of this network have too many registrations, unregister one first'
 }
 
+/**
+ * The agent of rust-libp2p, which reads legacy records only
+ */
+const LEGACY_AGENT = 'rust-libp2p/'
+
 export interface RequestHandlerInit {
   board: Board
   readers: Readers
@@ -40,11 +45,6 @@ export interface RequestHandlerInit {
    * Whether a peer may use the board
    */
   allow(peer: PeerId): boolean
-
-  /**
-   * Whether a peer without registrations reads legacy records only
-   */
-  readsLegacyOnly(peer: PeerId): Promise<boolean>
 }
 
 /**
@@ -60,14 +60,16 @@ export class RequestHandler {
   /**
    * @returns undefined when the protocol has no answer to it
    */
-  async handle (request: Message, { peer, hosts }: Sender, signal: AbortSignal): Promise<Message | undefined> {
+  async handle (request: Message, sender: Sender, signal: AbortSignal): Promise<Message | undefined> {
+    const { peer } = sender
+
     switch (request.type) {
       case MessageType.REGISTER:
         return this.guard(MessageType.REGISTER_RESPONSE, peer, async () =>
-          this.register(request.register ?? {}, { peer, hosts }, signal))
+          this.register(request.register ?? {}, sender, signal))
       case MessageType.DISCOVER:
         return this.guard(MessageType.DISCOVER_RESPONSE, peer, async () =>
-          this.discover(request.discover ?? {}, peer, signal))
+          this.discover(request.discover ?? {}, sender, signal))
       case MessageType.UNREGISTER:
         this.unregister(request.unregister ?? {}, peer)
         return
@@ -103,8 +105,9 @@ export class RequestHandler {
     }
   }
 
-  private async register (request: Message.Register, { peer, hosts }: Sender, signal: AbortSignal): Promise<Message> {
+  private async register (request: Message.Register, sender: Sender, signal: AbortSignal): Promise<Message> {
     const { board, limits, via } = this.init
+    const { peer, hosts } = sender
     const namespace = checkNamespace(request.ns)
     const ttl = checkTTL(request.ttl, limits)
     const { signedPeerRecord: bytes } = request
@@ -116,7 +119,7 @@ export class RequestHandler {
       )
     }
 
-    const { form } = await this.checkRecord(bytes, { peer, hosts }, namespace, signal)
+    const { form } = await this.checkRecord(bytes, sender, namespace, signal)
     const full = board.register(
       { peer: peer.toString(), namespace, form },
       { record: new Uint8Array(bytes), ttl, via, hosts }
@@ -179,14 +182,16 @@ export class RequestHandler {
     board.remove([...board.ofPeer(peer.toString())].filter(({ namespace }) => namespace === ns))
   }
 
-  private async discover (request: Message.Discover, peer: PeerId, signal: AbortSignal): Promise<Message> {
+  private async discover (request: Message.Discover, sender: Sender, signal: AbortSignal): Promise<Message> {
     const { board, readers, clock } = this.init
+    const { peer } = sender
     const namespace = request.ns == null || request.ns === '' ? undefined : checkNamespace(request.ns)
     const cookie = checkCookie(request.cookie, namespace)
     const position = cookie == null ? 0 : board.resume(cookie)
     const limit = Number(request.limit ?? Infinity)
     const wait = Math.min(request.wait ?? 0, MAX_WAIT)
-    const legacyOnly = await this.isLegacyReader(peer)
+    // who can wait is a client of this project
+    const legacyOnly = request.wait == null && await this.isLegacyReader(sender)
     const read = (): Page => readPage(board, namespace, { after: position, reader: peer.toString(), limit, legacyOnly })
     const end = clock.now() + wait
     let page = read()
@@ -206,7 +211,7 @@ export class RequestHandler {
     }
   }
 
-  private async isLegacyReader (peer: PeerId): Promise<boolean> {
+  private async isLegacyReader ({ peer, agent }: Sender): Promise<boolean> {
     let registered = false
 
     for (const { form } of this.init.board.ofPeer(peer.toString())) {
@@ -217,6 +222,6 @@ export class RequestHandler {
       registered = true
     }
 
-    return registered || this.init.readsLegacyOnly(peer)
+    return registered || (await agent())?.startsWith(LEGACY_AGENT) === true
   }
 }

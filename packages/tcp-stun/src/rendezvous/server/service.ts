@@ -36,11 +36,6 @@ const SWEEP_INTERVAL = 5_000
 const MAX_STREAMS = 8
 
 /**
- * The agent of rust-libp2p, which reads legacy records only
- */
-const LEGACY_AGENT = 'rust-libp2p/'
-
-/**
  * The board as a service of a libp2p node
  */
 export class RendezvousServerService
@@ -67,6 +62,7 @@ export class RendezvousServerService
   private readonly requests: RequestHandler
   private readonly maxRequestsPerSecond: number
   private readonly isProxy: (host: string) => boolean
+  private readonly agentOf: (connection: Connection) => Promise<string | undefined>
   private readonly paces = new WeakMap<Connection, Pace>()
   private lifetime?: AbortController
   private sweepTimer?: Timer
@@ -81,6 +77,7 @@ export class RendezvousServerService
       allow = () => true,
       maxRequestsPerSecond = DEFAULT_REQUESTS_PER_SECOND,
       isProxy = () => false,
+      agentOf = async ({ remotePeer }) => this.storedAgent(remotePeer),
       ...others
     } = init
     const limits = { ...DEFAULT_BOARD_LIMITS, ...others }
@@ -89,6 +86,7 @@ export class RendezvousServerService
     this.clock = clock
     this.maxRequestsPerSecond = maxRequestsPerSecond
     this.isProxy = isProxy
+    this.agentOf = agentOf
     this.readers = new Readers(clock)
     this.departures = new Departures(graceTime)
     this.board = new Board(clock, limits, {
@@ -126,8 +124,7 @@ export class RendezvousServerService
       limits,
       clock,
       via: components.peerId.toString(),
-      allow,
-      readsLegacyOnly: async peer => this.readsLegacyOnly(peer)
+      allow
     })
   }
 
@@ -218,7 +215,8 @@ export class RendezvousServerService
       signal.throwIfAborted()
     }
 
-    const response = await this.requests.handle(request, senderOf(connection, this.isProxy), signal)
+    const sender = senderOf(connection, this.isProxy, this.agentOf)
+    const response = await this.requests.handle(request, sender, signal)
     this.count(response)
 
     return response
@@ -236,14 +234,13 @@ export class RendezvousServerService
     }
   }
 
-  private async readsLegacyOnly (peer: PeerId): Promise<boolean> {
+  private async storedAgent (peer: PeerId): Promise<string | undefined> {
     try {
       const { metadata } = await this.components.peerStore.get(peer)
 
-      return new TextDecoder().decode(metadata.get('AgentVersion')).startsWith(LEGACY_AGENT)
+      return new TextDecoder().decode(metadata.get('AgentVersion'))
     } catch {
       // not identified yet
-      return false
     }
   }
 

@@ -38,6 +38,14 @@ export interface RendezvousServerInit extends Partial<BoardLimits> {
   isProxy?(host: string): boolean
 
   /**
+   * The software of a peer, as it says by identify. rust-libp2p would drop an answer with records in the form of the
+   * specification, so it gets those in its own form.
+   *
+   * @default what the peer store knows
+   */
+  agentOf?(connection: Connection): Promise<string | undefined>
+
+  /**
    * How many requests of a connection are answered a second. Further ones wait; those of
    * two seconds may come at once.
    *
