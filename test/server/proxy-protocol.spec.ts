@@ -50,7 +50,15 @@ describe('STUN server, PROXY protocol', () => {
       destination: { host: '2a00::2', port: 3_478 }
     },
     'v2 LOCAL': { header: v2('20000000') },
-    'v2 UNSPEC': { header: v2('21000004 00000000') }
+    'v2 LOCAL with addresses': { header: v2('2011000c 0b000001 0c000002 04d2 0d96') },
+    'v2 LOCAL of a Unix socket': { header: v2(`203100d8 ${'00'.repeat(216)}`) },
+    'v2 UNSPEC': { header: v2('21000004 00000000') },
+    'v2 UNSPEC with TLVs': { header: v2('21000007 040004 00000000') },
+    'v2 with 1 500 bytes of TLVs': {
+      header: v2(`211105eb 0b000001 0c000002 04d2 0d96 0405dc ${'00'.repeat(1_500)}`),
+      source: { host: '11.0.0.1', port: 1_234 },
+      destination: { host: '12.0.0.2', port: 3_478 }
+    }
   }
 
   const BAD: Record<string, Uint8Array> = {
@@ -61,6 +69,10 @@ describe('STUN server, PROXY protocol', () => {
     'a family that differs from the addresses': line('PROXY TCP6 11.0.0.1 12.0.0.2 1234 3478'),
     'an invalid address': line('PROXY TCP4 11.0.0.256 12.0.0.2 1234 3478'),
     'an invalid port': line('PROXY TCP4 11.0.0.1 12.0.0.2 65536 3478'),
+    'a lower-case line': line('proxy TCP4 11.0.0.1 12.0.0.2 1234 3478'),
+    'an octal address': line('PROXY TCP4 011.0.0.1 12.0.0.2 1234 3478'),
+    'a zone': line('PROXY TCP6 fe80::1%1 ::1 1234 3478'),
+    'a space at the end': line('PROXY TCP4 11.0.0.1 12.0.0.2 1234 3478 '),
     'two spaces': line('PROXY TCP4  11.0.0.1 12.0.0.2 1234 3478'),
     UDP: line('PROXY UDP4 11.0.0.1 12.0.0.2 1234 3478'),
     'version 1 in binary': v2('1111000c 0b000001 0c000002 04d2 0d96'),
