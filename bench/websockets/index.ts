@@ -19,6 +19,12 @@ import type { Sample } from '../lib/side-by-side.ts'
 
 const SILENT = 5_000
 
+/**
+ * Many short turns, of some milliseconds each: what is to be seen is a few percent, and from one
+ * tenth of a second to the next the machine differs by more
+ */
+const ACCEPT_ROUNDS = 300
+
 const options = benchOptions()
 const rounds = options.rounds ?? 31
 const board = new Scoreboard(
@@ -83,9 +89,9 @@ async function accepting (): Promise<void> {
   }
 
   try {
-    const rates = await sideBySide(rounds, {
-      shared: async () => ask(client, { do: 'open', port: ports.shared, count: 300, atOnce: 30 }),
-      ours: async () => ask(client, { do: 'open', port: ports.ours, count: 300, atOnce: 30 })
+    const rates = await sideBySide(ACCEPT_ROUNDS, {
+      shared: async () => ask(client, { do: 'open', port: ports.shared, count: 60, atOnce: 20 }),
+      ours: async () => ask(client, { do: 'open', port: ports.ours, count: 60, atOnce: 20 })
     })
     board.add({
       what: 'TCP, connections accepted and answered',
@@ -93,9 +99,9 @@ async function accepting (): Promise<void> {
       results: rates,
       promise: atLeast(ratio(rates.shared, rates.ours), 0.97, '0.97x the port without WebSockets')
     })
-    const times = await sideBySide(rounds, {
-      shared: async () => ask(client, { do: 'latency', port: ports.shared, count: 200 }),
-      ours: async () => ask(client, { do: 'latency', port: ports.ours, count: 200 })
+    const times = await sideBySide(ACCEPT_ROUNDS, {
+      shared: async () => ask(client, { do: 'latency', port: ports.shared, count: 30 }),
+      ours: async () => ask(client, { do: 'latency', port: ports.ours, count: 30 })
     })
     board.add({
       what: 'TCP, from the first bytes to their answer',
