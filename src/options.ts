@@ -1,14 +1,9 @@
 import { InvalidParametersError } from '@libp2p/interface'
-import { MAPPING_RULES, parseServers } from './mapping/options.ts'
+import { MAPPING_RULES, checkCredential, parseServers } from './mapping/options.ts'
 import { BOOLEAN, FUNCTION, OBJECT, checkOptions, milliseconds, oneOf, wholeNumber } from './runtime/check-options.ts'
 import { validateWebSocketsOptions } from './websockets/options.ts'
 import type { Announce, TCPSTUNInit } from './index.ts'
 import type { Rules } from './runtime/check-options.ts'
-
-/**
- * RFC 8489, section 14.3
- */
-const MAX_USERNAME_LENGTH = 508
 
 /**
  * All options. The type makes sure that none is missing here.
@@ -46,28 +41,12 @@ export function validateOptions (init: TCPSTUNInit): void {
     parseServers(init.stunServers)
   }
 
-  validateCredential(init.stunCredential)
+  checkCredential(init.stunCredential)
   validateWebSocketsOptions(init.webSockets)
 
   const { closeServerOnMaxConnections: limits } = init
 
   if (limits != null && limits.closeAbove < limits.listenBelow) {
     throw new InvalidParametersError('closeAbove must be >= listenBelow')
-  }
-}
-
-function validateCredential (credential: unknown): void {
-  if (credential == null) {
-    return
-  }
-
-  const { username, password } = credential as Record<string, unknown>
-
-  if (typeof username !== 'string' || username === '' || typeof password !== 'string' || password === '') {
-    throw new InvalidParametersError('stunCredential must have a username and a password')
-  }
-
-  if (new TextEncoder().encode(username).byteLength > MAX_USERNAME_LENGTH) {
-    throw new InvalidParametersError(`stunCredential: the username may have ${MAX_USERNAME_LENGTH} bytes`)
   }
 }

@@ -1,3 +1,4 @@
+import { STUNResolveError } from '../stun/errors.ts'
 import { AllServersFailedError } from './errors.ts'
 import type { ServerFailure } from './status.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -58,11 +59,9 @@ export class Failures {
       return failures[0]?.error
     }
 
-    const errors = failures.map(({ error }) => error)
-
     return new AllServersFailedError(
-      errors,
-      `No STUN server can be used: ${failures.map(({ server, error }) => `${server}: ${error.message}`).join('; ')}`
+      failures.map(({ error }) => error),
+      `No STUN server can be used: ${reasons(failures).join('; ')}`
     )
   }
 
@@ -77,4 +76,20 @@ export class Failures {
 
     return isDue
   }
+}
+
+/**
+ * What failed, a server each. Names that could not be resolved have one cause mostly, and are
+ * one reason.
+ */
+function reasons (failures: ServerFailure[]): string[] {
+  const unresolved = failures.filter(({ error }) => error instanceof STUNResolveError)
+  const shared = unresolved.length > 1 ? unresolved : []
+  const codes = new Set(shared.map(({ error }) => (error.cause as any)?.code ?? 'no address'))
+  const each = failures.filter(failure => !shared.includes(failure))
+    .map(({ server, error }) => error.message.includes(server) ? error.message : `${server}: ${error.message}`)
+
+  return shared.length === 0
+    ? each
+    : [`the names of ${shared.length} servers could not be resolved (${[...codes].join(', ')})`, ...each]
 }

@@ -1,6 +1,7 @@
 import { Server, isIP, isIPv6 } from 'node:net'
 import { InvalidParametersError } from '@libp2p/interface'
 import { isMultiaddr, multiaddr } from '@multiformats/multiaddr'
+import { TCP } from '@multiformats/multiaddr-matcher'
 import { toNetConfig } from '../address/net-config.ts'
 import { assertPortFree, bindSocket } from '../net/bound-socket.ts'
 import { PortNotSharedError } from './errors.ts'
@@ -125,9 +126,9 @@ function parseMultiaddr (text: string): Multiaddr {
 }
 
 function readMultiaddr (ma: Multiaddr): Endpoint {
-  const config = toNetConfig(ma)
+  const config = TCP.exactMatch(ma) ? toNetConfig(ma) : undefined
 
-  if (config.type === 'unix') {
+  if (config?.type !== 'tcp') {
     throw new InvalidParametersError(`listener is ${ma}, which is no TCP port`)
   }
 
@@ -146,8 +147,8 @@ export function assertPortShared ({ host, port }: Endpoint): void {
     // what else fails may pass: an address that is not there yet, too many open files
     if (err.code === 'EADDRINUSE') {
       throw new PortNotSharedError(
-        `The server on port ${port} does not share it: let it listen with \`reusePort: true\`, as in ` +
-          `server.listen({ port: ${port}, reusePort: true }), and as the same user`
+        `The server on port ${port} does not share it. It must listen with \`reusePort: true\`, as in ` +
+          `server.listen({ port: ${port}, reusePort: true }), and run as the same user`
       )
     }
   }

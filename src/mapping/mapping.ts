@@ -13,7 +13,7 @@ import { Failures } from './failures.ts'
 import { assertPortShared, toListeningEndpoint } from './listening-endpoint.ts'
 import { logStatus, mappingLog } from './log.ts'
 import { MappingMetrics } from './metrics.ts'
-import { parseServers, validateMappingOptions } from './options.ts'
+import { parseServers, validatePublicMapping } from './options.ts'
 import { externalOf, isSameStatus } from './status.ts'
 import { toStatus } from './to-status.ts'
 import type { BindOnceOptions } from './bind-once.ts'
@@ -75,7 +75,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     super()
 
     this.init = init
-    this.options = validateMappingOptions(init)
+    this.options = validatePublicMapping(init)
     this.servers = parseServers(init.stunServers ?? DEFAULT_STUN_SERVERS)
     this.local = toListeningEndpoint(init.listener)
     this.listener = toMultiaddr(this.local)

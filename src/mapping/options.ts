@@ -1,5 +1,7 @@
 import { InvalidParametersError } from '@libp2p/interface'
-import { BOOLEAN, MAX_DELAY, checkValues, duration, milliseconds, wholeNumber } from '../runtime/check-options.ts'
+import {
+  BOOLEAN, FUNCTION, MAX_DELAY, OBJECT, checkOptions, checkValues, duration, milliseconds, show, wholeNumber
+} from '../runtime/check-options.ts'
 import { parseSTUNURI } from '../stun/uri.ts'
 import type { MappingListener } from './listening-endpoint.ts'
 import type { Rules } from '../runtime/check-options.ts'
@@ -126,7 +128,7 @@ export interface PublicMappingComponents {
  */
 export function parseServers (servers: unknown): STUNURI[] {
   if (!Array.isArray(servers)) {
-    throw new InvalidParametersError('stunServers must be a list of STUN URIs')
+    throw new InvalidParametersError(`stunServers must be a list like ['stun:stun.example.org'], not ${show(servers)}`)
   }
 
   return [...new Set(servers)].map(server => {
@@ -139,6 +141,30 @@ export function parseServers (servers: unknown): STUNURI[] {
 }
 
 /**
+ * RFC 8489, section 14.3
+ */
+const MAX_USERNAME_LENGTH = 508
+
+/**
+ * @throws {InvalidParametersError} it is no username and password
+ */
+export function checkCredential (credential: unknown): void {
+  if (credential == null) {
+    return
+  }
+
+  const { username, password } = credential as Record<string, unknown>
+
+  if (typeof username !== 'string' || username === '' || typeof password !== 'string' || password === '') {
+    throw new InvalidParametersError('stunCredential must have a username and a password')
+  }
+
+  if (new TextEncoder().encode(username).byteLength > MAX_USERNAME_LENGTH) {
+    throw new InvalidParametersError(`stunCredential: the username may have at most ${MAX_USERNAME_LENGTH} bytes`)
+  }
+}
+
+/**
  * What the options must be. A keep-alive interval is doubled where a timer waits for two.
  */
 export const MAPPING_RULES: Rules<MappingOptions> = {
@@ -146,6 +172,32 @@ export const MAPPING_RULES: Rules<MappingOptions> = {
   keepAliveInterval: duration(Math.floor(MAX_DELAY / 2)),
   minReconnectInterval: milliseconds(),
   allowPrivateMapping: BOOLEAN
+}
+
+/**
+ * All options of a mapping. The type makes sure that none is missing here.
+ */
+const INIT_RULES: Rules<PublicMappingInit> = {
+  ...MAPPING_RULES,
+  listener: undefined,
+  stunServers: undefined,
+  stunCredential: undefined,
+  tls: OBJECT,
+  isHeld: FUNCTION,
+  clock: OBJECT,
+  dns: OBJECT,
+  network: OBJECT,
+  random: FUNCTION
+}
+
+/**
+ * @throws {InvalidParametersError} an option is unknown or makes no sense; the message names it
+ */
+export function validatePublicMapping (init: PublicMappingInit): Required<MappingOptions> {
+  checkOptions('PublicMapping', init, INIT_RULES)
+  checkCredential(init.stunCredential)
+
+  return validateMappingOptions(init)
 }
 
 /**

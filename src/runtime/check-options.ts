@@ -67,7 +67,7 @@ export type Rules<T> = Record<keyof T, Rule | undefined>
  * it must be; the message names it, and what is allowed
  */
 export function checkOptions<T extends object> (owner: string, init: T, rules: Rules<T>): void {
-  if (init == null || typeof init !== 'object') {
+  if (init == null || typeof init !== 'object' || Array.isArray(init)) {
     throw new InvalidParametersError(`The options of ${owner} must be an object, not ${show(init)}`)
   }
 
@@ -100,8 +100,9 @@ export function checkValues<T extends object> (init: T, rules: Rules<T>): void {
 }
 
 /**
- * Strings in quotation marks: '5' is no number
+ * A string is shown in quotation marks, so that '5' does not look like a number, and a list
+ * in brackets
  */
-function show (value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : String(value)
+export function show (value: unknown): string {
+  return typeof value === 'string' || Array.isArray(value) ? JSON.stringify(value) : String(value)
 }

@@ -55,7 +55,9 @@ export function parseSTUNURI (uri: string): STUNURI {
   }
 
   if (name !== 'stun' && name !== 'stuns') {
-    throw fail(`it must begin with stun: or stuns:, like stun:${uri.replace(/^[a-z]*:\/\//i, '')}`)
+    const host = uri.replace(/^[a-z]*:\/\//i, '')
+    const example = /^[\w.:[\]-]+$/.test(host) ? host : 'stun.example.org'
+    throw fail(`it must begin with stun: or stuns:, like stun:${example}`)
   }
 
   if (rest.startsWith('//')) {

@@ -648,6 +648,18 @@ describe('public mapping', () => {
     }
   })
 
+  for (const [init, words] of [
+    [undefined, 'The options of PublicMapping must be an object'],
+    [{ listener: '127.0.0.1:1', servers: [] }, 'There is no option servers, PublicMapping has'],
+    [{ listener: '127.0.0.1:1', isHeld: true }, 'isHeld must be a function'],
+    [{ listener: '127.0.0.1:1', stunServers: 'stun:example.org' }, 'stunServers must be a list'],
+    [{ listener: '127.0.0.1:1', stunCredential: { username: 'a' } }, 'stunCredential must have']
+  ] as const) {
+    it(`refuses ${JSON.stringify(init)}`, () => {
+      expect(() => new PublicMapping(init as any)).to.throw(words).with.property('name', 'InvalidParametersError')
+    })
+  }
+
   it('stops waiting when it is aborted, and goes on searching', async () => {
     let answer = false
     const server = closeLater(await stunServer(() => answer ? mapped('11.0.0.1', 4001) : undefined))

@@ -20,7 +20,8 @@ describe('STUN URI', () => {
   }
 
   for (const [uri, hint] of [
-    ['', 'must begin with stun:'],
+    ['', 'must begin with stun: or stuns:, like stun:stun.example.org'],
+    ['/ip4/11.0.0.1/tcp/3478', 'like stun:stun.example.org'],
     ['stun.example.org', 'stun:stun.example.org'],
     ['stun.example.org:3478', 'must begin'],
     ['http://stun.example.org', 'stun:stun.example.org'],

@@ -31,8 +31,8 @@ describe('options of the transport', () => {
     }
   }
 
-  for (const init of [null, 'stun:example.org', 5]) {
-    it(`refuses options that are ${init}`, () => {
+  for (const init of [null, 'stun:example.org', 5, ['stun:example.org']]) {
+    it(`refuses options that are ${JSON.stringify(init)}`, () => {
       expect(() => tcpSTUN(init as any))
         .to.throw('tcpSTUN() must be an object').with.property('name', 'InvalidParametersError')
     })
