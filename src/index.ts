@@ -1,12 +1,12 @@
 /**
- * A [libp2p transport](https://libp2p.io/docs/transports-overview/) that makes a
- * node behind a NAT dialable over plain TCP. It learns the public address of its
- * listening port from STUN servers (RFC 8489 over TCP), announces it to peers,
- * keeps the NAT's mapping alive, and dials from the same port. Every libp2p
- * implementation can dial such a node: on the wire it is TCP.
+ * A [libp2p transport](https://libp2p.io/docs/transports-overview/) that gives a node
+ * behind a NAT a public TCP address. It learns the address of its listening port from STUN
+ * servers (RFC 8489 over TCP), keeps the NAT's mapping alive, announces the address once
+ * strangers can dial it, and dials from the same port, so that holes can be punched. On the
+ * wire it is plain TCP, so every libp2p implementation can dial such a node.
  *
- * It is a drop-in for `@libp2p/tcp`: all its options hold, and where STUN, the
- * NAT or the platform cannot help, the node still has a TCP transport.
+ * It is a drop-in replacement for `@libp2p/tcp` with the same options. Where STUN, the NAT
+ * or the platform cannot help, the node still has a TCP transport.
  *
  * @example
  *
@@ -45,8 +45,8 @@ import type { Socket } from 'node:net'
 import type { ProgressEvent } from 'progress-events'
 
 /**
- * Stop accepting when there are too many connections, and begin again when
- * there are few
+ * Stop accepting when there are too many connections, and accept again when there
+ * are fewer
  */
 export interface CloseServerOnMaxConnectionsOptions {
   /**
@@ -60,8 +60,8 @@ export interface CloseServerOnMaxConnectionsOptions {
   closeAbove: number
 
   /**
-   * Called when the port could not be listened on again; it is tried again
-   * whenever a connection closes
+   * Called when listening on the port again has failed. Each connection that closes
+   * causes another attempt.
    */
   onListenError?(err: Error): void
 }
@@ -81,7 +81,7 @@ export interface TCPSocketOptions {
   keepAlive?: boolean
 
   /**
-   * In ms
+   * How long a connection is idle before it is probed, in ms; 0 leaves it to the system
    *
    * @default 0
    */
@@ -131,35 +131,35 @@ export interface TCPOptions {
   closeServerOnMaxConnections?: CloseServerOnMaxConnectionsOptions
 
   /**
-   * For every socket that is dialled. A dial to an IP address that does not leave from a listening port leaves from the
-   * first of `localAddresses`, IP addresses of this machine, that is of the same IP version.
+   * Options of every socket that is dialled. `localAddresses` are IP addresses of this
+   * machine: a dial that does not leave from a listening port leaves from the first one of
+   * the same IP version.
    */
   dialOpts?: TCPSocketOptions & { localAddresses?: string[] }
 
   /**
-   * For every socket that is accepted
+   * Options of every socket that is accepted
    */
   listenOpts?: TCPSocketOptions
 }
 
 /**
- * When the external address of a listener is confirmed to libp2p, which then tells peers
- * that it can be dialled:
+ * When the external address of a listener is confirmed to libp2p, which then announces it:
  *
- * - `dialable`: once strangers can dial it: AutoNAT says so and a stranger has connected,
- * or there is no NAT. On a node without AutoNAT, which cannot find out, as soon as the
- * STUN servers agree
+ * - `dialable`: once strangers can dial it: a stranger has connected, or there is no NAT. A
+ * node without AutoNAT cannot find that out, and confirms the address as soon as the STUN
+ * servers agree
  * - `always`: as soon as the STUN servers agree, whatever AutoNAT says
  * - `never`: not by this transport
  *
- * An address that is not confirmed is used for hole punching by `libp2p-tcp-stun/dcutr`,
- * and AutoNAT tests it.
+ * An address that is not confirmed is tested by AutoNAT, and used for hole punching by
+ * `libp2p-tcp-stun/dcutr`. See docs/announcing.md.
  */
 export type Announce = 'dialable' | 'always' | 'never'
 
 /**
- * The status of a listener's mapping, and whether strangers can dial the external
- * address where there is one
+ * The status of a listener's mapping and, if there is an external address, whether
+ * strangers can dial it
  */
 export type ListenerStatus =
   Exclude<MappingStatus, MappedStatus | DirectStatus> |
@@ -168,22 +168,22 @@ export type ListenerStatus =
 
 export interface TCPSTUNInit extends TCPOptions, MappingOptions {
   /**
-   * RFC 7064 URIs. `stun:` is asked over TCP, `stuns:` over TLS; a name without
-   * a port is looked up as SRV `_stun._tcp` or `_stuns._tcp`, then with port 3478
-   * or 5349.
+   * RFC 7064 URIs. `stun:` servers are asked over TCP, `stuns:` servers over TLS. A name
+   * without a port is looked up as SRV `_stun._tcp` or `_stuns._tcp`; without such a
+   * record the port is 3478 or 5349. With `[]` no server is asked.
    *
-   * @default a list of public servers
+   * @default a list of public servers, `DEFAULT_STUN_SERVERS`
    */
   stunServers?: string[]
 
   /**
-   * For `stuns:` servers, for example the `ca` of a private one
+   * TLS options for `stuns:` servers, for example the `ca` of a private one
    */
   tls?: STUNClientInit['tls']
 
   /**
-   * A name and a password for STUN servers that answer only those who know them (RFC
-   * 8489, section 9.1). All servers are sent the name, none the password.
+   * A name and a password for STUN servers that require them (RFC 8489, section 9.1). The
+   * name is sent to all servers, the password to none.
    *
    * @default none
    */
@@ -191,25 +191,25 @@ export interface TCPSTUNInit extends TCPOptions, MappingOptions {
 
   /**
    * How long `listen()` waits for the first mapping, in ms; 0 does not wait. The
-   * search goes on after it returns.
+   * search continues after it returns.
    *
    * @default 2_000
    */
   mappingTimeout?: number
 
   /**
-   * Which external addresses peers are told, see `Announce`
+   * When the external address is announced, see `Announce`
    *
    * @default 'dialable'
    */
   announce?: Announce
 
   /**
-   * Dial from the listening port: then peers see the address that they can dial, and
+   * Dial from the listening port, so that peers see the address that they can dial, and
    * both sides of a hole punch know each other's port. A dial that opens no NAT and no
-   * filter leaves from a fresh port all the same. On a node with AutoNAT only hole
-   * punches leave from the listening port: what the port has contacted cannot test
-   * whether strangers get in.
+   * filter leaves from a fresh port anyway. On a node with AutoNAT only hole punches leave
+   * from the listening port, because a host that the port has contacted cannot test
+   * whether strangers are admitted.
    *
    * @default true
    */
@@ -224,16 +224,16 @@ export interface TCPSTUNInit extends TCPOptions, MappingOptions {
   maxLingeringDials?: number
 
   /**
-   * Listeners also take WebSocket connections, and HTTP requests, on their TCP port. It
-   * needs the package `ws`. To dial WebSocket addresses, add `@libp2p/websockets`.
+   * Accept WebSocket connections and HTTP requests on the TCP port too. It needs the
+   * package `ws`. To dial WebSocket addresses, add `@libp2p/websockets`.
    *
    * @default false
    */
   webSockets?: boolean | WebSocketsOptions
 
   /**
-   * Called with every change of a listener's mapping, and of its reachability.
-   * `natStatus(node)` tells the same, at any time.
+   * Called at every change of a listener's mapping or of its reachability.
+   * `natStatus(node)` has the same, at any time.
    */
   onMappingChange?(status: ListenerStatus): void
 }

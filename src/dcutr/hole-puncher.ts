@@ -27,17 +27,17 @@ type Signal = Required<AbortOptions>
  * 3. B sends SYNC, and dials after half a round trip.
  * 4. A dials when SYNC arrives. The two SYNs cross, and open both NATs.
  *
- * If strangers can dial B, it sends SYNC together with CONNECT: A need not wait for B's
- * NAT to be opened, and dials a round trip earlier.
+ * If strangers can dial B, B sends SYNC together with CONNECT. A need not wait until B's
+ * NAT is open, and dials a round trip earlier.
  *
- * Beside it, whoever knows a public address of the other dials it: where no NAT is in the
- * way no hole has to be punched.
+ * At the same time, a peer that knows a public address of the other dials it. Without a NAT
+ * in the way, no hole has to be punched.
  *
  * @see https://github.com/libp2p/specs/blob/master/relay/DCUtR.md#the-protocol
  */
 export class HolePuncher {
   /**
-   * Whether the peer sends probes to the ports of our NAT, or did
+   * Whether the peer sends probes to the ports of our NAT, or has sent some
    */
   isProbed = false
 
@@ -55,14 +55,14 @@ export class HolePuncher {
   }
 
   /**
-   * As B, one attempt
+   * Make one attempt as B
    */
   async ask ({ signal }: Signal): Promise<Connection> {
     return this.withSparePorts(async spare => this.askFrom(spare, { signal }), { signal })
   }
 
   /**
-   * As A, one attempt
+   * Make one attempt as A
    */
   async answer (stream: Stream, { signal }: Signal): Promise<Connection> {
     return this.withSparePorts(
@@ -72,12 +72,12 @@ export class HolePuncher {
   }
 
   /**
-   * Dial the public addresses that the peer announces, if no punch begins soon after
-   * identify has told them: a punch reaches an address that admits everybody just as
-   * soon. B does if there are any. A does only where it announces none itself: otherwise
-   * B dials, and both would be initiators if the two SYNs met.
+   * Dial the public addresses that the peer announces, unless a punch begins soon after
+   * identify: a punch is just as fast if the peer admits everybody. B dials if there are
+   * such addresses. A does so only if it announces no address itself; otherwise B dials,
+   * and both would be initiators if the two SYNs met.
    *
-   * @returns nothing when there is nothing to dial, or a punch takes over
+   * @returns nothing if there is nothing to dial, or a punch takes over
    * @throws {Error} why the dial failed
    */
   async dialOneSided ({ signal }: Signal): Promise<Connection | undefined> {
@@ -221,7 +221,7 @@ export class HolePuncher {
   }
 
   /**
-   * One attempt. After one has failed, the next leaves from other local ports.
+   * Make one attempt. After a failure the next one leaves from other local ports.
    */
   private async withSparePorts<T> (attempt: (spare: SparePort[]) => Promise<T>, options: Signal): Promise<T> {
     const transport = this.components.transportManager.getTransports?.().find(hasSparePorts)

@@ -51,7 +51,8 @@ export interface DCUtRInit {
   retries?: number
 
   /**
-   * How many upgrades may be under way. Further relayed connections stay as they are.
+   * How many relayed connections may be upgraded at the same time. Further ones stay
+   * relayed.
    *
    * @default 16
    */
@@ -67,42 +68,42 @@ export interface DCUtRInit {
   backOff?: number
 
   /**
-   * Punch holes also where the NAT of one peer maps every destination to another port, if
+   * Also punch holes if the NAT of one peer maps every destination to another port, and
    * both peers use this service. It costs each of them up to 64 SYNs. With `wide` it may
-   * cost 1 024, towards peers of a private network, `trustedPeers`, and peers whose address
-   * one of `trustedRelays` attests: a NAT that draws from all ports takes that many. See
-   * docs/hard-punch.md.
+   * cost 1 024, which a NAT that draws from all ports needs, but only with peers of a
+   * private network, `trustedPeers`, and peers whose address one of `trustedRelays`
+   * attests. See docs/hard-punch.md.
    *
    * @default true
    */
   hardPunch?: boolean | 'wide'
 
   /**
-   * The ids of peers that name no address but their own: with `hardPunch: 'wide'` they may
-   * have us send 1 024 SYNs to it
+   * The ids of peers that are trusted to name only their own address. With
+   * `hardPunch: 'wide'` they can make this node send 1 024 SYNs to it.
    *
    * @default []
    */
   trustedPeers?: string[]
 
   /**
-   * The ids of relays that are believed when they say which address a peer is connected to
-   * them from: with `hardPunch: 'wide'` the peer may have us send 1 024 SYNs to it. Such a
-   * relay runs `attestor()`, as `tcp-stun helper` does, and we are connected to it.
+   * The ids of relays that are trusted to say from which address a peer is connected to
+   * them. With `hardPunch: 'wide'` such a peer can make this node send 1 024 SYNs to it. The
+   * relay runs `attestor()`, as `tcp-stun helper` does, and this node is connected to it.
    *
    * @default []
    */
   trustedRelays?: string[]
 
   /**
-   * How many DCUtR streams a relayed connection may have that the peer opened
+   * How many DCUtR streams the peer may open on a relayed connection
    *
    * @default 1
    */
   maxInboundStreams?: number
 
   /**
-   * How many DCUtR streams a relayed connection may have that we opened
+   * How many DCUtR streams this node may open on a relayed connection
    *
    * @default 1
    */
@@ -114,7 +115,7 @@ export interface DCUtRInit {
  *
  * - `dial`: one peer dialled the other, no hole had to be punched
  * - `punch`: both dialled at the same time
- * - `inbound`: the connection of the peer came first
+ * - `inbound`: the peer's connection was accepted first
  * - `hard`: one peer connected from many ports, and the other one probed many
  */
 export type UpgradeMethod = 'dial' | 'punch' | 'inbound' | 'hard'
@@ -128,8 +129,8 @@ export interface HolePunchStart {
   relayed: Connection
 
   /**
-   * `initiator` asks for the upgrade (B of the specification, who was dialled through
-   * the relay), `responder` is asked (A)
+   * `initiator` asks for the upgrade: the peer that was dialled through the relay, B of the
+   * specification. `responder` is asked: A
    */
   role: 'initiator' | 'responder'
 }

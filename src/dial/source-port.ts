@@ -41,11 +41,11 @@ export interface SourcePortsInit {
 /**
  * Chooses the listening port that a dial leaves from.
  *
- * Only behind a NAT or a filter does that gain anything: peers then see the address
- * that they can dial, and the router admits them. Where there is none, the dial leaves
- * from a fresh port, as those of `@libp2p/tcp` do. Two peers that dial each other's
- * listening port from their own at the same time would make one connection of both
- * dials, and go-libp2p and rust-libp2p do not dial again when that fails.
+ * This helps only behind a NAT or a filter: peers then see the address that they can dial,
+ * and the router admits them. Otherwise the dial leaves from a fresh port, as with
+ * `@libp2p/tcp`: if two peers dial each other at the same time, both from their listening
+ * ports, TCP makes one connection of the two dials, and go-libp2p and rust-libp2p do not
+ * dial again when that fails.
  */
 export class SourcePorts {
   private readonly components: TCPSTUNComponents
@@ -115,8 +115,9 @@ export class SourcePorts {
    * A host that we have a direct connection with is dialled from a fresh port: when
    * AutoNAT dials back, the NAT of the peer that asked would admit the known port.
    *
-   * If we ask for such tests ourselves, every host is: our NAT may admit whatever this
-   * port has contacted, so a test by such a host says nothing about strangers.
+   * If this node asks for such tests itself, every host is dialled from a fresh port: our
+   * NAT may admit hosts that the listening port has contacted, so their tests would say
+   * nothing about strangers.
    *
    * A peer that is connected by relays only is an exception. It may share its host
    * with another peer, behind one NAT, and is punched from the listening port.

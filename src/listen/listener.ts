@@ -111,7 +111,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
    * @throws {AlreadyStartedError} the listener listens already, or did
    * @throws {AbortError} the listener was closed meanwhile
    * @throws {InvalidParametersError} WebSockets are wanted, and `ws` or a usable certificate is missing
-   * @throws the system's error: EADDRINUSE also when the other listener shares its port
+   * @throws the system's error, for example EADDRINUSE, even if the other listener shares its port
    */
   async listen (ma: Multiaddr): Promise<void> {
     if (this.state.name !== 'idle') {
@@ -130,7 +130,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
     } catch (err) {
       this.sharedPort?.close()
 
-      // a port that could not be had may be tried again
+      // listen() may be called again
       if (this.state.name === 'opening') {
         this.state = { name: 'idle' }
       }
@@ -234,7 +234,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
       name: 'listening',
       listenAddr,
       port,
-      // keep the address that the name has, and the port that the system chose
+      // keep the address that the name resolved to, and the port that the system chose
       config: port == null ? config : { type: 'tcp', ...port }
     }
     this.metrics.onListening((port == null ? listenAddr : toMultiaddr(port)).toString(), this.sockets.size)
@@ -253,7 +253,7 @@ export class TCPSTUNListener extends TypedEventEmitter<ListenerEvents> implement
   }
 
   /**
-   * Peers hear of other addresses only by another event
+   * Peers learn of other addresses only after another `listening` event
    */
   private onAddresses (): void {
     if (this.state.name === 'listening') {

@@ -10,9 +10,9 @@ import type { NodeAddress } from '../components.ts'
  *
  * and how that is known:
  *
- * - `inbound`: a host has connected that the port had never sent anything to
- * - `autonat`: AutoNAT has had the address dialled
- * - `no-nat`: it is an IPv4 address of this machine. An IPv6 one proves nothing, since
+ * - `inbound`: a host has connected to which the port had never sent anything
+ * - `autonat`: AutoNAT servers have dialled the address, or failed to
+ * - `no-nat`: it is an IPv4 address of this machine. An IPv6 address proves nothing, since
  * home routers filter IPv6 by default.
  */
 export type Reachability =
@@ -49,11 +49,11 @@ export function initialEvidence (external: { host: string, isLocal: boolean }): 
 }
 
 /**
- * A stranger has connected. That is a proof as long as nothing else is known; a verdict
- * of AutoNAT, which counts several networks, is only taken back by another one.
+ * A stranger has connected, which is proof if nothing else is known. A verdict of AutoNAT
+ * counts several networks, so only another verdict replaces it.
  *
  * @param evidence - what was known before
- * @param isConclusive - nothing else than the external address can have led here
+ * @param isConclusive - the stranger can only have dialled the external address
  */
 export function afterStranger (evidence: Evidence, isConclusive: boolean): Evidence {
   const { known } = evidence

@@ -86,7 +86,7 @@ function onAgreed (
 ): Decision {
   const { isAnnounced, history: before } = voted.memory
   const history = recordAddress(before, external, now)
-  // what peers saw is about the address that was announced
+  // peers have reported on the address that was announced
   const peers = isAnnounced && before.current !== external ? [] : facts.peers
   const memory = { ...voted.memory, history }
   const held = supporters.filter(({ isHeld }) => isHeld)
@@ -103,7 +103,7 @@ function onAgreed (
     ...voted,
     memory,
     wanted: voted.wanted + liars.length,
-    // the spare ones have served
+    // spare connections are no longer needed
     keep: held.length < stunConnections ? undefined : ofDifferentServers(held).slice(0, stunConnections)
   }
 
@@ -122,7 +122,7 @@ function onAgreed (
     }
   }
 
-  // a connection of a server that was outvoted since may be the only one
+  // the only connection may belong to a server that was outvoted since
   const [{ local }] = [...supporters, ...fresh.filter(answer => answer.external === external)]
 
   return {
@@ -162,7 +162,7 @@ function onUndecided (
   return {
     ...voted,
     wanted: withOpinions(voted.wanted, fresh, Math.min(1, more)),
-    // one voice alone says nothing new
+    // a single answer decides nothing
     outcome: differ ? { state: 'endpoint-dependent', answers, peers: [], isPooled: false } : { state: 'unchanged' }
   }
 }
@@ -172,7 +172,7 @@ function withOpinions (wanted: number, answers: StoredAnswer[], more: number): n
 }
 
 /**
- * Those of different operators first: one operator's fault ends all of its own
+ * Answers of different operators first: a fault of one operator ends all of its connections
  */
 function ofDifferentServers (answers: StoredAnswer[]): StoredAnswer[] {
   const first = new Set([...Map.groupBy(answers, ({ origin }) => origin).values()].map(([answer]) => answer))
@@ -181,8 +181,8 @@ function ofDifferentServers (answers: StoredAnswer[]): StoredAnswer[] {
 }
 
 /**
- * The answer of a connection that ended expires. When no connection is left but
- * something else holds the mapping, none does.
+ * The answer of a connection that has ended expires after its lifetime, but not while no
+ * connection is left and something else holds the mapping
  */
 function expire (
   { answers, isHeldOtherwise }: Facts,
@@ -205,8 +205,8 @@ function expire (
 }
 
 /**
- * Until when a first answer waits for those of the servers that are being asked.
- * An answer for the address that is announced waits for nothing.
+ * Until when the first answer is held back for those of the servers that are still being
+ * asked. An answer for the announced address is not held back.
  */
 function secondOpinion (
   fresh: StoredAnswer[],
@@ -231,8 +231,8 @@ function secondOpinion (
 }
 
 /**
- * Peers of several networks contradict what servers have agreed on: more servers
- * are asked, and those that were outvoted. Peers do not decide, they are strangers.
+ * If peers of several networks contradict the address that servers agreed on, more servers
+ * are asked, including outvoted ones. Peers are not trusted, so they do not decide.
  */
 function reopen ({ peers }: Facts, memory: Memory, now: number): Memory {
   const { votes, reopenedAt = -Infinity } = memory

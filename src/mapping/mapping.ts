@@ -104,11 +104,11 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
 
   /**
    * Report the endpoint that a remote host observes when the port connects to it. A
-   * libp2p peer reports it by `observedAddr` of identify. It is never announced, but
-   * beside one STUN server it shows how the NAT maps: a host of another address that
-   * sees the same confirms the address, and three networks that all see others mean
-   * `endpoint-dependent`, unless two servers have agreed on the address. Then they
-   * have more servers asked. An endpoint that no peer could use is ignored.
+   * libp2p peer reports it by `observedAddr` of identify. It is never announced, but it
+   * shows how the NAT maps. If only one STUN server has answered, a host at another IP
+   * address that observes the same endpoint confirms it; if hosts of three networks observe
+   * others, the state is `endpoint-dependent`. If two servers have agreed, such hosts only
+   * cause more servers to be asked. An endpoint that no peer could use is ignored.
    *
    * @param host - the IP address of the remote host
    * @param external - what it observes
@@ -133,7 +133,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
 
   /**
    * How the NAT has mapped the latest connections to servers, the oldest first: at most
-   * 32, those that live and those of the last five minutes. Nothing is asked for it.
+   * 32, those that are open and those of the last five minutes. No server is asked for it.
    */
   get samples (): PortSample[] {
     return this.search?.controller.listSamples() ?? []
@@ -158,8 +158,8 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
   }
 
   /**
-   * Give up the mapping: all connections are reset, nothing is left behind. There is no
-   * event. `start()` begins anew.
+   * Give up the mapping and reset all connections. No event is dispatched. `start()` can be
+   * called again.
    */
   async stop (): Promise<void> {
     const { search } = this
@@ -261,7 +261,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
     this.status = status
     this.metrics.onStatus(status, this.clock.date())
 
-    // one server of many that fails is no news before the others have answered
+    // a failure of one server is not reported before the others have answered
     if (status.state === 'acquiring' && previous.state === 'acquiring') {
       return
     }
@@ -278,7 +278,7 @@ export class PublicMapping extends TypedEventEmitter<PublicMappingEvents> {
       if (before == null) {
         this.announce('mapped', status)
       } else if (!before.equals(status.external)) {
-        // what peers saw before is not about the new address
+        // peers have reported on the old address
         controller.forgetPeers()
         this.announce('changed', status)
       }

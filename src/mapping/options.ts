@@ -34,18 +34,19 @@ export const DEFAULT_MIN_RECONNECT_INTERVAL = 10_000
  */
 export interface MappingOptions {
   /**
-   * How many connections to STUN servers hold the mapping at once, each to another
-   * server where there are enough
+   * How many connections to STUN servers hold the mapping at the same time, each to
+   * another server if there are enough
    *
    * @default 2
    */
   stunConnections?: number
 
   /**
-   * How often each held connection is kept alive, in ms: by a TCP keep-alive probe,
-   * every sixth time by a Binding request (with a tenth of jitter). Below 1 s always
-   * by a request. When the NAT is seen to forget the mapping sooner than this, the
-   * interval is shortened, to 5 s at least: see `keepAliveInterval` of the status.
+   * How often the connection that has been held longest is kept alive, in ms: by a TCP
+   * keep-alive probe, every sixth time by a Binding request (with a tenth of jitter), below
+   * 1 s always by a request. The other connections are kept alive a third as often. If the
+   * NAT forgets the mapping sooner than this, the interval is shortened, to 5 s at least:
+   * see `keepAliveInterval` of the status.
    *
    * @default 15_000
    */
@@ -59,7 +60,7 @@ export interface MappingOptions {
   minReconnectInterval?: number
 
   /**
-   * Accept mapped addresses that are private: for laboratories, and STUN servers
+   * Accept mapped addresses that are private, in a laboratory or with STUN servers
    * inside the carrier's network
    *
    * @default false
@@ -86,10 +87,10 @@ export interface PublicMappingInit extends MappingOptions {
   stunServers?: string[]
 
   /**
-   * Called when no connection to a server is left. Whether another connection that
-   * was dialled from the port lives, and will not be silent for longer than
-   * `keepAliveInterval`. It holds the mapping as well as a server does, so the address
-   * stays while no server can be asked.
+   * Called when no connection to a server is left. Return whether another connection that
+   * was dialled from the port is open and is never silent for longer than
+   * `keepAliveInterval`. Such a connection holds the mapping as a server's does, so the
+   * address stays while no server can be reached.
    *
    * @default () => false
    */
@@ -101,7 +102,7 @@ export interface PublicMappingInit extends MappingOptions {
   tls?: STUNClientInit['tls']
 
   /**
-   * For servers that answer only those who know it
+   * For servers that require a name and a password (RFC 8489, section 9.1)
    *
    * @default none
    */

@@ -51,9 +51,8 @@ export function vote<T extends Answer> (answers: T[], before: VotingMemory, cont
 }
 
 /**
- * The answer of a connection that has ended may be for a mapping that is gone, as
- * that of a connection which has been silent since the incumbent was agreed. It
- * counts when nothing is known that is newer.
+ * An answer may be for a mapping that is gone, if its connection has ended, or has been
+ * silent since the incumbent was agreed. It counts if nothing newer is known.
  */
 function counts ({ isHeld, external, time }: Answer, { incumbent }: VotingMemory): boolean {
   if (incumbent == null) {
@@ -66,8 +65,8 @@ function counts ({ isHeld, external, time }: Answer, { incumbent }: VotingMemory
 }
 
 /**
- * An outvoted server has its vote back when it agrees with the incumbent that a
- * connection supports, with a server that has a vote, or with peers
+ * An outvoted server regains its vote when it agrees with a supported incumbent, with a
+ * server that has a vote, or with peers
  */
 function withVote<T extends Answer> (
   answers: T[],
@@ -174,7 +173,7 @@ function elect<T extends Answer> (voters: T[], memory: VotingMemory, context: Vo
 
   const votes = countVotes(leaders)
 
-  // the servers that can still be asked may turn it
+  // the servers that can still be asked may change the result
   if (more > 0 && votes <= countVotes(rest.flat()) + more) {
     return { verdict: 'contested', again: [], more, dissenters: [] }
   }

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 
 export interface LingeringDialsInit {
   /**
-   * How many there may be at once. Beyond it the oldest is closed.
+   * How many may linger at the same time. Beyond that the oldest is closed.
    */
   limit: number
 
@@ -76,8 +76,8 @@ export class LingeringDials {
   }
 
   /**
-   * Take over the socket to this endpoint, which is still connecting, or connected
-   * by now. When one is given, take over no other socket.
+   * Take over the socket to this endpoint, which is still connecting or has connected. If
+   * a socket is given, take over only that one.
    */
   adopt (local: ListeningPort, remote: Endpoint, only?: Socket): Socket | undefined {
     const key = toKey(local, remote)
@@ -94,7 +94,7 @@ export class LingeringDials {
   }
 
   /**
-   * Close those of a port whose listener closes
+   * Close the dials of a port whose listener closes
    */
   close (local: ListeningPort): void {
     for (const [key, dial] of this.dials) {

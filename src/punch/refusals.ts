@@ -17,10 +17,10 @@ const MAX_REFUSALS = 100
  *
  * A router may answer an unsolicited SYN with a reset (against RFC 5382, REQ-4).
  * The SYN that arrives first in a punch is unsolicited, so that dial is refused.
- * DCUtR would wait for the other dial and then attempt the same again, with the same
+ * DCUtR would wait for the other dial and then repeat the attempt, with the same
  * outcome. Instead, the SYN is sent again after a random part of the time that the
- * reset took: each SYN opens our own router for that time, and soon one of the
- * peer's SYNs arrives within it.
+ * reset took. Each SYN opens our own router for that time, so one of the peer's SYNs
+ * soon arrives within it.
  */
 export class Refusals {
   private readonly counts = new WeakMap<Connection, number>()
@@ -29,7 +29,7 @@ export class Refusals {
    * Count a refused dial
    *
    * @param punch - the punch that the dial belongs to
-   * @param duration - since when the dial is repeated, in ms
+   * @param duration - for how long the dial has been repeated, in ms
    * @returns whether to repeat it
    */
   mayRepeat (punch: Punch | undefined, duration: number): punch is Punch {

@@ -19,10 +19,10 @@ const TIMEOUT = 1_000
 /**
  * A local port that has no connections, for one hole punch.
  *
- * A router keeps the state of a SYN that was not answered, for two minutes on Linux.
- * Packets of later attempts between the same two ports have to fit it: one that does not
- * is dropped, or sent on with its private source address. Between a port that was not in
- * use and any other there is no such state.
+ * A router keeps the state of an unanswered SYN, for two minutes on Linux. Packets of later
+ * attempts between the same two ports have to fit that state. One that does not is dropped,
+ * or forwarded with its private source address. A port that was not in use has no such
+ * state.
  */
 export interface SparePort {
   local: ListeningPort
@@ -33,7 +33,7 @@ export interface SparePort {
   external: Multiaddr
 
   /**
-   * Release the port. Connections from it go on.
+   * Release the port. Connections from it stay open.
    */
   close(): void
 }
@@ -43,8 +43,7 @@ export interface SparePort {
  */
 export interface SparePorts {
   /**
-   * A port beside each listening one, of those whose public address a STUN server tells
-   * in time
+   * One port for each listening port, if a STUN server reports its public address in time
    */
   openSparePorts(options: Required<AbortOptions>): Promise<SparePort[]>
 }
@@ -81,7 +80,7 @@ async function open (
   { stunServers = DEFAULT_STUN_SERVERS, tls, allowPrivateMapping = false }: Parameters<typeof openSparePorts>[1],
   signal: AbortSignal
 ): Promise<SparePort> {
-  // loaded when it is needed, as all of the client is
+  // the STUN client is loaded when it is needed
   const { openClient } = await import('../stun/open-client.ts')
   const bound = bindSocket({ host, port: 0, ipv6Only: family === 6 })
   const local: ListeningPort = { host, port: bound.port, family }

@@ -31,7 +31,7 @@ type Status =
   { state: 'closing', done: Promise<void> }
 
 /**
- * Listens, drains and closes. What happens to a connection is in the pipeline.
+ * Listens, drains and closes. `ConnectionPipeline` handles each connection.
  */
 export class TCPSTUNServer extends TypedEventEmitter<STUNServerEvents> implements STUNServer {
   public readonly counters = createCounters()

@@ -3,8 +3,8 @@ import { STUNProtocolError } from './errors.ts'
 import { checkHeader } from './message.ts'
 
 /**
- * The longest message that makes sense, in bytes: the answer to a Binding request
- * has some hundred, SOFTWARE alone may have 763
+ * The longest message that makes sense, in bytes: the answer to a Binding request has a few
+ * hundred, of which SOFTWARE may have 763
  */
 export const DEFAULT_MAX_MESSAGE_LENGTH = 2_048
 
@@ -20,13 +20,12 @@ export interface MessageDecoderInit {
 }
 
 /**
- * Finds the messages in a stream of bytes, however it is cut: STUN over TCP
+ * Finds the messages in a stream of bytes, however it is split: STUN over TCP
  * has no framing beyond its header (RFC 8489, section 6.2.2).
  *
- * A stream that is not STUN is refused at its first wrong byte, and a message that
- * is too long when its header is there, before memory is taken for it. The bytes of
- * an incomplete message are copied, because the chunk that they came in may be far
- * larger.
+ * A stream that is not STUN is refused at its first wrong byte. A message that is too long
+ * is refused once its header is complete, before memory is allocated for it. The bytes of
+ * an incomplete message are copied, because the chunk that they came in may be far larger.
  */
 export class MessageDecoder {
   private readonly maxMessageLength: number

@@ -35,8 +35,8 @@ export interface STUNMessage {
   transactionId: Uint8Array
 
   /**
-   * In the order of the message. An attribute may be there several times, the
-   * first one counts (RFC 8489, section 14).
+   * In the order of the message. If an attribute occurs several times, the first one
+   * counts (RFC 8489, section 14).
    */
   attributes: Attribute[]
 }
@@ -67,9 +67,9 @@ const {
 const MAX_LENGTH = HEADER_LENGTH + 0xfffc
 
 /**
- * Messages are parts of a larger piece of memory, because an allocation for each
- * would cost more than all the rest. It is not the pool of Buffers because the
- * length is not known before.
+ * Messages share a larger piece of memory, because an allocation for each would cost more
+ * than all the rest. Node's own pool of Buffers cannot be used, because the length is not
+ * known in advance.
  */
 let pool = Buffer.alloc(0)
 let used = 0
@@ -182,10 +182,10 @@ export function decodeMessage (bytes: Uint8Array): STUNMessage {
 }
 
 /**
- * What the first bytes of a message must be, as far as they are there (RFC
- * 8489, sections 5 and 6.3)
+ * Check the first bytes of a message, as far as they have arrived (RFC 8489, sections 5
+ * and 6.3)
  *
- * @throws {STUNProtocolError} they are not
+ * @throws {STUNProtocolError} this is not STUN
  */
 export function checkHeader (bytes: Uint8Array, offset: number, available: number): void {
   if (available > 0 && (bytes[offset] & 0xc0) !== 0) {
@@ -235,8 +235,8 @@ function decodeAttributes (bytes: Buffer): Attribute[] {
 }
 
 /**
- * The attributes that seal a message, in their order: of what follows one of them
- * only the next ones count (RFC 8489, sections 14.5 to 14.7). -1 for all others.
+ * The rank of an attribute that seals a message: after one of them only those of a higher
+ * rank count (RFC 8489, sections 14.5 to 14.7). -1 for all others.
  */
 function sealRank (code: number): number {
   switch (code) {

@@ -19,7 +19,7 @@ export interface EasySideInit {
   random: Random
 
   /**
-   * Who goes first, if earlier punches have shown it
+   * Which side goes first, if earlier punches have shown it
    */
   order?: Order
 
@@ -38,9 +38,9 @@ export interface EasySideInit {
   take(host: string): Permit
 
   /**
-   * Leave out what may not be dialled
+   * Leave out endpoints that may not be dialled
    *
-   * @throws {HardPunchError} that are all
+   * @throws {HardPunchError} none is left
    */
   allow(remotes: Endpoint[]): Promise<Endpoint[]>
 }
@@ -83,11 +83,11 @@ export async function acceptOffer (init: EasySideInit, options: Required<AbortOp
 }
 
 /**
- * The side with one public address for all destinations. It sends probes from its
- * listening port to the ports that the hard side may have, and takes the first that meets
- * a connect: there it is the initiator.
+ * Punch as the side with one public address for all destinations. It sends probes from its
+ * listening port to the ports that the hard side may have, and uses the first that meets a
+ * connect. On that socket it is the initiator.
  *
- * @throws {HardPunchError} none did
+ * @throws {HardPunchError} no probe met a connect
  */
 export async function punchAsEasySide (
   init: EasySideInit,
@@ -113,7 +113,7 @@ export async function punchAsEasySide (
 
     return exchange.untilFailed(options)
   }
-  // if the peer does not connect then, the system would only repeat our SYNs
+  // later the system would only repeat our SYNs
   const last = failAfter(timeToMeet(count, start.roundTrip), `No connect of ${offer.host} has met a probe`, options)
 
   try {

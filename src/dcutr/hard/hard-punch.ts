@@ -50,14 +50,14 @@ export interface HardPunchInit extends BudgetsInit {
   upgrade(relayed: Connection, attempt: (options: Signal) => Promise<Connection>): Promise<boolean>
 
   /**
-   * Called before the peer is told where to send probes
+   * Called before the peer learns where to send probes
    */
   onProbes(relayed: Connection): void
 }
 
 /**
- * Punches holes where the NAT of one peer maps every destination to another port (the hard
- * side), and that of the other peer does not (the easy side). The hard side begins as soon
+ * Punches holes if the NAT of one peer (the hard side) maps every destination to another
+ * port, and that of the other peer (the easy side) does not. The hard side begins as soon
  * as a relayed connection opens. docs/hard-punch.md describes the protocol.
  */
 export class HardPunch {
@@ -79,7 +79,7 @@ export class HardPunch {
   private readonly punched = new WeakSet<Multiaddr>()
 
   /**
-   * Who went first in the last punch that succeeded with us as the easy side
+   * Which side went first in the last punch that succeeded with us as the easy side
    */
   private order?: Order
   private shutdown = new AbortController()
@@ -117,7 +117,7 @@ export class HardPunch {
   }
 
   /**
-   * A relayed connection has opened. If we are the hard side, it is for us to begin.
+   * A relayed connection has opened. If we are the hard side, we begin.
    */
   onRelayed (relayed: Connection): void {
     const own = ownSide(this.components.transportManager.getListeners())
@@ -156,7 +156,7 @@ export class HardPunch {
     const peer = relayed.remotePeer
     const permit = run.permit = this.limits.take(peer)
     const known = { mapping: own.mapping, budgets: this.budgets.possible(peer) }
-    // it may take Bindings, which last as long as the stream takes to open
+    // runs while the stream opens, because it may need Bindings
     const preparing = prepareOffer(known, options)
     preparing.catch(() => {})
     const stream = await relayed.newStream(HARD_PUNCH_PROTOCOL, { ...options, runOnLimitedConnection: true })
@@ -209,7 +209,7 @@ export class HardPunch {
     try {
       const accepted = await acceptOffer(init, this.untilAgreed())
       await this.upgradeBy(run, async options => {
-        // it is known again once it has succeeded
+        // known again after the next success
         this.order = undefined
         const met = await punchAsEasySide(init, accepted, options)
         this.order = met.order

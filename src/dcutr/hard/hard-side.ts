@@ -25,8 +25,8 @@ const MIN_TEST_TIME = 100
 const MAX_TEST_TIME = 1_000
 
 /**
- * From fewer samples a range is not learned well. So more are taken from STUN servers
- * that may be asked now.
+ * With fewer samples a range is not known well, so STUN servers that may be asked now give
+ * more
  */
 const GOOD_SAMPLES = 8
 const MAX_BINDINGS = 4
@@ -35,12 +35,13 @@ export interface HardSideInit {
   exchange: Exchange
 
   /**
-   * How our NAT maps: what is known, and a Binding more
+   * How our NAT maps: the known samples, and further Bindings
    */
   mapping: Pick<PublicMapping, 'samples' | 'bindOnce'>
 
   /**
-   * What the punch may cost: the first that makes it likely to succeed
+   * What the punch may cost, the cheapest first. The first that makes success likely is
+   * used.
    */
   budgets: Budget[]
 
@@ -52,8 +53,8 @@ export interface HardSideInit {
   allow(remote: Endpoint, plan: Plan, options: Signal): Promise<void>
 
   /**
-   * Called before the easy side is told where to send probes: from now on one may meet any
-   * dial of ours to it
+   * Called before the easy side learns where to send probes. From then on a probe may meet
+   * any of our dials to it.
    */
   onStart(): void
 }
@@ -67,7 +68,7 @@ export interface Met {
   initiator: boolean
 
   /**
-   * Who went first
+   * Which side went first
    */
   order?: Order
 }
@@ -86,7 +87,7 @@ export interface Agreed {
 }
 
 /**
- * What is to be offered
+ * An offer that has not been sent yet
  */
 export interface Prepared {
   offer: Offer
@@ -136,7 +137,7 @@ export async function makeOffer (exchange: Exchange, { offer, plan }: Prepared, 
   await exchange.send(offer, options)
   const accept = await exchange.receive('accept', options)
 
-  // nobody has us wait for more probes than we want
+  // the peer cannot make us wait for more probes than we want
   const probes = Math.min(accept.probes, plan.probes)
 
   return { plan, accept: { ...accept, probes }, roundTrip: performance.now() - sent }
@@ -146,8 +147,8 @@ export async function makeOffer (exchange: Exchange, { offer, plan }: Prepared, 
  * Punch as the side whose mapping depends on the destination. It connects from fresh ports
  * to the listening port of the easy side, and tells it where to send probes.
  *
- * It goes first where the router of the easy side drops its SYNs: then its mappings are
- * there when the probes arrive. Where that router resets them, the easy side goes first.
+ * If the router of the easy side drops its SYNs, it goes first, so that its mappings exist
+ * when the probes arrive. If that router resets them, the easy side goes first.
  *
  * @throws {HardPunchError} it did not succeed, with the reason
  */
@@ -191,10 +192,10 @@ export async function punchAsHardSide (
 }
 
 /**
- * Who goes first. If the easy side does not know how its router treats strangers, a first
- * connect shows it.
+ * Which side goes first. If the easy side does not know how its router treats strangers, a
+ * first connect shows it.
  *
- * @returns nothing when that one is connected: the easy side admits strangers
+ * @returns nothing if that connect succeeds: the easy side admits strangers
  */
 async function findOrder (
   { order }: Accept,
@@ -216,7 +217,7 @@ async function findOrder (
 }
 
 /**
- * Make the connects, or only take their ports where the easy side goes first
+ * Make the connects, or only reserve their ports if the easy side goes first
  *
  * @returns the external ports that they have, or may have
  */
