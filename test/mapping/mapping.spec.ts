@@ -93,7 +93,9 @@ describe('public mapping', () => {
 
   it('holds `stunConnections` connections, and no spare one', async () => {
     const servers = await Promise.all(Array.from({ length: 5 }, async () => closeLater(await mapsTo('11.0.0.1', 4001))))
-    const { mapping } = await create(servers.map(({ uri }) => uri), { stunConnections: 2 })
+    // the clock stands still: connections that are slow to open would start a race with all servers
+    const clock = new HeldClock()
+    const { mapping } = await create(servers.map(({ uri }) => uri), { stunConnections: 2, clock })
     const status = await mapping.start()
     const open = (): number => servers.reduce((sum, { sockets }) => sum + sockets.size, 0)
 
