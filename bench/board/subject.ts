@@ -142,6 +142,8 @@ async function readAll (connection: Connection): Promise<number> {
     const length = await discover(stream)
 
     if (length === 0) {
+      await stream.close(AbortSignal.timeout(10_000))
+
       return count
     }
 
@@ -159,11 +161,14 @@ async function poll (kind: 'kept' | 'fresh', count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     await discover(stream)
 
-    if (kind === 'fresh') {
+    if (kind === 'fresh' && i < count - 1) {
       await stream.close(AbortSignal.timeout(10_000))
       stream = new RequestStream(connection)
     }
   }
+
+  // a connection may have 8
+  await stream.close(AbortSignal.timeout(10_000))
 }
 
 async function discover (stream: RequestStream): Promise<number> {
