@@ -1,14 +1,11 @@
 import { Connects } from './connects.ts'
-import { HardPunchError } from './errors.ts'
-import { planPunch, portsAfter } from './plan.ts'
+import { makeConnects } from './make-connects.ts'
+import { planPunch } from './plan.ts'
 import { predictPorts } from './port-prediction.ts'
-import { toRanges } from './ports.ts'
-import { bracketedPorts } from './sequential.ts'
 import { failAfter, holdTime, timeToMeet } from './timing.ts'
 import type { Accept, Offer, Order } from './message-types.ts'
 import type { Budget, Plan } from './plan.ts'
 import type { Exchange } from './protocol.ts'
-import type { PortRange } from './range.ts'
 import type { Endpoint } from '../../address/endpoint.ts'
 import type { PublicMapping } from '../../mapping/mapping.ts'
 import type { AbortOptions } from '@libp2p/interface'
@@ -169,7 +166,7 @@ export async function punchAsHardSide (
       return { socket: connects.tested(), remote: accept.endpoint, initiator: true }
     }
 
-    const ranges = await connect(init, plan, connects, { probes: accept.probes, order }, options)
+    const ranges = await makeConnects(init, plan, connects, { probes: accept.probes, order }, options)
     init.onStart()
     await exchange.send({ type: 'start', order, ranges, roundTrip }, options)
 
@@ -214,58 +211,4 @@ async function findOrder (
     case 'reset': return 'easy-first'
     default: return 'hard-first'
   }
-}
-
-/**
- * Make the connects, or only reserve their ports if the easy side goes first
- *
- * @returns the external ports that they have, or may have
- */
-async function connect (
-  { mapping }: HardSideInit,
-  { ports, connects: count }: Plan,
-  connects: Connects,
-  { probes, order }: { probes: number, order: Order },
-  options: Signal
-): Promise<PortRange[]> {
-  const begin = (): number[] => {
-    const local = connects.bind(Math.max(1, count - connects.testSYNs))
-
-    if (order === 'hard-first') {
-      connects.connect()
-    }
-
-    return local
-  }
-
-  if (ports.source !== 'bracket') {
-    const local = begin()
-
-    return ports.source === 'local' ? toRanges(local) : ports.ranges
-  }
-
-  if (order === 'easy-first') {
-    const { externalPort } = await mapping.bindOnce(options)
-    begin()
-
-    return toRanges(portsAfter(externalPort, ports.step, probes))
-  }
-
-  // the shorter the time between the two SYNs, the fewer ports other hosts take
-  const left = Promise.withResolvers<void>()
-  const before = mapping.bindOnce({ ...options, onConnect: left.resolve })
-  await Promise.race([left.promise, before])
-  const { length } = begin()
-  const samples = await Promise.all([before, mapping.bindOnce(options)])
-  const between = bracketedPorts(...samples, { step: ports.step, connects: length, limit: probes })
-
-  if (between.length === 0) {
-    const [first, last] = samples.map(({ externalPort }) => externalPort)
-    throw new HardPunchError(
-      'not-met',
-      `The NAT gave the ports ${first} and ${last}, with no room for connects between`
-    )
-  }
-
-  return toRanges(between)
 }

@@ -58,12 +58,13 @@ const GOOD_CHANCE = 0.95
  *
  * - `local`: the NAT keeps the local port
  * - `bracket`: between the ports of two Bindings, made before and after
- * - `ranges`: somewhere in these ranges
+ * - `ranges`: somewhere in these ranges. If the NAT may count nevertheless, two Bindings
+ * bracket the connects too: where it draws at random, the ports between are as good as others
  */
 export type Ports =
   { source: 'local' } |
   { source: 'bracket', step: number } |
-  { source: 'ranges', ranges: PortRange[] }
+  { source: 'ranges', ranges: PortRange[], mayCount?: true }
 
 export interface Plan {
   ports: Ports
@@ -108,9 +109,9 @@ function planWithin (prediction: PortPrediction, budget: Budget): Plan {
       // the ports of other hosts' connections are between ours
       return { ports: { source: 'bracket', step: prediction.step }, connects: known, probes: budget.probes, chance: 1 }
     case 'block':
-      return planRanges(prediction.ranges, budget, prediction.atMost)
+      return planRanges(prediction, prediction.ranges, budget, prediction.atMost)
     case 'wide':
-      return planRanges([prediction], budget)
+      return planRanges(prediction, [prediction], budget)
     default:
       throw new HardPunchError('too-many-ports', `How the NAT chooses ports is not known: ${prediction.reason}`)
   }
@@ -120,12 +121,17 @@ function planWithin (prediction: PortPrediction, budget: Budget): Plan {
  * If the NAT draws from more ports than those that are probed, a probe of these is as good as
  * one of the others, but there have to be connects for all of them
  */
-function planRanges (ranges: PortRange[], budget: Budget, size = sizeOf(ranges)): Plan {
+function planRanges (
+  { mayCount }: { mayCount?: true },
+  ranges: PortRange[],
+  budget: Budget,
+  size = sizeOf(ranges)
+): Plan {
   const connects = Math.min(budget.connects, Math.floor(size / PORTS_PER_CONNECT))
   const probes = Math.min(budget.probes, sizeOf(ranges))
 
   return {
-    ports: { source: 'ranges', ranges: ranges.map(({ from, to }) => ({ from, to })) },
+    ports: { source: 'ranges', ranges: ranges.map(({ from, to }) => ({ from, to })), ...(mayCount && { mayCount }) },
     connects,
     probes,
     chance: chanceToMeet(size, connects, probes)

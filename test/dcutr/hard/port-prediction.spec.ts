@@ -191,6 +191,19 @@ describe('port prediction', () => {
     })
   }
 
+  it('steps of 1 with 400 foreign connections a second, to a process that is late: a block, or a NAT that counts', () => {
+    // as observed: two Bindings at the start, and two before the punch
+    const samples = [[0, 21_018], [14, 21_024], [660, 21_281], [681, 21_289]]
+      .map(([at, externalPort]) => ({ localPort: LISTENER, externalHost: HOST, externalPort, at }))
+    const prediction = predictPorts(samples)
+
+    expect(prediction).to.include({ type: 'block', mayCount: true })
+    expect(tryToPlan(prediction)?.ports).to.include({ source: 'ranges', mayCount: true })
+    // any fall says that it does not
+    expect(predictPorts(samples.map((sample, i) => i === 2 ? { ...sample, externalPort: 21_020 } : sample)))
+      .to.not.have.property('mayCount')
+  })
+
   it('ports that are drawn at random are hardly ever taken for sequential', () => {
     for (const [ranges, samples] of [
       [portSet(0x9c), 3],

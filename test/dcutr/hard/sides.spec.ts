@@ -14,7 +14,7 @@ import { waitUntil } from '../../fixtures/wait-until.ts'
 import type { EasySideInit } from '../../../src/dcutr/hard/easy-side.ts'
 import type { HardSideInit, Met } from '../../../src/dcutr/hard/hard-side.ts'
 import type { Facts } from '../../../src/dcutr/hard/offer.ts'
-import type { PortSample } from '../../../src/dcutr/hard/port-prediction.ts'
+import type { PortRange, PortSample } from '../../../src/dcutr/hard/port-prediction.ts'
 import type { Stream } from '@libp2p/interface'
 
 const LOOPBACK = '127.0.0.1'
@@ -186,6 +186,58 @@ describe('the sides of a hard punch', () => {
     await init.exchange.end(new HardPunchError('not-met', 'enough'), signal())
     await expect(punching).to.eventually.be.rejected.with.property('reason', 'not-met')
   })
+
+  /**
+   * Ports that climb, but not as those of a NAT that counts for us alone
+   */
+  const CLIMBING = [21_000, 21_061, 21_104, 21_170, 21_219, 21_283, 21_330, 21_391]
+    .map((externalPort, i): PortSample => ({ localPort: 4_001, externalHost: '1.2.3.4', externalPort, at: 2_000 * i }))
+
+  for (const [title, bindings, ranges] of [
+    ['between two Bindings, if the NAT counts', [21_400, 21_500], [{ from: 21_401, to: 21_464 }]],
+    ['anywhere in the block, if it does not', [21_400, 21_100], undefined],
+    ['anywhere in the block, if no server may be asked', [], undefined],
+    ['anywhere in the block, if none may be asked a second time', [21_400], undefined]
+  ] as Array<[string, number[], PortRange[] | undefined]>) {
+    it(`where the ports have climbed, the connects are looked for ${title}`, async () => {
+      await climbed(bindings, ranges)
+    })
+  }
+
+  async function climbed (bindings: number[], ranges?: PortRange[]): Promise<void> {
+    const server = await freePort().listen()
+    const { port } = server.address() as net.AddressInfo
+    let connections = 0
+    server.on('connection', socket => {
+      connections++
+      socket.on('error', () => {})
+    })
+    const ports = [...bindings]
+    const bindOnce: HardSideInit['mapping']['bindOnce'] = async ({ onConnect } = {}) => {
+      const externalPort = ports.shift()
+
+      if (externalPort == null) {
+        throw new Error('no server')
+      }
+
+      onConnect?.()
+
+      return { ...CLIMBING[0], externalPort }
+    }
+    const messages = pbStream(easy).pb(HardPunchMessage)
+    const punching = punch(hardSide({ mapping: { samples: CLIMBING, bindOnce } }), signal())
+    punching.catch(() => {})
+    const offer = await messages.read(signal())
+    await messages.write({
+      type: 'accept', endpoint: { host: LOOPBACK, port }, probes: 64, order: 'hard-first'
+    }, signal())
+    const start = await messages.read(signal())
+
+    expect(start).to.have.deep.property('ranges', ranges ?? (offer.type === 'offer' && offer.ranges))
+    await waitUntil('each connect was begun once', () => offer.type === 'offer' && connections === offer.connects)
+    easy.abort(new Error('enough'))
+    await expect(punching).to.eventually.be.rejected()
+  }
 
   it('a peer that promises more probes than it was asked for is not waited for longer', async () => {
     const server = await freePort().listen()
