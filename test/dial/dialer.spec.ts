@@ -7,6 +7,7 @@ import { TypedEventEmitter } from 'main-event'
 import { pEvent } from 'p-event'
 import { tcpSTUN } from '../../src/index.ts'
 import { bindSocket } from '../../src/net/bound-socket.ts'
+import { INITIATOR_TIMEOUT } from '../../src/punch/role.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { components, plainUpgrader } from '../fixtures/components.ts'
 import { skipWithout } from '../fixtures/missing-tool.ts'
@@ -331,11 +332,20 @@ describe('dialer', () => {
     }
     const connectionManager: any = { getConnections: () => [relayed] }
     const { transport, upgrader } = await listen({}, undefined, { connectionManager })
-    const start = performance.now()
-    await dial(transport, upgrader, server.address)
+    const wait = async (): Promise<number> => {
+      const start = performance.now()
+      await dial(transport, upgrader, server.address)
 
-    // it was 1 s, which is the wait for an initiator at most
-    expect(performance.now() - start).to.be.below(600)
+      return performance.now() - start
+    }
+    let shortest = Infinity
+
+    // a busy machine may be late ten times, but not too soon once
+    for (let i = 0; i < 10 && shortest >= INITIATOR_TIMEOUT; i++) {
+      shortest = Math.min(shortest, await wait())
+    }
+
+    expect(shortest).to.be.below(INITIATOR_TIMEOUT)
     expect(upgrader.outbound[0]).to.have.property('direction', 'outbound')
   })
 

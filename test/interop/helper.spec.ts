@@ -35,17 +35,17 @@ describe('peers in go at a helper', function () {
       const helper = await runHelper(host)
 
       try {
-        const { succeeded, failures } = await punchRepeatedly(
+        const { attempts, succeeded, failures } = await punchRepeatedly(
           lab, { ...helper, host }, { a, b }, { a: NAT, b: NAT }, RUNS
         )
         report({
           scenario: 'hole punch by a helper',
           peers: `${a} (A), ${b} (B), tcp-stun helper`,
-          attempts: RUNS,
+          attempts,
           succeeded,
           failures: [...new Set(failures)]
         })
-        expect(failures).to.deep.equal([])
+        expect(succeeded, failures.join('\n')).to.equal(RUNS)
       } finally {
         helper.program.kill()
       }

@@ -1,5 +1,5 @@
 import { expect } from 'aegir/chai'
-import { byExtent, extent } from '../fixtures/extent.ts'
+import { byExtent, extent, runTimes } from '../fixtures/extent.ts'
 import { laboratory } from '../fixtures/laboratory.ts'
 import { ALLOCATIONS } from '../nat-lab/index.ts'
 import { report } from '../nat-lab/report/index.ts'
@@ -122,7 +122,7 @@ describe('hard punch', function () {
   let lab: Lab
   let internet: Internet
   let cells = 0
-  const times = Number(process.env.RUNS ?? byExtent({ sample: 2, full: 5, report: 20 }))
+  const times = Number(process.env.RUNS ?? byExtent({ sample: 1, full: 5, report: 20 }))
   const figures: Figure[] = []
 
   before(async () => {
@@ -140,23 +140,20 @@ describe('hard punch', function () {
       const punched: Punched[] = []
 
       try {
-        for (let i = 0; i < times; i++) {
-          // a sample takes the second time only if the first has failed, as even a good chance may
-          if (extent === 'sample' && punched.length > 0) {
-            break
-          }
-
+        await runTimes(times, async i => {
           // either peer may dial the other
           const punch = await tryPunch(homes, cell, i % 2 === 0 ? 'hard' : 'easy')
           punched.push(...punch == null ? [] : [punch])
-        }
+
+          return punch != null
+        })
       } finally {
         record(title, cell, punched)
         await homes.neighbour?.stop()
       }
 
-      // what is missed by chance is a few of 20, and one of two
-      expect(punched.length).to.be.at.least(extent === 'sample' ? 1 : Math.min(times - 1, 0.75 * times))
+      // what is missed by chance is a few of 20
+      expect(punched.length).to.be.at.least(Math.max(1, Math.min(times - 1, 0.75 * times)))
     })
   }
 
@@ -207,17 +204,23 @@ table inet deaf {
   }
 }
 NFT`)
-    const punch = await start(homes, cell, 'hard')
-    await Promise.all([punch.hard, punch.easy].map(async node => {
-      await node.happened(({ event, outcome }) => event === 'hard-punch' && outcome === 'not-met')
-    }))
-    const { hard, easy } = await punch.count()
+    // once in a hundred times the few samples look like another NAT, or like very few ports
+    const tried = await runTimes(1, async () => {
+      const punch = await start(homes, cell, 'hard')
+      const outcomes = (await bothReport(punch, 'hard-punch')).map(({ outcome }) => outcome)
+      const { hard, easy } = await punch.count()
+      process.stdout.write(`      ${outcomes.join(', ')} (${hard}, ${easy})\n`)
 
-    // few samples of a block leave its size open, so a sixteenth of it may be the whole budget
-    expect(hard).to.be.within(1, BUDGET + ORDINARY)
-    expect(easy).to.be.within(BUDGET, BUDGET + ORDINARY)
-    await expectRelayed(punch)
-    await punch.stop()
+      // few samples of a block leave its size open, so a sixteenth of it may be the whole budget
+      expect(hard).to.be.at.most(BUDGET + ORDINARY)
+      expect(easy).to.be.at.most(BUDGET + ORDINARY)
+      await expectRelayed(punch)
+      await punch.stop()
+
+      return outcomes.every(outcome => outcome === 'not-met') && hard > 0 && easy >= BUDGET
+    })
+
+    expect(tried).to.equal(1)
   })
 
   it('where both NATs are endpoint-dependent it gives up at once, and the data flows by the relay', async () => {
@@ -344,14 +347,16 @@ NFT`)
     try {
       const relayed = await node.happened(isConnected(peer, true))
       // a router that resets ends an ordinary attempt soon, and the hard punch goes on
-      const outcomes = await Promise.any([
-        bothReport(punch, 'hole-punch:success'),
-        bothReport(punch, 'hole-punch:failure')
-      ])
+      const outcomes = await Promise.all([punch.hard, punch.easy].map(async node => node.happened(({ event }) =>
+        event === 'hole-punch:success' || event === 'hole-punch:failure', ATTEMPT)))
 
-      if (outcomes[0].event === 'hole-punch:failure') {
-        process.stdout.write(`      failed: ${JSON.stringify(outcomes.map(({ message }) => message))}\n`)
-        await expectRelayed(punch)
+      if (outcomes.some(({ event }) => event === 'hole-punch:failure')) {
+        process.stdout.write(`      failed: ${JSON.stringify(outcomes.map(({ event, message }) => message ?? event))}\n`)
+
+        if (outcomes.every(({ event }) => event === 'hole-punch:failure')) {
+          await expectRelayed(punch)
+        }
+
         return
       }
 
