@@ -30,9 +30,14 @@ interface ProgramEvents {
 }
 
 /**
- * How long to wait for an event, in ms
+ * How long to wait for an event, in ms. A node took more than 30 s to start where many did.
  */
-const EVENT_TIMEOUT = 30_000
+const EVENT_TIMEOUT = 60_000
+
+/**
+ * How long a program may take to end, in ms
+ */
+const STOP_TIMEOUT = 30_000
 
 /**
  * A child process. It prints events and reads commands, a line of JSON each, and
@@ -169,7 +174,7 @@ export class Program extends TypedEventEmitter<ProgramEvents> {
       return
     }
 
-    const exited = pEvent(this, 'event', { timeout: 10_000, filter: ({ detail }) => detail.event === 'exit' })
+    const exited = pEvent(this, 'event', { timeout: STOP_TIMEOUT, filter: ({ detail }) => detail.event === 'exit' })
     this.child.stdin.end()
     await exited.catch(() => {
       this.child.kill('SIGKILL')
