@@ -351,7 +351,8 @@ NFT`)
         event === 'hole-punch:success' || event === 'hole-punch:failure', ATTEMPT)))
 
       if (outcomes.some(({ event }) => event === 'hole-punch:failure')) {
-        process.stdout.write(`      failed: ${JSON.stringify(outcomes.map(({ event, message }) => message ?? event))}\n`)
+        const texts = outcomes.map(({ event, message }) => message ?? event)
+        process.stdout.write(`      failed: ${JSON.stringify(texts)}\n`)
 
         if (outcomes.every(({ event }) => event === 'hole-punch:failure')) {
           await expectRelayed(punch)

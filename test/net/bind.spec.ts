@@ -5,7 +5,7 @@ import { bindHandle } from '../../src/net/bind-handle.ts'
 import { bindBoundSocket } from '../../src/net/bind.ts'
 import { closesAfterEach } from '../fixtures/cleanup.ts'
 
-const EVENT = { timeout: 5_000 }
+const EVENT = { timeout: 20_000 }
 
 for (const { name, bind, isSupported } of [
   { name: 'net.BoundSocket', bind: bindBoundSocket, isSupported: typeof net.BoundSocket === 'function' },

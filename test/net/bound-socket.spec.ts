@@ -3,7 +3,7 @@ import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { assertPortFree, bindSocket } from '../../src/net/bound-socket.ts'
 
-const EVENT = { timeout: 5_000 }
+const EVENT = { timeout: 20_000 }
 
 /**
  * The sockets that a test opens

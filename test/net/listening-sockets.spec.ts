@@ -7,7 +7,7 @@ import { closesAfterEach } from '../fixtures/cleanup.ts'
 import { waitUntil } from '../fixtures/wait-until.ts'
 import type { ListeningSocket } from '../../src/net/listening-sockets.ts'
 
-const EVENT = { timeout: 5_000 }
+const EVENT = { timeout: 20_000 }
 
 /**
  * So many that two sockets that share them equally both get some

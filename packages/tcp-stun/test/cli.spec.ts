@@ -19,7 +19,7 @@ import type { Attribute } from '../../../src/stun/attributes.ts'
 import type { FakeServer } from '../../../test/fixtures/stun-servers.ts'
 import type net from 'node:net'
 
-const EVENT = { timeout: 15_000 }
+const EVENT = { timeout: 30_000 }
 const PACKAGE = new URL('../../../../packages/tcp-stun/package.json', import.meta.url)
 const COMMAND = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'src', 'cli', 'index.js')
 

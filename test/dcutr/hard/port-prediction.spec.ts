@@ -191,7 +191,7 @@ describe('port prediction', () => {
     })
   }
 
-  it('steps of 1 with 400 foreign connections a second, to a process that is late: a block, or a NAT that counts', () => {
+  it('steps of 1 beside 400 foreign connections a second, in a busy process: a block, or a NAT that counts', () => {
     // as observed: two Bindings at the start, and two before the punch
     const samples = [[0, 21_018], [14, 21_024], [660, 21_281], [681, 21_289]]
       .map(([at, externalPort]) => ({ localPort: LISTENER, externalHost: HOST, externalPort, at }))
