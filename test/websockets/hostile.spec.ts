@@ -1,5 +1,7 @@
 import { once } from 'node:events'
-import { deflateRawSync } from 'node:zlib'
+import net from 'node:net'
+import { Duplex } from 'node:stream'
+import tls from 'node:tls'
 import { expect } from 'aegir/chai'
 import { pEvent } from 'p-event'
 import { createCertificate } from '../fixtures/certificate.ts'
@@ -16,15 +18,29 @@ function head (...lines: string[]): string {
 }
 
 /**
- * A frame of a client (RFC 6455, section 5.2), masked with zeros
+ * A connection that sends each byte by itself
  */
-function frame (first: number, payload: Uint8Array, claimed = payload.byteLength): Buffer {
-  const header = Buffer.alloc(14)
-  header[0] = first
-  header[1] = 0x80 | 127
-  header.writeBigUInt64BE(BigInt(claimed), 2)
+class ByteByByte extends Duplex {
+  private readonly socket: net.Socket
 
-  return Buffer.concat([header, payload])
+  constructor (port: number) {
+    super()
+    this.socket = net.connect({ host: '127.0.0.1', port, noDelay: true })
+    this.socket.on('data', chunk => { this.push(chunk) })
+    this.socket.on('close', () => { this.push(null) })
+  }
+
+  override _read (): void {}
+
+  override _write (chunk: Buffer, _: string, done: () => void): void {
+    chunk.forEach(byte => { this.socket.write(Buffer.of(byte)) })
+    done()
+  }
+
+  override _destroy (err: Error | null, done: (err: Error | null) => void): void {
+    this.socket.destroy()
+    done(err)
+  }
 }
 
 describe('hostile clients of a shared port', () => {
@@ -53,16 +69,6 @@ describe('hostile clients of a shared port', () => {
     bytes: string | Uint8Array
   ): Promise<{ text: string, bytes: Buffer, how: string }> {
     return closeLater(await connectTo(port, bytes)).closed
-  }
-
-  async function openWebSocket (port: number): Promise<{ send(bytes: Uint8Array): void, closed: Promise<Buffer> }> {
-    const client = closeLater(await connectTo(port, head(...UPGRADE_LINES)))
-    await once(client.socket, 'data')
-
-    return {
-      send: bytes => { client.socket.write(bytes) },
-      closed: client.closed.then(({ bytes }) => bytes.subarray(bytes.indexOf('\r\n\r\n') + 4))
-    }
   }
 
   for (const { name, request, status } of [
@@ -102,6 +108,24 @@ describe('hostile clients of a shared port', () => {
       request: head(UPGRADE_LINES.join('\r\n').replace('13', '12')),
       status: 400
     },
+    {
+      name: 'a header that goes on in the next line',
+      request: head('GET / HTTP/1.1', 'Host: 127.0.0.1', 'X: a', ' b'),
+      status: 400
+    },
+    { name: 'lines that end with LF alone', request: 'GET / HTTP/1.1\nHost: 127.0.0.1\n\n', status: 400 },
+    {
+      name: 'a length that is none',
+      request: head('POST / HTTP/1.1', 'Host: 127.0.0.1', 'Content-Length: +5') + 'abcde',
+      status: 400
+    },
+    { name: 'a Host with a user name', request: head('GET / HTTP/1.1', 'Host: evil.example@127.0.0.1'), status: 421 },
+    {
+      name: 'an upgrade without a version',
+      request: head(...UPGRADE_LINES.filter(line => !line.includes('Version'))),
+      status: 400
+    },
+    { name: 'an upgrade to two protocols', request: head(...UPGRADE_LINES, 'Upgrade: h2c'), status: 400 },
     { name: 'an upgrade without a key', request: head(...UPGRADE_LINES.slice(0, -1)), status: 400 },
     {
       name: 'an upgrade with a key of another length',
@@ -171,44 +195,13 @@ describe('hostile clients of a shared port', () => {
     }
   })
 
-  for (const { name, bytes, code } of [
-    { name: 'a frame of 1 GiB', bytes: frame(0x82, new Uint8Array(10), 2 ** 30), code: 1009 },
-    { name: 'a frame of 2^63 bytes', bytes: Buffer.from('82ff8000000000000000' + '00000000', 'hex'), code: 1009 },
-    { name: 'a text message', bytes: frame(0x81, Buffer.from('hello')), code: 1003 },
-    { name: 'a text message that is not UTF-8', bytes: frame(0x81, Buffer.from('ff', 'hex')), code: 1007 },
-    { name: 'a compressed message', bytes: frame(0xc2, deflateRawSync(Buffer.alloc(100_000_000))), code: 1002 },
-    { name: 'a frame without a mask', bytes: Buffer.from('820161', 'hex'), code: 1002 },
-    { name: 'a reserved opcode', bytes: frame(0x83, new Uint8Array(1)), code: 1002 },
-    { name: 'a ping of 126 bytes', bytes: frame(0x89, new Uint8Array(126)), code: 1002 }
-  ]) {
-    it(`closes a WebSocket with ${code} for ${name}`, async () => {
-      const { port, next } = await open()
-      const client = await openWebSocket(port)
-      const maConn = await next()
-      const ended = pEvent(maConn, 'close', EVENT)
-      let received = 0
-      maConn.addEventListener('message', ({ data }) => { received += data.byteLength })
-      client.send(bytes)
-      await ended
-      const answer = await client.closed
+  it('takes what follows an upgrade for frames, not for a request', async () => {
+    const { port, connections } = await open()
+    const { text } = await answerTo(port, head(...UPGRADE_LINES) + head('GET /smuggled HTTP/1.1', 'Host: 127.0.0.1'))
 
-      const close = Buffer.of(0x88, 2, code >>> 8, code & 0xff)
-      expect(answer.subarray(0, 4).toString('hex')).to.equal(close.toString('hex'))
-      expect(received).to.equal(0)
-      expect(maConn.status).to.equal('aborted')
-    })
-  }
-
-  it('closes a WebSocket with 1009 whose fragments are a message of more than the limit', async () => {
-    const { port, next } = await open({ maxMessageSize: 1_000 })
-    const client = await openWebSocket(port)
-    const maConn = await next()
-    const ended = pEvent(maConn, 'close', EVENT)
-    client.send(frame(0x02, new Uint8Array(600)))
-    client.send(frame(0x00, new Uint8Array(600)))
-    await ended
-
-    expect((await client.closed).subarray(0, 4).toString('hex')).to.equal('880203f1')
+    expect(text).to.match(/^HTTP\/1\.1 101 /)
+    expect(requests).to.be.empty()
+    expect(connections.map(({ status }) => status)).to.deep.equal(['aborted'])
   })
 
   it('offers no compression', async () => {
@@ -241,6 +234,28 @@ describe('hostile clients of a shared port', () => {
     const { port } = await open()
 
     expect(await answerTo(port, Buffer.from('16030100050100000100', 'hex'))).to.include({ text: '', how: 'ECONNRESET' })
+  })
+
+  it('takes a TLS handshake that comes byte by byte, and refuses TLS 1.0', async () => {
+    const certificate = closeLater(createCertificate())
+    const { port } = await open({ certificate: { key: certificate.key, cert: certificate.cert } })
+    const slow = new ByteByByte(port)
+    const secure = tls.connect({ socket: slow, ca: certificate.cert, servername: 'localhost' })
+    closeLater({ close: () => { secure.destroy() } })
+    await pEvent(secure, 'secureConnect', EVENT)
+
+    const old = tls.connect({
+      port,
+      host: '127.0.0.1',
+      minVersion: 'TLSv1',
+      maxVersion: 'TLSv1',
+      ciphers: 'ALL@SECLEVEL=0',
+      rejectUnauthorized: false
+    })
+    closeLater({ close: () => { old.destroy() } })
+    const refusal = await pEvent(old, 'error', { ...EVENT, rejectionEvents: [] })
+
+    expect((refusal as any).code).to.equal('ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION')
   })
 
   it('ends TLS that is none, and goes on', async () => {
