@@ -1,11 +1,12 @@
 import { expect } from 'aegir/chai'
-import { pEvent } from 'p-event'
+import { pEvent, pEventMultiple } from 'p-event'
 import { LightPeer } from '../../../test/fixtures/light-peer.ts'
 import { reserve } from '../../../test/fixtures/relay-reservation.ts'
 import { waitUntil } from '../../../test/fixtures/wait-until.ts'
 import { startHelper } from '../src/helper/helper.ts'
 import { helperLimits } from '../src/helper/limits.ts'
 import type { Helper, HelperInit } from '../src/helper/options.ts'
+import type { Connection } from '@libp2p/interface'
 
 const OK = 100
 const REFUSED = 200
@@ -60,6 +61,30 @@ describe('a helper with many peers', () => {
 
     return peer
   }
+
+  it('lists the connections that libp2p lists, as they come and go', async () => {
+    const { helper, port } = await start()
+    const { node } = helper
+    const listed = (): string[] => node.getConnections().map(({ id }) => id).sort()
+    const known = (): string[] => [...(node as any).components.connectionManager.getConnectionsMap().values()]
+      .flatMap((connections: Connection[]) => connections.map(({ id }) => id)).sort()
+    const opened = pEventMultiple(node as any, 'connection:open', { count: 5, ...EVENT })
+    const peers = await Promise.all([1, 2, 3, 4].map(async number => connect(port, number)))
+    // another one of the same peer
+    const { privateKey } = peers[0]
+    peers.push(await LightPeer.connect({ host: '127.0.0.1', port, localAddress: '127.0.0.2', privateKey }))
+    await opened
+    expect(listed()).to.have.lengthOf(5).that.deep.equals(known())
+
+    for (const peer of peers) {
+      const closed = pEvent(node as any, 'connection:close', EVENT)
+      peer.reset()
+      await closed
+      expect(listed()).to.deep.equal(known())
+    }
+
+    expect(listed()).to.be.empty()
+  })
 
   it('has room for more than the 300 connections of a node', async () => {
     const { helper, port } = await start({ maxPeers: 330 })

@@ -15,13 +15,12 @@ import { StatusPage } from '../page/page.ts'
 import { rendezvousServer } from '../rendezvous/index.ts'
 import { Agents } from './agents.ts'
 import { autoTLSCertificate, checkAutoTLS, loadAutoTLS } from './auto-tls.ts'
-import { linearConnectionList } from './connection-list.ts'
+import { keptConnectionList } from './connection-list.ts'
 import {
   announcedAddresses, checkDialBackFrom, defaultListen, defaultSTUNListen, publicAddresses, withWebSockets
 } from './endpoints.ts'
 import { Gate } from './gate.ts'
 import { helperLimits } from './limits.ts'
-import { collectAfterBursts } from './memory.ts'
 import { answerHelperMetrics } from './metrics.ts'
 import { noPeerStore } from './no-peer-store.ts'
 import { RelayPolicy } from './relay-policy.ts'
@@ -76,10 +75,8 @@ export async function startHelper (init: HelperInit = {}): Promise<Helper> {
     const node = await createNode({ ...init, listen }, limits, { policy, gate, isProxy, onRequest, stunServer })
     policy.watch(node)
     strangers?.watch(node)
-    const stopCollecting = collectAfterBursts(node)
 
     const close = async (): Promise<void> => {
-      stopCollecting()
       strangers?.close()
       gate.close()
       page.close()
@@ -211,7 +208,7 @@ async function createNode (
       maxDialQueueLength: limits.queuedDials
     },
     services: {
-      connectionList: linearConnectionList(),
+      connectionList: keptConnectionList(),
       noPeerStore: noPeerStore(),
       // answers, but asks nobody by itself: a helper has no use for what its peers support
       identify: identify({ runOnConnectionOpen: false }),

@@ -19,8 +19,6 @@ const INTERVAL = 10_000
  * time.
  */
 export class CalmAfterBurst {
-  private readonly interval: number
-
   /**
    * Connections accepted when the last burst was over, and when this interval began
    */
@@ -29,21 +27,13 @@ export class CalmAfterBurst {
   private start = 0
 
   /**
-   * @param interval - how long it must be calm, in ms
-   */
-  constructor (interval = INTERVAL) {
-    this.interval = interval
-  }
-
-  /**
    * Whether a burst has ended, which is then forgotten
    *
    * @param accepted - connections accepted so far
    * @param now - in ms
-   * @param minBurst - so many connections are a burst
    */
-  hasEnded (accepted: number, now: number, minBurst = MIN_BURST): boolean {
-    if (now - this.start < this.interval) {
+  hasEnded (accepted: number, now: number): boolean {
+    if (now - this.start < INTERVAL) {
       return false
     }
 
@@ -51,7 +41,7 @@ export class CalmAfterBurst {
     this.start = now
     this.atStart = accepted
 
-    if (!isCalm || accepted - this.atLastCalm < minBurst) {
+    if (!isCalm || accepted - this.atLastCalm < MIN_BURST) {
       return false
     }
 
