@@ -11,23 +11,14 @@ const ENDED = new Error('The stream has ended')
  */
 export class StreamDeadline {
   private readonly clock: Clock
-  private readonly parent: AbortSignal
   private readonly controller = new AbortController()
   private timer?: Timer
 
   /**
    * @param clock - the source of time
-   * @param parent - ends the stream too
    */
-  constructor (clock: Clock, parent: AbortSignal) {
+  constructor (clock: Clock) {
     this.clock = clock
-    this.parent = parent
-
-    if (parent.aborted) {
-      this.onParent()
-    } else {
-      parent.addEventListener('abort', this.onParent)
-    }
   }
 
   get signal (): AbortSignal {
@@ -52,11 +43,13 @@ export class StreamDeadline {
   /**
    * The stream has ended
    */
-  readonly end = (): void => {
-    this.timer?.clear()
-    this.parent.removeEventListener('abort', this.onParent)
-    this.controller.abort(ENDED)
-  }
+  readonly end = (): void => { this.abort(ENDED) }
 
-  private readonly onParent = (): void => { this.controller.abort(this.parent.reason) }
+  /**
+   * End the stream
+   */
+  abort (reason: Error): void {
+    this.timer?.clear()
+    this.controller.abort(reason)
+  }
 }

@@ -1,8 +1,7 @@
 import { lpStream } from '@libp2p/utils'
 import { Message } from '../pb/rendezvous.ts'
-import { StreamDeadline } from './deadline.ts'
+import type { StreamDeadline } from './deadline.ts'
 import type { AbortOptions, Stream } from '@libp2p/interface'
-import type { Clock } from 'libp2p-tcp-stun/mapping'
 
 /**
  * A request has a namespace, a record or a cookie, and little more
@@ -26,17 +25,15 @@ const WRITE_TIMEOUT = 10_000
 
 /**
  * Answer the requests of a stream, in their order, until the remote peer has closed it or
- * the signal aborts. `answer` returns undefined where a request has no answer.
+ * the deadline is aborted. `answer` returns undefined where a request has no answer.
  *
  * @throws the stream is broken, silent or not of this protocol
  */
 export async function serveStream (
   stream: Stream,
   answer: (request: Message, signal: AbortSignal) => Promise<Message | undefined>,
-  clock: Clock,
-  signal: AbortSignal
+  deadline: StreamDeadline
 ): Promise<void> {
-  const deadline = new StreamDeadline(clock, signal)
   const options = { signal: deadline.signal }
   stream.addEventListener('close', deadline.end)
 

@@ -7,6 +7,7 @@ import { BoardStorage } from './board-storage.ts'
 import { Board } from './board.ts'
 import { systemClock } from './clock.ts'
 import { Contents } from './contents.ts'
+import { StreamDeadline } from './deadline.ts'
 import { Departures } from './departures.ts'
 import { DEFAULT_BOARD_LIMITS } from './limits.ts'
 import { Pace } from './pace.ts'
@@ -64,7 +65,13 @@ export class RendezvousServerService
   private readonly isProxy: (host: string) => boolean
   private readonly agentOf: (connection: Connection) => Promise<string | undefined>
   private readonly paces = new WeakMap<Connection, Pace>()
-  private lifetime?: AbortController
+
+  /**
+   * One for each stream. A signal that all have in common would look through thousands of listeners for each stream that
+   * begins or ends.
+   */
+  private readonly open = new Set<StreamDeadline>()
+  private isStarted = false
   private sweepTimer?: Timer
 
   constructor (components: RendezvousServerComponents, init: RendezvousServerInit = {}) {
@@ -145,17 +152,17 @@ export class RendezvousServerService
   }
 
   async start (): Promise<void> {
-    if (this.lifetime != null) {
+    if (this.isStarted) {
       return
     }
 
-    const lifetime = this.lifetime = new AbortController()
+    this.isStarted = true
     const { events, registrar } = this.components
 
     try {
       await this.storage.open()
     } catch (err) {
-      this.lifetime = undefined
+      this.isStarted = false
       throw err
     }
 
@@ -167,41 +174,40 @@ export class RendezvousServerService
     events.addEventListener('peer:connect', this.handleConnect)
     events.addEventListener('peer:disconnect', this.handleDisconnect)
     await registrar.handle(PROTOCOL, (stream, connection) => {
-      void this.serve(stream, connection, lifetime.signal)
+      void this.serve(stream, connection)
     }, { maxInboundStreams: MAX_STREAMS })
     this.sweepLater()
   }
 
   async stop (): Promise<void> {
     const { events, registrar } = this.components
-    const { lifetime } = this
 
-    if (lifetime == null) {
+    if (!this.isStarted) {
       return
     }
 
-    this.lifetime = undefined
+    this.isStarted = false
     events.removeEventListener('peer:connect', this.handleConnect)
     events.removeEventListener('peer:disconnect', this.handleDisconnect)
     this.sweepTimer?.clear()
     await registrar.unhandle(PROTOCOL)
-    lifetime.abort()
+    this.open.forEach(deadline => { deadline.abort(new Error('The board has stopped')) })
     this.readers.close()
     await this.storage.close()
   }
 
-  private async serve (stream: Stream, connection: Connection, signal: AbortSignal): Promise<void> {
+  private async serve (stream: Stream, connection: Connection): Promise<void> {
+    const deadline = new StreamDeadline(this.clock)
+    this.open.add(deadline)
+
     try {
-      await serveStream(
-        stream,
-        async (request, signal) => this.answer(request, connection, signal),
-        this.clock,
-        signal
-      )
+      await serveStream(stream, async (request, signal) => this.answer(request, connection, signal), deadline)
     } catch (err: any) {
       this.counters.failedStreams++
       this.log.trace('stream of %p failed - %e', connection.remotePeer, err)
       stream.abort(err)
+    } finally {
+      this.open.delete(deadline)
     }
   }
 
