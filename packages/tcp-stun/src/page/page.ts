@@ -48,7 +48,7 @@ export interface StatusPageInit {
  * How often the page is rendered although nobody asks, in ms. The first time takes several times as long: nothing is
  * compiled yet, and no record of a peer was read.
  */
-const WARM_UP_INTERVAL = 30_000
+const WARM_UP_INTERVAL = 5_000
 
 /**
  * Longer paths are nobody's

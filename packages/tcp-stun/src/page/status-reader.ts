@@ -5,6 +5,7 @@ import { transportOf, verdictOf } from './peer-kinds.ts'
 import type { OutsideVisits } from './outside-visits.ts'
 import type { CertificateStatus, HelperStatus, NATVerdict, PeersStatus, Reachability, Refusal } from './status.ts'
 import type { Helper } from '../helper/options.ts'
+import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
@@ -20,6 +21,8 @@ const MAX_HELPERS = 20
 const MAX_AGE = 500
 
 const REACHES = ['public', 'local', 'loopback'] as const
+
+type ConnectedPeer = Omit<NonNullable<PeersStatus['list']>[number], 'verdict'>
 
 export interface StatusReaderInit {
   helper: Helper
@@ -42,6 +45,11 @@ export class StatusReader {
    * What a record says, for as long as the board has it
    */
   private readonly verdicts = new WeakMap<Uint8Array, NATVerdict>()
+
+  /**
+   * What does not change as long as a peer is connected
+   */
+  private readonly peers = new WeakMap<Connection, ConnectedPeer>()
   private latest?: HelperStatus
   private readAt = -Infinity
 
@@ -123,8 +131,8 @@ export class StatusReader {
     const list: PeersStatus['list'] = []
     const seen = new Set<string>()
 
-    for (const { remotePeer, remoteAddr } of node.getConnections()) {
-      const id = remotePeer.toString()
+    for (const connection of node.getConnections()) {
+      const { id, address, transport } = this.peerOf(connection)
 
       // further connections of the same peer
       if (seen.has(id)) {
@@ -132,18 +140,26 @@ export class StatusReader {
       }
 
       seen.add(id)
-      const transport = transportOf(remoteAddr)
       const verdict = this.verdictOf(board.contents.recordOf(id))
       const kind = kinds.get(`${transport} ${verdict}`) ?? { transport, verdict, count: 0 }
       kind.count++
       kinds.set(`${transport} ${verdict}`, kind)
 
       if (list.length < MAX_PEERS) {
-        list.push({ id, address: remoteAddr.toString(), transport, verdict })
+        list.push({ id, address, transport, verdict })
       }
     }
 
     return { connected: seen.size, kinds: [...kinds.values()].sort((a, b) => b.count - a.count), list }
+  }
+
+  private peerOf (connection: Connection): ConnectedPeer {
+    const { remotePeer, remoteAddr } = connection
+    const peer = this.peers.get(connection) ??
+      { id: remotePeer.toString(), address: remoteAddr.toString(), transport: transportOf(remoteAddr) }
+    this.peers.set(connection, peer)
+
+    return peer
   }
 
   private verdictOf (record: Uint8Array | undefined): NATVerdict {
