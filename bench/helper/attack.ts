@@ -15,7 +15,7 @@ const POLLERS = 10
 /**
  * Quiet and under attack in turn, so that what else the machine does meets both; in s
  */
-const TURNS = 3
+const TURNS = 4
 const TURN = 2.5
 
 /**

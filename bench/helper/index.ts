@@ -16,16 +16,10 @@ import type { Question } from './peers.ts'
 const STEPS = [100, 500, 2_000]
 
 /**
- * By then the helper has collected what the handshakes left in its memory, in s: 4 s after the last one, and it looks
- * every second
+ * When the steady state is watched: from so long after the last peer has joined, and how long, in s
  */
-const SETTLE = 5.7
-
-/**
- * When the steady state is watched, in s after the last peer has joined: with few peers before that, with most of
- * them after it
- */
-const WATCH = { few: { from: 0.7, seconds: 3 }, most: { from: SETTLE, seconds: 4 } }
+const SETTLE = 1.5
+const WATCH = 3.5
 
 const options = benchOptions()
 const board = new Scoreboard(
@@ -41,9 +35,10 @@ const memory: Array<{ x: number, y: number }> = []
 const load: Array<{ x: number, y: number }> = []
 
 try {
-  // the attack is one beside all peers
+  // with all peers
   await board.part('peers', async () => {
     await watchSteps()
+    await watchPage(board, helper, peers, Math.max(...STEPS))
     await watchAttack(board, helper, peers)
   })
 } finally {
@@ -76,7 +71,7 @@ async function watchSteps (): Promise<void> {
     joined = count
 
     const isMost = count === Math.max(...STEPS)
-    const { percent, resident } = await watchSteadyState(isMost ? WATCH.most : WATCH.few)
+    const { percent, resident } = await watchSteadyState()
     memory.push({ x: count, y: resident })
     load.push({ x: count, y: percent })
 
@@ -90,10 +85,6 @@ async function watchSteps (): Promise<void> {
       ...isMost && { promise: atMost(percent, 25, '25 %') }
     })
     board.add({ what: `${count} peers: resident memory`, unit: 'MB', results: { helper: resident } })
-
-    if (isMost) {
-      await watchPage(board, helper, count)
-    }
   }
 
   // what the process needs anyway is not the peers'
@@ -110,15 +101,12 @@ async function watchSteps (): Promise<void> {
 /**
  * @returns CPU in % of a core, and memory in MB
  */
-async function watchSteadyState (
-  { from, seconds }: { from: number, seconds: number }
-): Promise<{ percent: number, resident: number }> {
-  await delay(1_000 * from)
+async function watchSteadyState (): Promise<{ percent: number, resident: number }> {
+  await delay(1_000 * SETTLE)
   const before = helper.cpu()
   const start = performance.now()
-  await delay(1_000 * seconds)
+  await delay(1_000 * WATCH)
   const percent = 100 * (helper.cpu() - before) / ((performance.now() - start) / 1_000)
-  await delay(1_000 * Math.max(0, SETTLE - from - seconds))
 
   return { percent, resident: helper.resident() / 1e6 }
 }

@@ -1,14 +1,13 @@
 /**
  * The members of a network and its attackers, in a process of their own
  */
-import { readdirSync } from 'node:fs'
-import os from 'node:os'
+import { execFileSync } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import { STUNClient } from '../../src/stun/client.ts'
 import { LightPeer } from '../../test/fixtures/light-peer.ts'
 import { reserve } from '../../test/fixtures/relay-reservation.ts'
 import { answer } from '../lib/child.ts'
+import { askSTUN } from './ask-stun.ts'
 import { Member } from './member.ts'
 
 export type Question =
@@ -183,13 +182,11 @@ async function attack (port: number, stunPort: number, seconds: number, perSecon
 }
 
 /**
- * Strangers have computers of their own: they must not take the processor from the helper. On Linux each
- * thread has its priority, those that make keys and collect garbage too.
+ * Strangers have computers of their own: they must not take the processor from the helper. So they have it only while
+ * nobody else wants it (SCHED_IDLE), the threads that make keys and collect garbage too.
  */
 function yieldProcessor (): void {
-  for (const thread of readdirSync('/proc/self/task')) {
-    os.setPriority(Number(thread), os.constants.priority.PRIORITY_LOW)
-  }
+  execFileSync('chrt', ['--all-tasks', '--idle', '--pid', '0', String(process.pid)])
 }
 
 /**
@@ -210,13 +207,6 @@ async function visit (port: number, localAddress: string, victim?: Member): Prom
   } finally {
     peer.reset()
   }
-}
-
-async function askSTUN (port: number): Promise<void> {
-  const client = new STUNClient({ server: { host: '127.0.0.1', port } })
-  await client.connect()
-  await client.request()
-  client.close()
 }
 
 function addressOf (number: number): string {

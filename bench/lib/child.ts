@@ -3,12 +3,14 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { emit, handleCommands } from '../../test/child/commands.ts'
 import { Program } from '../../test/child/program.ts'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 
 /**
  * A program that measures in a process of its own, where no other subject has
  * influenced the compiler. It answers one question at a time.
  */
 export class Child {
+  private readonly process: ChildProcessWithoutNullStreams
   private readonly program: Program
 
   /**
@@ -16,7 +18,8 @@ export class Child {
    */
   constructor (module: URL, args: string[] = [], execArgv: string[] = []) {
     const file = fileURLToPath(module)
-    this.program = new Program(path.basename(file), spawn(process.execPath, [...execArgv, file, ...args]))
+    this.process = spawn(process.execPath, [...execArgv, file, ...args])
+    this.program = new Program(path.basename(file), this.process)
   }
 
   /**
@@ -26,6 +29,17 @@ export class Child {
     const { result } = await this.program.ask('question', { question }, 'answer', Infinity)
 
     return result
+  }
+
+  /**
+   * It does nothing until `resume()`. The kernel goes on to acknowledge what is sent to it.
+   */
+  pause (): void {
+    this.process.kill('SIGSTOP')
+  }
+
+  resume (): void {
+    this.process.kill('SIGCONT')
   }
 
   async stop (): Promise<void> {
