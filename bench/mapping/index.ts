@@ -67,7 +67,7 @@ const SHARED = 100
 /**
  * In bytes, and ms a minute
  */
-const MAX_MEMORY = 25_000
+const MAX_MEMORY = 30_000
 const MAX_CPU = 1
 
 /**

