@@ -414,7 +414,7 @@ describe('listener', () => {
     }
   })
 
-  for (const kind of ['transport', 'libp2p']) {
+  for (const kind of ['transport', 'libp2p', 'webSockets']) {
     it(`lets the process end by itself when it is stopped: ${kind}`, async () => {
       const server = closeLater(await mapsTo('11.0.0.1', 4001))
       const program = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'fixtures', 'stopping-node.js')
