@@ -37,4 +37,27 @@ describe('the package ws', () => {
       expect(stdout.trim()).to.equal(String(loaded))
     })
   }
+
+  it('is named by the error where it is not installed', async () => {
+    const hook = 'export const resolve = (name, context, next) => ' +
+      "{ if (name === 'ws') throw new Error('no such package'); return next(name, context) }"
+    const without = `
+      import { register } from 'node:module'
+      register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)})
+      const { tcpSTUN } = await import(${JSON.stringify(new URL('../../src/index.js', import.meta.url).href)})
+      const { multiaddr } = await import('@multiformats/multiaddr')
+      const { defaultLogger } = await import('@libp2p/logger')
+      const listener = tcpSTUN({ webSockets: true })({ logger: defaultLogger() }).createListener({ upgrader: {} })
+      await listener.listen(multiaddr('/ip4/127.0.0.1/tcp/0')).catch(err => { console.log(err.name, err.message) })
+    `
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--input-type=module', '--eval', without],
+      { cwd: fileURLToPath(new URL('../../../', import.meta.url)), timeout: 30_000 }
+    )
+
+    expect(stdout.trim()).to.equal(
+      'InvalidParametersError The option webSockets needs the package ws: npm install ws (no such package)'
+    )
+  })
 })
