@@ -84,8 +84,8 @@ export async function watchPage (board: Scoreboard, helper: HelperProcess, peers
 }
 
 /**
- * What the helper uses more with readers than without. The peers stand still meanwhile: what they do differs by more from
- * one moment to the next than all updates cost.
+ * What the helper uses more with readers than without. The peers stand still meanwhile: what they do differs by more
+ * from one moment to the next than all updates cost.
  *
  * @returns `percent` of a core, and `bytes` a second for each reader
  */
@@ -156,5 +156,7 @@ async function load (port: number): Promise<{ firstByte: number, bytes: number }
 }
 
 async function get (port: number, path: string, localAddress?: string): Promise<IncomingMessage> {
-  return pEvent<'response', IncomingMessage>(http.get({ host: '127.0.0.1', port, path, localAddress, agent: false }), 'response')
+  const request = http.get({ host: '127.0.0.1', port, path, localAddress, agent: false })
+
+  return pEvent<'response', IncomingMessage>(request, 'response')
 }

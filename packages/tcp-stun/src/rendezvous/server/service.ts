@@ -67,8 +67,8 @@ export class RendezvousServerService
   private readonly paces = new WeakMap<Connection, Pace>()
 
   /**
-   * One for each stream. A signal that all have in common would look through thousands of listeners for each stream that
-   * begins or ends.
+   * One for each stream. A signal that all have in common would look through thousands of listeners for each stream
+   * that begins or ends.
    */
   private readonly open = new Set<StreamDeadline>()
   private isStarted = false
