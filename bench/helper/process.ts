@@ -6,7 +6,7 @@ import { Program } from '../../test/child/program.ts'
 const CLI = fileURLToPath(new URL('../../packages/tcp-stun/src/cli/index.js', import.meta.url))
 
 /**
- * As in `packages/tcp-stun/deploy`: V8 collects garbage more often, and for a shorter time each
+ * As in `packages/tcp-stun/deploy`: V8 collects new garbage more often, and for a shorter time each
  */
 const NODE_OPTIONS = '--max-semi-space-size=8'
 
