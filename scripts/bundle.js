@@ -4,8 +4,9 @@
  * of the transport would load 70.
  *
  * Each entry of package.json is a file. What the import of the transport shares with other
- * entries is one file, so that both have the same modules, and what is loaded on demand is
- * apart.
+ * entries is two files, so that both have the same modules: what needs multiaddrs, which take
+ * longer to load than all of ours, and what does without them, as STUN clients, servers and
+ * `tcp-stun check` do. What is loaded on demand is apart.
  */
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -15,6 +16,7 @@ const SOURCE = 'dist/src'
 const TARGET = 'dist/lib'
 const { exports } = JSON.parse(await readFile('package.json', 'utf8'))
 const main = `${SOURCE}/index.js`
+const MULTIADDRS = /^@multiformats\//
 const entries = Object.values(exports).map(entry => path.normalize(entry.import.replace(TARGET, SOURCE)))
 
 /** @type {import('esbuild').BuildOptions} */
@@ -49,13 +51,17 @@ async function bundleForNode () {
     .map(({ path }) => path)
   const others = entries.filter(entry => entry !== main).map(file => closure(inputs, file))
   const shared = [...closure(inputs, main)].filter(file => others.some(files => files.has(file)))
+  const [light, heavy] = [false, true].map(isHeavy => shared.filter(file => needsMultiaddrs(inputs, file) === isHeavy))
+  const files = new Map([...entries, ...onDemand].map(file =>
+    [file, needsMultiaddrs(inputs, file) ? [...light, ...heavy] : light]
+  ))
 
   await build({
     ...options,
     // keep all of each module, so that modules that are wanted together are in one file
     treeShaking: false,
     ignoreAnnotations: true,
-    plugins: [importEverywhere(shared, new Set([...entries, ...onDemand]))]
+    plugins: [importShared(files)]
   })
 }
 
@@ -78,28 +84,35 @@ function closure (inputs, file) {
 }
 
 /**
- * Has each of these files load all shared modules, which makes them one chunk
+ * @param {import('esbuild').Metafile['inputs']} inputs
+ * @param {string} file
+ */
+function needsMultiaddrs (inputs, file) {
+  return [...closure(inputs, file)].some(module =>
+    inputs[module].imports.some(({ kind, path }) => kind === 'import-statement' && MULTIADDRS.test(path))
+  )
+}
+
+/**
+ * Has each of these files load all modules that are named for it. What the same files load is one chunk.
  *
- * @param {string[]} shared
- * @param {Set<string>} files
+ * @param {Map<string, string[]>} files
  * @returns {import('esbuild').Plugin}
  */
-function importEverywhere (shared, files) {
-  const namespace = 'shared'
-
+function importShared (files) {
   return {
-    name: namespace,
-    setup ({ onLoad, onResolve }) {
-      onResolve({ filter: /^shared:$/ }, () => ({ path: namespace, namespace, sideEffects: true }))
-      onLoad({ filter: /./, namespace }, () => ({
-        contents: shared.map(file => `import ${JSON.stringify(path.resolve(file))}`).join('\n'),
-        resolveDir: process.cwd()
-      }))
-      onLoad({ filter: /\.js$/, namespace: 'file' }, async ({ path: file }) =>
-        files.has(path.relative('.', file))
-          ? { contents: `import 'shared:'\n${await readFile(file, 'utf8')}` }
-          : undefined
-      )
+    name: 'shared',
+    setup ({ onLoad }) {
+      onLoad({ filter: /\.js$/ }, async ({ path: file }) => {
+        const shared = files.get(path.relative('.', file))?.filter(module => path.resolve(module) !== file)
+
+        return shared == null
+          ? undefined
+          : {
+              contents: shared.map(module => `import ${JSON.stringify(path.resolve(module))}\n`).join('') +
+                await readFile(file, 'utf8')
+            }
+      })
     }
   }
 }

@@ -4,6 +4,12 @@
 export const DEFAULT_INACTIVITY_TIMEOUT = 2 * 60_000
 
 /**
+ * How often a mapping is kept alive, in ms: shorter than the shortest idle timeouts of carrier
+ * NATs that Natter and natmap work around (30 s), with room for one lost probe
+ */
+export const DEFAULT_KEEP_ALIVE_INTERVAL = 15_000
+
+/**
  * How long a listener waits for its first mapping, in ms: a user waits for the node
  * to start
  */

@@ -1,6 +1,4 @@
-import { multiaddr } from '@multiformats/multiaddr'
 import { unmapIPv4 } from './ip.ts'
-import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
  * An IP address and a port
@@ -22,13 +20,6 @@ export interface Endpoint {
  */
 export function formatEndpoint ({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-/**
- * As a multiaddr: /ip4/1.2.3.4/tcp/3478 or /ip6/::1/tcp/3478
- */
-export function toMultiaddr ({ host, port }: Endpoint): Multiaddr {
-  return multiaddr(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/${port}`)
 }
 
 /**

@@ -1,7 +1,7 @@
 import { CODE_P2P, CODE_P2P_CIRCUIT, multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
-import { isSamePort, toIPEndpoint } from '../address/net-config.ts'
 import { isGlobal } from '../address/scope.ts'
+import { isSamePort, toIPEndpoint } from '../multiaddr/net-config.ts'
 import { endpointDependentAddresses } from './endpoint-dependent.ts'
 import type { DCUtRComponents } from './components.ts'
 import type { PeerId } from '@libp2p/interface'

@@ -1,5 +1,5 @@
-import { toIPEndpoint } from '../address/net-config.ts'
 import { mappingsOf } from '../listen/public-mapping.ts'
+import { toIPEndpoint } from '../multiaddr/net-config.ts'
 import type { Listener } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 

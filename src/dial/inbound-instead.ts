@@ -1,7 +1,7 @@
 import { anySignal } from 'any-signal'
 import { pEvent } from 'p-event'
-import { toIPEndpoint } from '../address/net-config.ts'
 import { isRelayed, peerOf } from '../connection/peers.ts'
+import { toIPEndpoint } from '../multiaddr/net-config.ts'
 import type { Endpoint } from '../address/endpoint.ts'
 import type { TCPSTUNComponents } from '../components.ts'
 import type { ConnectionTable } from '../connection/connection-table.ts'

@@ -3,7 +3,7 @@ import { pEvent } from 'p-event'
 import { assertPortFree, bindSocket } from '../net/bound-socket.ts'
 import { portSharing } from '../net/port-sharing.ts'
 import { resolveHost } from '../runtime/dns.ts'
-import type { NetConfig } from '../address/net-config.ts'
+import type { NetConfig } from '../multiaddr/net-config.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Server } from 'node:net'
 

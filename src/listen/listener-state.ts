@@ -1,5 +1,5 @@
 import type { ListeningPort } from './listening-ports.ts'
-import type { NetConfig } from '../address/net-config.ts'
+import type { NetConfig } from '../multiaddr/net-config.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**

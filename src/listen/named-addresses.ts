@@ -1,5 +1,5 @@
-import { isSamePort } from '../address/net-config.ts'
 import { CONFIRM_TTL } from '../constants.ts'
+import { isSamePort } from '../multiaddr/net-config.ts'
 import { knownAddresses } from './known-addresses.ts'
 import type { ObservedAddresses } from '../components.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'

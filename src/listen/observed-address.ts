@@ -1,6 +1,6 @@
-import { toIPEndpoint } from '../address/net-config.ts'
 import { isGlobal } from '../address/scope.ts'
 import { isRelayed } from '../connection/peers.ts'
+import { toIPEndpoint } from '../multiaddr/net-config.ts'
 import { sharesPort } from './listening-ports.ts'
 import type { ListeningPort, ListeningPorts } from './listening-ports.ts'
 import type { Endpoint } from '../address/endpoint.ts'

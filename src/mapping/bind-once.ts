@@ -1,7 +1,7 @@
 import { anySignal } from 'any-signal'
+import { toExternalAddress } from '../stun/external-address.ts'
 import { openClient } from '../stun/open-client.ts'
 import { NoServerAvailableError } from './errors.ts'
-import { toExternalAddress } from './external-address.ts'
 import type { ConnectionsInit } from './connections-init.ts'
 import type { PortSample } from './port-samples.ts'
 import type { ServerPool } from './server-pool.ts'

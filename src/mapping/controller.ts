@@ -1,4 +1,5 @@
-import { formatEndpoint, toMultiaddr } from '../address/endpoint.ts'
+import { formatEndpoint } from '../address/endpoint.ts'
+import { toMultiaddr } from '../multiaddr/net-config.ts'
 import { Alarm } from '../runtime/alarm.ts'
 import { systemNetwork } from '../runtime/network.ts'
 import { Answers } from './answers.ts'

@@ -1,12 +1,4 @@
 /**
- * A STUN server reported an address that cannot be the public one of this node
- */
-export class InvalidMappedAddressError extends Error {
-  static name = 'InvalidMappedAddressError'
-  name = 'InvalidMappedAddressError'
-}
-
-/**
  * The other STUN servers report another address
  */
 export class DisagreeingServerError extends Error {

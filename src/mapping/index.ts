@@ -26,18 +26,14 @@
  * @module libp2p-tcp-stun/mapping
  */
 
-export { findConsensus } from './consensus.ts'
 export * from './errors.ts'
-export { toExternalAddress } from './external-address.ts'
 export { requestInterval } from './keep-alive.ts'
-export { DEFAULT_KEEP_ALIVE_INTERVAL } from './options.ts'
-export { otherEndpoints } from './other-endpoints.ts'
 export { PublicMapping } from './mapping.ts'
+export { DEFAULT_KEEP_ALIVE_INTERVAL } from '../constants.ts'
 export { DEFAULT_STUN_SERVERS } from '../stun/default-servers.ts'
-export type { Consensus, Observation } from './consensus.ts'
+export { InvalidMappedAddressError } from '../stun/errors.ts'
 export type { BindOnceOptions } from './bind-once.ts'
 export type { AddressStatus, NoAddressStatus, PublicMappingEvents } from './events.ts'
-export type { ExternalAddressOptions } from './external-address.ts'
 export type { MappingListener } from './listening-endpoint.ts'
 export type { MappingOptions, PublicMappingComponents, PublicMappingInit } from './options.ts'
 export type { PortSample } from './port-samples.ts'

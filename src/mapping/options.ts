@@ -1,4 +1,5 @@
 import { InvalidParametersError } from '@libp2p/interface'
+import { DEFAULT_KEEP_ALIVE_INTERVAL } from '../constants.ts'
 import {
   BOOLEAN, FUNCTION, MAX_DELAY, OBJECT, checkOptions, checkValues, duration, milliseconds, show, wholeNumber
 } from '../runtime/check-options.ts'
@@ -17,12 +18,6 @@ import type { ComponentLogger, Metrics } from '@libp2p/interface'
  * Two connections, so that one holds the mapping while the other is replaced
  */
 export const DEFAULT_STUN_CONNECTIONS = 2
-
-/**
- * Shorter than the shortest idle timeouts of carrier NATs that Natter and natmap
- * work around (30 s), with room for one lost probe
- */
-export const DEFAULT_KEEP_ALIVE_INTERVAL = 15_000
 
 /**
  * Rare enough not to burden the operator of a public server

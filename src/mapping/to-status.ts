@@ -1,6 +1,5 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import { toMultiaddr } from '../address/endpoint.ts'
-import { toIPEndpoint } from '../address/net-config.ts'
+import { toIPEndpoint, toMultiaddr } from '../multiaddr/net-config.ts'
 import { STUNTimeoutError } from '../stun/errors.ts'
 import { NoSTUNServersError } from './errors.ts'
 import { externalOf } from './status.ts'

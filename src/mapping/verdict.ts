@@ -1,4 +1,4 @@
-import type { Observation } from './consensus.ts'
+import type { Observation } from '../stun/consensus.ts'
 
 /**
  * What a server answered on one connection

@@ -1,4 +1,4 @@
-import { countHosts } from './consensus.ts'
+import { countHosts } from '../stun/consensus.ts'
 import type { Answer, Verdict } from './verdict.ts'
 
 /**

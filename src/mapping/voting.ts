@@ -1,4 +1,4 @@
-import { countHosts, countVotes, findConsensus, groupByExternal } from './consensus.ts'
+import { countHosts, countVotes, findConsensus, groupByExternal } from '../stun/consensus.ts'
 import { dueAfter, isOverdue, refresh, remember } from './voting-memory.ts'
 import type { Answer, Verdict } from './verdict.ts'
 import type { Incumbent, VotingMemory } from './voting-memory.ts'

@@ -1,5 +1,5 @@
 /**
- * Sockets that share a local TCP port, and the forms and kinds of addresses.
+ * Sockets that share a local TCP port, and the kinds of IP addresses.
  *
  * @example
  *
@@ -16,9 +16,8 @@
  * @module libp2p-tcp-stun/net
  */
 
-export { formatEndpoint, isSameEndpoint, toMultiaddr } from '../address/endpoint.ts'
+export { formatEndpoint, isSameEndpoint } from '../address/endpoint.ts'
 export { subnetOf, toBytes } from '../address/ip.ts'
-export { toIPEndpoint, toNetConfig } from '../address/net-config.ts'
 export { addressScope, isGlobal, isLoopback, isUnspecified } from '../address/scope.ts'
 export { assertPortFree, bindSocket } from './bound-socket.ts'
 export { foreignListeners } from './foreign-listeners.ts'
@@ -27,7 +26,6 @@ export { portSharing } from './port-sharing.ts'
 export { resetSocket } from './reset-socket.ts'
 export type { Endpoint } from '../address/endpoint.ts'
 export type { SubnetPrefix } from '../address/ip.ts'
-export type { IPEndpoint, NetConfig, TCPConfig, UnixConfig } from '../address/net-config.ts'
 export type { AddressScope } from '../address/scope.ts'
 export type { BindAddress, ConnectOptions, ServerOptions } from './bind.ts'
 export type { BindOptions, BoundSocket } from './bound-socket.ts'

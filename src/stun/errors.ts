@@ -9,6 +9,14 @@ export class STUNTimeoutError extends Error {
 }
 
 /**
+ * The server reported an address that cannot be the public one of this node
+ */
+export class InvalidMappedAddressError extends Error {
+  static name = 'InvalidMappedAddressError'
+  name = 'InvalidMappedAddressError'
+}
+
+/**
  * What the server sent is not STUN, or not what RFC 8489 allows
  */
 export class STUNProtocolError extends Error {

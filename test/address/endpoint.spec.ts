@@ -1,5 +1,6 @@
 import { expect } from 'aegir/chai'
-import { formatEndpoint, isSameEndpoint, toMultiaddr } from '../../src/address/endpoint.ts'
+import { formatEndpoint, isSameEndpoint } from '../../src/address/endpoint.ts'
+import { toMultiaddr } from '../../src/multiaddr/net-config.ts'
 
 describe('endpoint', () => {
   for (const [host, port, text, address] of [

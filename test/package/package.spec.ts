@@ -7,6 +7,10 @@ import { expect } from 'aegir/chai'
 import { build } from 'esbuild'
 
 const HELPER = '/dns4/helper.example.org/tcp/443/tls/ws/p2p/12D3KooWNvSZnPi3RrhrTwEY4LuuBeB6K6facKUCJcyWG1aoDd2p'
+/**
+ * These take longer to load than all of ours: 60 ms for multiaddrs, 50 for HTTP
+ */
+const SLOW = /^@multiformats\/|^libp2p$|^@libp2p\/utils$|^node:https?$/
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
 /**
@@ -37,13 +41,41 @@ function namesIn (files: string[], pattern: RegExp): string[] {
   return files.flatMap(file => pattern.exec(file)?.[1] ?? []).sort()
 }
 
+/**
+ * What is loaded with a file, from its own package or `libp2p-tcp-stun`, and from others
+ */
+async function importsOf (file: string): Promise<{ files: string[], packages: string[] }> {
+  const files = new Set([file])
+  const packages = new Set<string>()
+
+  for (const file of files) {
+    const text = await readFile(`${ROOT}${file}`, 'utf8')
+
+    for (const [, name] of text.matchAll(/^(?:(?:import|export|\}).* from |import )["']([^"'\n]+)["'];?$/gm)) {
+      const entry = /^libp2p-tcp-stun\/(.*)$/.exec(name)?.[1]
+
+      if (name.startsWith('.')) {
+        files.add(path.join(path.dirname(file), name))
+      } else if (entry != null) {
+        files.add(`dist/lib/${entry}/index.js`)
+      } else {
+        packages.add(name)
+      }
+    }
+  }
+
+  return { files: [...files], packages: [...packages] }
+}
+
 describe('the packages', () => {
   for (const { name, folder, code, entries } of [
     {
       name: 'libp2p-tcp-stun',
       folder: ROOT,
       code: 'lib',
-      entries: ['index', 'dcutr/index', 'mapping/index', 'net/index', 'server/index', 'stun/index']
+      entries: [
+        'index', 'dcutr/index', 'mapping/index', 'multiaddr/index', 'net/index', 'server/index', 'stun/index'
+      ]
     },
     {
       name: 'tcp-stun',
@@ -120,18 +152,26 @@ describe('the packages', () => {
       expect(joined).to.have.lengthOf(new Set(joined).size)
     })
 
-    it('takes three files to import', async () => {
-      const loaded = new Set(['dist/lib/index.js'])
+    it('takes four files to import', async () => {
+      const { files } = await importsOf('dist/lib/index.js')
 
-      for (const file of loaded) {
-        for (const [, imported] of (await read(file)).matchAll(/from "(\.[^"]+)"/g)) {
-          loaded.add(path.join(path.dirname(file), imported))
-        }
-      }
-
-      expect(loaded.size, [...loaded].join(' ')).to.be.at.most(3)
+      expect(files.length, files.join(' ')).to.be.at.most(4)
     })
   })
+
+  for (const { what, file } of [
+    ...['net', 'server', 'stun'].map(entry => ({
+      what: `the import of libp2p-tcp-stun/${entry}`, file: `dist/lib/${entry}/index.js`
+    })),
+    { what: '`tcp-stun check`', file: 'packages/tcp-stun/dist/src/cli/check.js' }
+  ]) {
+    it(`let ${what} do without multiaddrs, libp2p and HTTP until they are needed`, async () => {
+      const { packages } = await importsOf(file)
+
+      expect(packages).to.include('@libp2p/interface').and.include('node:net')
+      expect(packages.filter(name => SLOW.test(name))).to.deep.equal([])
+    })
+  }
 
   for (const { title, mainFields } of [
     { title: 'a browser', mainFields: ['browser', 'module', 'main'] },

@@ -1,7 +1,7 @@
 import { pbStream } from '@libp2p/utils'
 import { unmapIPv4 } from '../../address/ip.ts'
-import { toIPEndpoint } from '../../address/net-config.ts'
 import { isRelayed } from '../../connection/peers.ts'
+import { toIPEndpoint } from '../../multiaddr/net-config.ts'
 import { ATTEST_PROTOCOL, AttestRequest, AttestResponse, MAX_MESSAGE_LENGTH } from './protocol.ts'
 import type { DCUtRComponents } from '../components.ts'
 import type { Startable, Stream } from '@libp2p/interface'

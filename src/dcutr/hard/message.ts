@@ -1,7 +1,6 @@
 import { InvalidMessageError } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
-import { toMultiaddr } from '../../address/endpoint.ts'
-import { toIPEndpoint } from '../../address/net-config.ts'
+import { toIPEndpoint, toMultiaddr } from '../../multiaddr/net-config.ts'
 import { bytesField, readFields, varintField } from '../protobuf.ts'
 import { REASONS } from './errors.ts'
 import type { Reason } from './errors.ts'

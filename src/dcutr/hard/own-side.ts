@@ -1,5 +1,5 @@
-import { toIPEndpoint } from '../../address/net-config.ts'
 import { mappingsOf } from '../../listen/public-mapping.ts'
+import { toIPEndpoint } from '../../multiaddr/net-config.ts'
 import { parseSTUNURI } from '../../stun/uri.ts'
 import type { Endpoint } from '../../address/endpoint.ts'
 import type { ListeningPort } from '../../listen/listening-ports.ts'

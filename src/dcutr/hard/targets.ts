@@ -1,7 +1,6 @@
-import { toMultiaddr } from '../../address/endpoint.ts'
-import { toIPEndpoint } from '../../address/net-config.ts'
 import { isGlobal } from '../../address/scope.ts'
 import { isRelayed } from '../../connection/peers.ts'
+import { toIPEndpoint, toMultiaddr } from '../../multiaddr/net-config.ts'
 import { HardPunchError } from './errors.ts'
 import type { Endpoint } from '../../address/endpoint.ts'
 import type { ConnectionGater, PeerId } from '@libp2p/interface'

@@ -1,6 +1,7 @@
-import { DEFAULT_KEEP_ALIVE_INTERVAL, otherEndpoints, toExternalAddress } from 'libp2p-tcp-stun/mapping'
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
-import { STUNClient, STUNTimeoutError, openClient } from 'libp2p-tcp-stun/stun'
+import {
+  DEFAULT_KEEP_ALIVE_INTERVAL, STUNClient, STUNTimeoutError, openClient, otherEndpoints, toExternalAddress
+} from 'libp2p-tcp-stun/stun'
 import type { FailedQuery, ServerView } from './findings.ts'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 import type { BindingResult, STUNURI } from 'libp2p-tcp-stun/stun'

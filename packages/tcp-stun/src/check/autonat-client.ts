@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { pbStream } from '@libp2p/utils'
-import { formatEndpoint, toMultiaddr } from 'libp2p-tcp-stun/net'
+import { toMultiaddr } from 'libp2p-tcp-stun/multiaddr'
+import { formatEndpoint } from 'libp2p-tcp-stun/net'
 import { DialBack, DialBackResponse, DialResponse, DialStatus, Message } from './pb/autonat-v2.ts'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'

@@ -1,9 +1,7 @@
 import { isIP } from 'node:net'
-import { DEFAULT_STUN_SERVERS } from 'libp2p-tcp-stun/mapping'
 import { portSharing } from 'libp2p-tcp-stun/net'
-import { parseSTUNURI } from 'libp2p-tcp-stun/stun'
+import { DEFAULT_STUN_SERVERS, parseSTUNURI } from 'libp2p-tcp-stun/stun'
 import { findAdvice } from './advice.ts'
-import { holdConnections } from './hold.ts'
 import { measure } from './measure.ts'
 import { bestOf, findVerdict } from './verdict.ts'
 import type { Advice } from './advice.ts'
@@ -183,6 +181,8 @@ async function holdAll (
 ): Promise<void> {
   if (asked.length > 0) {
     onProgress({ event: 'hold', version: findings.version, seconds: ms / 1_000 })
+    // few checks need it
+    const { holdConnections } = await import('./hold.ts')
     findings.held = await holdConnections(asked, ms, signal, held => {
       onProgress({ event: 'ended', version: findings.version, held })
     })

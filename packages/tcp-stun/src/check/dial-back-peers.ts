@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { CODE_DNSADDR, multiaddr } from '@multiformats/multiaddr'
 import { TCP } from '@multiformats/multiaddr-matcher'
-import { toNetConfig } from 'libp2p-tcp-stun/net'
+import { toNetConfig } from 'libp2p-tcp-stun/multiaddr'
 import { resolveServer, systemDNS } from 'libp2p-tcp-stun/stun'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { STUNURI } from 'libp2p-tcp-stun/stun'

@@ -1,4 +1,5 @@
-import { toIPEndpoint, toMultiaddr } from 'libp2p-tcp-stun/net'
+import { toIPEndpoint, toMultiaddr } from 'libp2p-tcp-stun/multiaddr'
+import { DialBackError, requestDialBack } from './autonat-client.ts'
 import type { Connection, Libp2p } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
@@ -44,13 +45,6 @@ export interface AskDialBackInit {
  */
 export async function askDialBack (init: AskDialBackInit): Promise<DialBackResult> {
   let result: DialBackResult = { outcome: 'not-asked', because: 'no-peer' }
-
-  if (init.peers.length === 0) {
-    return result
-  }
-
-  // most checks do without, and start sooner
-  const { DialBackError, requestDialBack } = await import('./autonat-client.ts')
   let node: Libp2p | undefined
 
   try {

@@ -1,5 +1,5 @@
-import { findConsensus } from 'libp2p-tcp-stun/mapping'
 import { formatEndpoint } from 'libp2p-tcp-stun/net'
+import { findConsensus } from 'libp2p-tcp-stun/stun'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
 /**

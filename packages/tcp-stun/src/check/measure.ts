@@ -1,17 +1,16 @@
 import { isIP } from 'node:net'
-import { isLoopback, isSameEndpoint } from 'libp2p-tcp-stun/net'
+import { isLoopback } from 'libp2p-tcp-stun/net'
 import { askOtherAddresses, askServers } from './ask-servers.ts'
-import { findCarrierNAT, findNAT64 } from './carrier-nat.ts'
-import { resolvePeers, splitServers } from './dial-back-peers.ts'
+import { conclude } from './conclude.ts'
 import { askHairpin } from './hairpin.ts'
 import { hopDistance } from './hop-distance.ts'
 import { localAddresses } from './local-addresses.ts'
-import { findMapping } from './mapping-behaviour.ts'
 import { ownListener } from './own-listener.ts'
 import { findPortMapping } from './port-mapping.ts'
 import type { AskedServer, AskServersInit } from './ask-servers.ts'
+import type { Dials } from './conclude.ts'
 import type { DialBackPeer } from './dial-back-peers.ts'
-import type { FailedQuery, Findings, PayloadRewriting } from './findings.ts'
+import type { FailedQuery, Findings } from './findings.ts'
 import type { OwnListener } from './own-listener.ts'
 import type { PortMapping } from './port-mapping.ts'
 import type { Progress } from './progress.ts'
@@ -29,18 +28,6 @@ const LOCAL_HOSTS = {
  * further away than the nearest server. This much is added, in ms.
  */
 const INSIDE_MARGIN = 100
-
-/**
- * What dials of the external address show
- */
-type Dials = Pick<Findings, 'hairpin' | 'dialed' | 'dialBack' | 'distance'>
-
-/**
- * What the servers said
- */
-type Observed = Pick<Findings, 'version' | 'addresses' | 'port' | 'failures'> & { asked: AskedServer[] }
-
-const NO_DIALS: Dials = { hairpin: 'not-asked', dialBack: { outcome: 'not-asked', because: 'no-address' } }
 
 export interface Measurement {
   findings: Findings
@@ -123,8 +110,7 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
     : findPortMapping(version, { others: others.promise, signal: deadline }).catch(() => undefined)
 
   try {
-    const peers = await resolvePeers(version, init.dialBackPeers, deadline)
-    const { atPeers, elsewhere } = await splitServers(version, servers, peers, deadline)
+    const { peers, atPeers, elsewhere } = await findPeers(version, servers, init)
     await askServers(elsewhere, enough, askInit)
 
     if (asked.length === 0) {
@@ -153,6 +139,33 @@ export async function measure (version: 4 | 6, init: MeasureInit): Promise<Measu
     others.resolve()
     listener.close()
   }
+}
+
+interface Peers {
+  peers: DialBackPeer[]
+
+  /**
+   * The servers that share an IP address with one of them, and the others
+   */
+  atPeers: STUNURI[]
+  elsewhere: STUNURI[]
+}
+
+/**
+ * The peers that can be asked to dial in
+ */
+async function findPeers (
+  version: 4 | 6, servers: STUNURI[], { dialBackPeers, deadline }: MeasureInit
+): Promise<Peers> {
+  if (dialBackPeers.length === 0) {
+    return { peers: [], atPeers: [], elsewhere: servers }
+  }
+
+  // multiaddrs take as long to load as all the rest
+  const { resolvePeers, splitServers } = await import('./dial-back-peers.ts')
+  const peers = await resolvePeers(version, dialBackPeers, deadline)
+
+  return { peers, ...await splitServers(version, servers, peers, deadline) }
 }
 
 /**
@@ -215,10 +228,11 @@ async function dialFromOutside (
     return { dialBack: { outcome: 'not-asked', because: 'no-address' } }
   }
 
-  if (peers.length > 0) {
-    onProgress({ event: 'step', version, step: 'dial-back' })
+  if (peers.length === 0) {
+    return { dialed, dialBack: { outcome: 'not-asked', because: 'no-peer' } }
   }
 
+  onProgress({ event: 'step', version, step: 'dial-back' })
   // a libp2p node listens on the same port next
   listener.close()
 
@@ -248,48 +262,4 @@ function publicHost ({ external, views }: Findings): string | undefined {
   const hosts = new Set(views.map(({ external }) => external.host))
 
   return external?.host ?? (hosts.size === 1 ? [...hosts][0] : undefined)
-}
-
-function conclude (
-  { version, addresses, port, asked, failures }: Observed,
-  dials = NO_DIALS,
-  portMapping?: PortMapping
-): Findings {
-  const { behaviour, external, dissenters } = findMapping(asked)
-  const local = asked[0]?.result.local
-  const direct = external != null && isSameEndpoint(external, local)
-  const views = asked.map(({ server, endpoint, external, roundTrip, software }) => ({
-    server,
-    endpoint,
-    external,
-    roundTrip,
-    software
-  }))
-  const { distance } = dials
-
-  return {
-    version,
-    addresses,
-    port,
-    local,
-    views,
-    failures,
-    mapping: behaviour,
-    external,
-    dissenters,
-    direct,
-    rewriting: findRewriting(asked),
-    carrier: findCarrierNAT({ local, direct, external, views, failures, portMapping, distance }),
-    portMapping,
-    nat64: findNAT64({ version, failures }),
-    ...dials
-  }
-}
-
-function findRewriting (asked: AskedServer[]): PayloadRewriting {
-  if (asked.some(({ result }) => result.rewritten != null)) {
-    return 'yes'
-  }
-
-  return asked.some(({ result }) => result.mappedAddress != null) ? 'no' : 'unknown'
 }

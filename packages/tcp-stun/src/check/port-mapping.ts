@@ -86,7 +86,7 @@ export async function findPortMapping (
   version: 4 | 6,
   { others, signal }: FindPortMappingInit
 ): Promise<PortMapping | undefined> {
-  const gateway = await defaultGateway(version)
+  const gateway = defaultGateway(version)
 
   if (gateway == null) {
     return

@@ -1,6 +1,5 @@
 import { isIP } from 'node:net'
 import path from 'node:path'
-import { toNetConfig } from 'libp2p-tcp-stun/net'
 import { parseSTUNURI } from 'libp2p-tcp-stun/stun'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -98,14 +97,13 @@ export function askNodeCommand (flags: Pick<CheckFlags, 'port'>): string {
   return `${commandName()} check --node /ip4/127.0.0.1/tcp/${nodePort(flags)}`
 }
 
+/**
+ * A helper was named by a host and a port, and its multiaddr has nothing else
+ */
 function hostAndPort (address: Multiaddr): string {
-  const config = toNetConfig(address)
+  const [host = '', port] = address.getComponents().map(({ value }) => value)
 
-  if (config.type === 'unix') {
-    return config.path
-  }
-
-  return config.host.includes(':') ? `[${config.host}]:${config.port}` : `${config.host}:${config.port}`
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 /**

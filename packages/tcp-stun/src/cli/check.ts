@@ -1,5 +1,4 @@
 import { Command } from 'commander'
-import { askNode } from '../check/ask-node.ts'
 import { check } from '../check/check.ts'
 import { EXIT_CODES } from '../check/verdict.ts'
 import { nodeToJSON, progressToJSON, reportToJSON } from './check-json.ts'
@@ -7,27 +6,28 @@ import { CheckPrinter } from './check-printer.ts'
 import { exitOnClosedOutput } from './closed-output.ts'
 import { fitHelp } from './help.ts'
 import { nodeExitCode } from './node-text.ts'
-import { helperAddress, nodeAddress, peerAddresses, stunURI, wholeNumber } from './options.ts'
-import { askNodeOnPort, portInUseText } from './port-in-use.ts'
+import { stunURI, texts, wholeNumber } from './options.ts'
+import type { CheckMultiaddrs, MultiaddrTexts } from './multiaddr-options.ts'
 import type { NodeReport } from '../check/ask-node.ts'
 import type { CheckReport } from '../check/check.ts'
 import type { Progress } from '../check/progress.ts'
-import type { Multiaddr } from '@multiformats/multiaddr'
 
-interface CheckOptions {
+interface CheckOptions extends CheckMultiaddrs {
   server?: string[]
-  helper?: Multiaddr[]
-  peer?: Multiaddr[]
   ipv4?: boolean
   ipv6?: boolean
   port: number
   forwardedPort?: number
-  node?: Multiaddr
   hold: number
   timeout: number
   allowPrivate?: boolean
   json?: boolean
 }
+
+/**
+ * As they were given
+ */
+type CheckTexts = Omit<CheckOptions, keyof CheckMultiaddrs> & MultiaddrTexts
 
 /**
  * What the outcome is written with: text for people, JSON for machines
@@ -82,22 +82,18 @@ export function checkCommand (): Command {
     .option(
       '--helper <host:port>',
       'machine outside that runs "tcp-stun helper", to test by dialling in; repeatable',
-      helperAddress
+      texts
     )
     .option(
       '--peer <multiaddr>',
       'libp2p peer outside that serves AutoNAT v2, to test by dialling in; /dnsaddr too; repeatable',
-      peerAddresses
+      texts
     )
     .option('-4, --ipv4', 'check IPv4 only (default: both)')
     .option('-6, --ipv6', 'check IPv6 only')
     .option('-p, --port <number>', 'local port, 0 for any', wholeNumber(0, 65_535), 0)
     .option('--forwarded-port <number>', 'external port that the router forwards to --port', wholeNumber(1, 65_535))
-    .option(
-      '--node <multiaddr>',
-      'ask a running node which addresses it announces, instead of testing a port',
-      nodeAddress
-    )
+    .option('--node <multiaddr>', 'ask a running node which addresses it announces, instead of testing a port')
     .option(
       '--hold <seconds>',
       'see how long each server keeps its connection, afterwards',
@@ -111,7 +107,8 @@ export function checkCommand (): Command {
   return fitHelp(command, NOTES).action(runCheck)
 }
 
-async function runCheck (options: CheckOptions): Promise<void> {
+async function runCheck (texts: CheckTexts, command: Command): Promise<void> {
+  const options: CheckOptions = { ...texts, ...await readMultiaddrs(texts, command) }
   const { server = [], helper = [], peer = [], port, timeout, json } = options
   const output = json === true
     ? jsonOutput()
@@ -128,6 +125,7 @@ async function runCheck (options: CheckOptions): Promise<void> {
     if (options.node == null) {
       await checkPort(options, output, signal)
     } else {
+      const { askNode } = await import('../check/ask-node.ts')
       const report = await askNode(options.node, { signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]) })
 
       process.exitCode = nodeExitCode(report)
@@ -145,6 +143,19 @@ async function runCheck (options: CheckOptions): Promise<void> {
     process.off('SIGINT', interrupt)
     process.off('SIGTERM', interrupt)
   }
+}
+
+/**
+ * Multiaddrs take as long to load as all the rest, and most checks name none
+ */
+async function readMultiaddrs (texts: MultiaddrTexts, command: Command): Promise<CheckMultiaddrs> {
+  if (texts.helper == null && texts.peer == null && texts.node == null) {
+    return { helper: undefined, peer: undefined, node: undefined }
+  }
+
+  const { toMultiaddrs } = await import('./multiaddr-options.ts')
+
+  return toMultiaddrs(texts, command)
 }
 
 async function checkPort (options: CheckOptions, output: Output, signal: AbortSignal): Promise<void> {
@@ -190,6 +201,7 @@ async function explain (err: any, { node, port }: CheckOptions, output: Output):
   }
 
   output.stop()
+  const { askNodeOnPort, portInUseText } = await import('./port-in-use.ts')
   const report = await askNodeOnPort(port)
 
   if (report != null) {

@@ -1,9 +1,6 @@
 import { isIP } from 'node:net'
-import { multiaddr } from '@multiformats/multiaddr'
-import { TCP } from '@multiformats/multiaddr-matcher'
 import { InvalidArgumentError } from 'commander'
 import { parseSTUNURI } from 'libp2p-tcp-stun/stun'
-import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
 /**
@@ -17,6 +14,13 @@ export function isList (parser: unknown): boolean {
 
 export function markAsList (parser: unknown): void {
   LISTS.add(parser)
+}
+
+/**
+ * Any text, several times
+ */
+export function texts (text: string, previous: string[] = []): string[] {
+  return [...previous, text]
 }
 
 /**
@@ -88,65 +92,6 @@ export function hostName (text: string, previous: string[] = []): string[] {
   return [...previous, text]
 }
 
-/**
- * A multiaddr of a TCP port, several times
- */
-export function multiaddrs (text: string, previous: Multiaddr[] = []): Multiaddr[] {
-  try {
-    const address = multiaddr(text)
-
-    if (TCP.exactMatch(address)) {
-      return [...previous, address]
-    }
-  } catch {
-    // said below
-  }
-
-  throw new InvalidArgumentError('It must be a multiaddr of a TCP port like /ip4/203.0.113.1/tcp/4001/p2p/12D3Koo...')
-}
-
-/**
- * A multiaddr of a TCP port, or of a name that has such in its TXT records, several
- * times
- */
-export function peerAddresses (text: string, previous: Multiaddr[] = []): Multiaddr[] {
-  if (text.startsWith('/dnsaddr/')) {
-    try {
-      return [...previous, multiaddr(text)]
-    } catch {
-      throw new InvalidArgumentError('It must be a name like /dnsaddr/bootstrap.libp2p.io.')
-    }
-  }
-
-  return multiaddrs(text, previous)
-}
-
-/**
- * A multiaddr of a TCP port
- */
-export function nodeAddress (text: string): Multiaddr {
-  return multiaddrs(text)[0]
-}
-
-/**
- * A host and a port as `host:port`, as a multiaddr, several times
- */
-export function helperAddress (text: string, previous: Multiaddr[] = []): Multiaddr[] {
-  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:/\s]+)):(\d+)$/.exec(text) ?? []
-  const host = bracketed ?? plain
-  const version = isIP(host ?? '')
-
-  if (host == null || Number(port) < 1 || Number(port) > 65_535 || (bracketed != null && version !== 6)) {
-    throw new InvalidArgumentError(
-      text.startsWith('/')
-        ? 'It must be a host and a port. Multiaddrs go to --peer.'
-        : 'It must be a host and a port like helper.example.org:4001 or [2001:db8::1]:4001.'
-    )
-  }
-
-  return multiaddrs(`/${version === 0 ? 'dns' : `ip${version}`}/${host}/tcp/${port}`, previous)
-}
-
-for (const parser of [endpoint, hostName, stunURI, ipAddress, multiaddrs, peerAddresses, helperAddress]) {
+for (const parser of [endpoint, hostName, stunURI, ipAddress]) {
   markAsList(parser)
 }

@@ -1,5 +1,3 @@
-import { multiaddr } from '@multiformats/multiaddr'
-import { askNode } from '../check/ask-node.ts'
 import { findPortOwner } from '../check/port-owner.ts'
 import { askNodeCommand } from './again.ts'
 import type { NodeReport } from '../check/ask-node.ts'
@@ -14,6 +12,10 @@ const NODE_TIMEOUT = 2_000
  * What the node on a port of this machine announces; `undefined` when it is no node
  */
 export async function askNodeOnPort (port: number): Promise<NodeReport | undefined> {
+  const [{ multiaddr }, { askNode }] = await Promise.all([
+    import('@multiformats/multiaddr'),
+    import('../check/ask-node.ts')
+  ])
   const signal = AbortSignal.timeout(NODE_TIMEOUT)
 
   return askNode(multiaddr(`/ip4/127.0.0.1/tcp/${port}`), { signal }).catch(() => undefined)

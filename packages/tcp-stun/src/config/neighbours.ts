@@ -1,4 +1,5 @@
-import { addressScope, subnetOf, toIPEndpoint } from 'libp2p-tcp-stun/net'
+import { toIPEndpoint } from 'libp2p-tcp-stun/multiaddr'
+import { addressScope, subnetOf } from 'libp2p-tcp-stun/net'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**

@@ -1,4 +1,4 @@
-import { toIPEndpoint } from 'libp2p-tcp-stun/net'
+import { toIPEndpoint } from 'libp2p-tcp-stun/multiaddr'
 import { Admission } from 'libp2p-tcp-stun/server'
 import { HandshakeQueue } from './handshake-queue.ts'
 import { KnownHosts } from './known-hosts.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Circuit } from '@multiformats/multiaddr-matcher'
-import { toIPEndpoint } from 'libp2p-tcp-stun/net'
+import { toIPEndpoint } from 'libp2p-tcp-stun/multiaddr'
 import { ReservationLimits } from './reservation-limits.ts'
 import type { AllowList } from './allow-list.ts'
 import type { HelperLimits } from './limits.ts'

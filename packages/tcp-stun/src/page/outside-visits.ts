@@ -1,4 +1,5 @@
-import { isGlobal, toIPEndpoint } from 'libp2p-tcp-stun/net'
+import { toIPEndpoint } from 'libp2p-tcp-stun/multiaddr'
+import { isGlobal } from 'libp2p-tcp-stun/net'
 import type { Connection, Libp2p } from '@libp2p/interface'
 
 /**

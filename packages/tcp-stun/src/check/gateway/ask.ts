@@ -1,5 +1,4 @@
 import dgram from 'node:dgram'
-import http from 'node:http'
 import { isIPv6 } from 'node:net'
 import type { Endpoint } from 'libp2p-tcp-stun/net'
 
@@ -151,6 +150,8 @@ export interface AskHTTPInit {
  */
 export async function askHTTP (url: URL, { method = 'GET', headers, body = '', signal }: AskHTTPInit): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
+  // on demand: it takes as long to load as half of all the rest, and few routers are asked by HTTP
+  const http = process.getBuiltinModule('node:http')
   const request = http.request(url, { method, headers, signal, agent: false }, response => {
     let text = ''
     response.setEncoding('latin1')

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { endianness } from 'node:os'
 
 /**
@@ -14,13 +14,14 @@ const NONE = '0'.repeat(32)
  *
  * @returns an IPv6 address of a link with its zone, like `fe80::1%eth0`
  */
-export async function defaultGateway (version: 4 | 6): Promise<string | undefined> {
+export function defaultGateway (version: 4 | 6): string | undefined {
   const [path, find] = version === 4
     ? ['/proc/net/route', findIPv4Gateway] as const
     : ['/proc/net/ipv6_route', findIPv6Gateway] as const
 
   try {
-    return find(await readFile(path, 'latin1'))
+    // the kernel writes it meanwhile: to wait for another thread would take longer
+    return find(readFileSync(path, 'latin1'))
   } catch {
     // not Linux, or no IPv6
   }

@@ -1,5 +1,5 @@
 import { Circuit } from '@multiformats/multiaddr-matcher'
-import { toIPEndpoint } from 'libp2p-tcp-stun/net'
+import { toIPEndpoint } from 'libp2p-tcp-stun/multiaddr'
 import type { Connection, PeerId } from '@libp2p/interface'
 
 /**

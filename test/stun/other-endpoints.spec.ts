@@ -1,5 +1,5 @@
 import { expect } from 'aegir/chai'
-import { otherEndpoints } from '../../src/mapping/other-endpoints.ts'
+import { otherEndpoints } from '../../src/stun/other-endpoints.ts'
 import { NOT_GLOBAL } from '../fixtures/addresses.ts'
 
 describe('other endpoints', () => {

@@ -1,7 +1,7 @@
 import { formatEndpoint } from '../address/endpoint.ts'
-import { refuseReferral } from '../stun/referral.ts'
+import { refuseReferral } from './referral.ts'
+import type { BindingResult } from './binding-result.ts'
 import type { Endpoint } from '../address/endpoint.ts'
-import type { BindingResult } from '../stun/binding-result.ts'
 
 /**
  * The other endpoints of a server, the best first: its other addresses in the DNS,

@@ -1,6 +1,6 @@
 import { expect } from 'aegir/chai'
-import { findConsensus } from '../../src/mapping/consensus.ts'
-import type { Observation } from '../../src/mapping/consensus.ts'
+import { findConsensus } from '../../src/stun/consensus.ts'
+import type { Observation } from '../../src/stun/consensus.ts'
 
 const X = '/ip4/11.0.0.1/tcp/4001'
 const Y = '/ip4/11.0.0.1/tcp/4002'

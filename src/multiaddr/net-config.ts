@@ -2,11 +2,11 @@ import os from 'node:os'
 import path from 'node:path'
 import { InvalidParametersError } from '@libp2p/interface'
 import {
-  CODE_DNS, CODE_DNS4, CODE_DNS6, CODE_IP4, CODE_IP6, CODE_IP6ZONE, CODE_TCP, CODE_UNIX
+  CODE_DNS, CODE_DNS4, CODE_DNS6, CODE_IP4, CODE_IP6, CODE_IP6ZONE, CODE_TCP, CODE_UNIX, multiaddr
 } from '@multiformats/multiaddr'
 import { Unix } from '@multiformats/multiaddr-matcher'
-import { isSameEndpoint } from './endpoint.ts'
-import type { Endpoint } from './endpoint.ts'
+import { isSameEndpoint } from '../address/endpoint.ts'
+import type { Endpoint } from '../address/endpoint.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /**
@@ -45,6 +45,13 @@ const FAMILIES = new Map<number, 4 | 6 | undefined>([
   [CODE_DNS4, 4],
   [CODE_DNS6, 6]
 ])
+
+/**
+ * As a multiaddr: /ip4/1.2.3.4/tcp/3478 or /ip6/::1/tcp/3478
+ */
+export function toMultiaddr ({ host, port }: Endpoint): Multiaddr {
+  return multiaddr(`/${host.includes(':') ? 'ip6' : 'ip4'}/${host}/tcp/${port}`)
+}
 
 /**
  * The IP address and port that a multiaddr begins with, `/ip4/1.2.3.4/tcp/5` or its

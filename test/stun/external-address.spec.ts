@@ -1,6 +1,6 @@
 import { expect } from 'aegir/chai'
-import { InvalidMappedAddressError } from '../../src/mapping/errors.ts'
-import { toExternalAddress } from '../../src/mapping/external-address.ts'
+import { InvalidMappedAddressError } from '../../src/stun/errors.ts'
+import { toExternalAddress } from '../../src/stun/external-address.ts'
 import { NOT_GLOBAL } from '../fixtures/addresses.ts'
 
 const v4 = { host: '192.168.1.2', port: 4001 }
