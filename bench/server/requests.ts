@@ -30,9 +30,12 @@ export interface RequestsOptions {
 /**
  * What part of coturn's CPU a request may cost, and what more is wanted; docs/benchmarks.md explains why
  */
-const OF_COTURN: Record<Transport, { limit: number, text: string }> = {
-  tcp: { limit: 0.9, text: '0.9x coturn' },
-  tls: { limit: 1.1, text: '1.1x coturn, 1x is wanted' }
+function ofCoturn (transport: Transport, connections: number): { limit: number, text: string } {
+  if (transport === 'tcp') {
+    return { limit: 0.9, text: '0.9x coturn' }
+  }
+
+  return connections < 500 ? { limit: 1, text: '1x coturn' } : { limit: 1.1, text: '1.1x coturn, 1x is wanted' }
 }
 
 type Results = Record<string, Sample>
@@ -46,7 +49,6 @@ export async function requests (
   { rounds, seconds, connections, promised, withOthers }: RequestsOptions
 ): Promise<void> {
   const { board, workers } = under
-  const { limit, text } = OF_COTURN[transport]
   const suffix = transport === 'tls' ? ' over TLS' : ''
 
   await using([async () => startOurs(workers), startCoturnServer, ...withOthers ? others() : []], async (...all) => {
@@ -56,6 +58,7 @@ export async function requests (
     for (const count of connections) {
       const { rate, cpu } = await ask(under, subjects, { transport, connections: count, rounds, seconds })
       const isPromised = promised.includes(count)
+      const { limit, text } = ofCoturn(transport, count)
 
       board.add({
         what: `requests a second${suffix}, ${count} connections`,
