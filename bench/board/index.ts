@@ -15,11 +15,11 @@ import type { Question, Restored } from './questions.ts'
 import type { Sample } from '../lib/side-by-side.ts'
 
 const PROGRAM = new URL('subject.js', import.meta.url)
-const COUNTS = [1_000, 10_000, 100_000]
 const POLLS = 1_000
 const WARM_UPS = 6
 
 const options = benchOptions()
+const COUNTS = [...options.report ? [1_000, 10_000] : [], 100_000]
 
 /**
  * The promises are about the most registrations, the other counts are for the charts

@@ -20,7 +20,7 @@ const PROGRAM = new URL('subject.js', import.meta.url)
 /**
  * Of each operation in each round, in ms
  */
-const DURATION = 80
+const DURATION = 60
 
 /**
  * How many times faster than the fastest of the others, unless `FLOORS` has a number
@@ -105,7 +105,7 @@ async function measure (operation: Operation, size: Size): Promise<void> {
 }
 
 function promised ({ ours, ...others }: Record<Subject, Sample>, limit: number | undefined, times: number): Promised {
-  const faster = Math.min(...Object.values(others).map(other => ratio(other, ours)))
+  const faster = Math.min(...Object.values(others).map(other => ratio(other, ours).value))
   const about = limit == null ? '' : `about ${limit} ns, `
   const wanted = times < TIMES_FASTER ? `, ${TIMES_FASTER} are wanted` : ''
   const text = `${about}${times} times the best of the others (${faster.toFixed(1)})${wanted}`

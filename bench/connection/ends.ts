@@ -1,12 +1,8 @@
 import { once } from 'node:events'
 import net from 'node:net'
-import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
-import { webSockets } from '@libp2p/websockets'
-import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { TCP, WebSockets } from '@multiformats/multiaddr-matcher'
-import { createLibp2p } from 'libp2p'
 import { TypedEventEmitter } from 'main-event'
 import { tcpSTUN } from '../../src/index.ts'
 import { components, plainUpgrader } from '../../test/fixtures/components.ts'
@@ -25,10 +21,12 @@ import type { Uint8ArrayList } from 'uint8arraylist'
 export type Subject = keyof typeof TRANSPORTS | 'net'
 
 interface Transports {
-  listen (components: any): Transport
-  dial (components: any): Transport
+  listen: TransportFactory
+  dial: TransportFactory
   matcher: MultiaddrMatcher
 }
+
+type TransportFactory = (components: any) => Transport
 
 /**
  * One end of a connection
@@ -61,19 +59,25 @@ const ANY_PORT = '/ip4/127.0.0.1/tcp/0'
 const PROTOCOL = '/bench/1.0.0'
 const MAX_STREAMS = 1_000
 
-// no server is asked for a listener on loopback
+// what not all of them need is loaded when it is needed; no server is asked for a listener on loopback
 const TRANSPORTS = {
-  ours: { listen: tcpSTUN(), dial: tcpSTUN(), matcher: TCP },
-  '@libp2p/tcp': { listen: tcp(), dial: tcp(), matcher: TCP },
-  shared: { listen: tcpSTUN({ webSockets: true }), dial: tcpSTUN(), matcher: TCP },
-  'ours by ws': { listen: tcpSTUN({ webSockets: true }), dial: webSockets(), matcher: WebSockets },
-  '@libp2p/websockets': { listen: webSockets(), dial: webSockets(), matcher: WebSockets }
-} satisfies Record<string, Transports>
+  ours: async () => ({ listen: tcpSTUN(), dial: tcpSTUN(), matcher: TCP }),
+  '@libp2p/tcp': async () => ({ listen: tcp(), dial: tcp(), matcher: TCP }),
+  shared: async () => ({ listen: tcpSTUN({ webSockets: true }), dial: tcpSTUN(), matcher: TCP }),
+  'ours by ws': async () => ({ listen: tcpSTUN({ webSockets: true }), dial: await webSockets(), matcher: WebSockets }),
+  '@libp2p/websockets': async () => ({ listen: await webSockets(), dial: await webSockets(), matcher: WebSockets })
+} satisfies Record<string, () => Promise<Transports>>
+
+async function webSockets (): Promise<TransportFactory> {
+  const { webSockets } = await import('@libp2p/websockets')
+
+  return webSockets()
+}
 
 /**
  * The ends of bare connections, or with `stack` of yamux streams over noise
  */
-export function createEnds (subject: Subject, stack: boolean): Ends {
+export async function createEnds (subject: Subject, stack: boolean): Promise<Ends> {
   if (subject === 'net') {
     return socketEnds()
   }
@@ -81,7 +85,9 @@ export function createEnds (subject: Subject, stack: boolean): Ends {
   // `@libp2p/websockets` cannot listen on a plain address
   const listenAddr = subject === '@libp2p/websockets' ? `${ANY_PORT}/ws` : ANY_PORT
 
-  return stack ? nodeEnds(TRANSPORTS[subject], listenAddr) : transportEnds(TRANSPORTS[subject], listenAddr)
+  const transports = await TRANSPORTS[subject]()
+
+  return stack ? nodeEnds(transports, listenAddr) : transportEnds(transports, listenAddr)
 }
 
 function socketEnds (): Ends {
@@ -126,13 +132,21 @@ function transportEnds ({ listen, dial, matcher }: Transports, listenAddr: strin
 function nodeEnds ({ listen, dial, matcher }: Transports, listenAddr: string): Ends {
   let dialler: Promise<Libp2p> | undefined
 
-  const start = async (addresses: string[], transport: Transports['dial']): Promise<Libp2p> => createLibp2p({
-    addresses: { listen: addresses },
-    transports: [transport],
-    connectionGater: { denyDialMultiaddr: () => false },
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux()]
-  })
+  const start = async (addresses: string[], transport: TransportFactory): Promise<Libp2p> => {
+    const [{ createLibp2p }, { noise }, { yamux }] = await Promise.all([
+      import('libp2p'),
+      import('@libp2p/noise'),
+      import('@libp2p/yamux')
+    ])
+
+    return createLibp2p({
+      addresses: { listen: addresses },
+      transports: [transport],
+      connectionGater: { denyDialMultiaddr: () => false },
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()]
+    })
+  }
 
   return {
     async listen (onEnd) {

@@ -18,7 +18,7 @@ import type { Sample } from '../lib/side-by-side.ts'
 type Results = Record<Subject, Sample>
 
 const options = benchOptions()
-const rounds = options.rounds ?? 51
+const rounds = options.rounds ?? (options.report ? 63 : 42)
 const board = new Scoreboard(
   'connection',
   'Connection',

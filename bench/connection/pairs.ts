@@ -46,7 +46,18 @@ export interface Measurement {
  * The length of a subject's turn, in ms: short, so that other load of the machine
  * affects all subjects alike
  */
-const TIME = 60
+const TIME = 50
+
+/**
+ * After so many rounds all processes are started anew: some are a tenth slower than others of the same program for as
+ * long as they live, because their memory came out otherwise
+ */
+const ROUNDS_OF_PROCESSES = 21
+
+interface Pair {
+  client: Child
+  server: Child
+}
 
 export interface Pairs extends AsyncDisposable {
   /**
@@ -60,44 +71,65 @@ export interface Pairs extends AsyncDisposable {
  */
 export async function startPairs (subjects: Subject[], measurement: Measurement): Promise<Pairs> {
   const { size, pieces = 1, connections = 1, reply = false, back = false, stack = false } = measurement
-  const pairs = new Map<Subject, { client: Child, server: Child }>()
-  const addresses = new Map<Subject, string>()
-
-  for (const subject of subjects) {
-    const [client, server] = [0, 1].map(
-      () => new Child(new URL('./subject.js', import.meta.url), [subject, stack ? 'stack' : 'bare'])
-    )
-    pairs.set(subject, { client, server })
-  }
-
-  // they start side by side
-  await Promise.all([...pairs].map(async ([subject, { server }]) => {
-    addresses.set(subject, await ask<string>(server, { do: 'listen', reply, size, pieces }))
-  }))
-
-  for (const [subject, { client, server }] of pairs) {
-    await ask(client, { do: 'connect', address: addresses.get(subject) ?? '', connections, reply, size, pieces })
-
-    // a port that is shared resets what is silent for 5 s, and does not send before it was sent something
-    if (!reply) {
-      await oneWay(client, server)
-    }
-  }
+  const pairs = new Map<Subject, Pair>()
+  await start()
 
   return {
     measure: async (rounds, isKept) => sideBySide(
       rounds,
-      Object.fromEntries([...pairs].map(([subject, { client, server }]) => [
-        subject,
-        async () => reply
-          ? requestReply(client)
-          : oneWay(...back ? [server, client] as const : [client, server] as const)
-      ])) as Record<Subject, () => Promise<number>>,
-      isKept
+      Object.fromEntries(subjects.map(subject => [subject, async () => turn(subject)])) as
+        Record<Subject, () => Promise<number>>,
+      isKept,
+      async round => {
+        if (round > 0 && round % ROUNDS_OF_PROCESSES === 0) {
+          await stop()
+          await start()
+
+          // for warm-up
+          for (const subject of subjects) {
+            await turn(subject)
+          }
+        }
+      }
     ),
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all([...pairs.values()].flatMap(({ client, server }) => [client.stop(), server.stop()]))
+    [Symbol.asyncDispose]: stop
+  }
+
+  async function turn (subject: Subject): Promise<number> {
+    const { client, server } = pairs.get(subject) as Pair
+
+    if (reply) {
+      return requestReply(client)
     }
+
+    return back ? oneWay(server, client) : oneWay(client, server)
+  }
+
+  async function start (): Promise<void> {
+    for (const subject of subjects) {
+      const [client, server] = [0, 1].map(
+        () => new Child(new URL('./subject.js', import.meta.url), [subject, stack ? 'stack' : 'bare'])
+      )
+      pairs.set(subject, { client, server })
+    }
+
+    // they start side by side
+    const addresses = await Promise.all([...pairs.values()].map(async ({ server }) =>
+      ask<string>(server, { do: 'listen', reply, size, pieces })
+    ))
+
+    for (const [i, { client, server }] of [...pairs.values()].entries()) {
+      await ask(client, { do: 'connect', address: addresses[i], connections, reply, size, pieces })
+
+      // a port that is shared resets what is silent for 5 s, and does not send before it was sent something
+      if (!reply) {
+        await oneWay(client, server)
+      }
+    }
+  }
+
+  async function stop (): Promise<void> {
+    await Promise.all([...pairs.values()].flatMap(({ client, server }) => [client.stop(), server.stop()]))
   }
 }
 

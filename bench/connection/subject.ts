@@ -14,7 +14,7 @@ import type { Done, Question } from './questions.ts'
 const CLOCK_INTERVAL = 65_536
 
 const [,, subject, kind] = process.argv
-const factory = createEnds(subject as Subject, kind === 'stack')
+const factory = await createEnds(subject as Subject, kind === 'stack')
 const ends: End[] = []
 let message: Uint8Array | Uint8ArrayList
 let begin = 0

@@ -8,7 +8,7 @@ import { benchOptions } from '../lib/options.ts'
 import { atLeast, atMost } from '../lib/promise.ts'
 import { Scoreboard } from '../lib/scoreboard.ts'
 import { ratio, sideBySide, toSample } from '../lib/side-by-side.ts'
-import type { Question } from './questions.ts'
+import type { Memory, Question } from './questions.ts'
 import type { ChartSpec } from '../lib/chart.ts'
 import type { Promised } from '../lib/promise.ts'
 import type { Sample } from '../lib/side-by-side.ts'
@@ -107,10 +107,13 @@ async function accept (): Promise<void> {
 async function hold (): Promise<void> {
   const few = Math.max(3, Math.ceil(rounds / 7))
 
-  for (const of of ['process', 'heap'] as const) {
-    const results = await memory(few, HELD, of)
+  const { resident, heap } = await memory(few, HELD)
+
+  for (const { what, results } of [
+    { what: 'the process', results: resident }, { what: 'what JavaScript holds', results: heap }
+  ]) {
     board.add({
-      what: `memory of one of ${HELD} connections, ${of === 'heap' ? 'what JavaScript holds' : 'the process'}`,
+      what: `memory of one of ${HELD} connections, ${what}`,
       unit: 'bytes',
       results,
       promise: atMost(ratio(results.ours, results['@libp2p/tcp']), 1.05, '1.05x @libp2p/tcp')
@@ -122,8 +125,8 @@ async function hold (): Promise<void> {
     const lines: ChartSpec['lines'] = { ours: [], '@libp2p/tcp': [] }
 
     for (const x of [1, 10, 100, 1_000, 5_000]) {
-      const results = await memory(3, x, 'process')
-      SUBJECTS.forEach(subject => lines[subject].push({ x, y: Math.max(results[subject].median, 0) * x / 1e6 }))
+      const { resident } = await memory(3, x)
+      SUBJECTS.forEach(subject => lines[subject].push({ x, y: Math.max(resident[subject].median, 0) * x / 1e6 }))
     }
 
     board.chart('accepted-memory', {
@@ -139,31 +142,37 @@ async function hold (): Promise<void> {
  * Of each of so many connections, in bytes. Nothing is timed, so both subjects are measured at the
  * same time.
  */
-async function memory (rounds: number, count: number, of: 'process' | 'heap'): Promise<Results> {
-  const values: Record<Subject, number[]> = { ours: [], '@libp2p/tcp': [] }
+async function memory (rounds: number, count: number): Promise<Record<keyof Memory, Results>> {
+  const values: Record<Subject, Memory[]> = { ours: [], '@libp2p/tcp': [] }
 
   for (let round = 0; round < rounds; round++) {
     await using pairs = createPairs()
     await Promise.all(SUBJECTS.map(async subject => {
-      values[subject].push(await memoryOfOne(pairs[subject], count, of))
+      values[subject].push(await memoryOfOne(pairs[subject], count))
     }))
   }
 
-  return { ours: toSample(values.ours), '@libp2p/tcp': toSample(values['@libp2p/tcp']) }
+  const results = (of: keyof Memory): Results => ({
+    ours: toSample(values.ours.map(value => value[of])),
+    '@libp2p/tcp': toSample(values['@libp2p/tcp'].map(value => value[of]))
+  })
+
+  return { resident: results('resident'), heap: results('heap') }
 }
 
-async function memoryOfOne ({ client, server }: Pair, count: number, of: 'process' | 'heap'): Promise<number> {
+async function memoryOfOne ({ client, server }: Pair, count: number): Promise<Memory> {
   const port = Number(await ask<string>(server, { do: 'listen' }))
   // the first connections warm the process up
   await ask(client, { do: 'open', port, count: ACCEPTS })
   await ask(server, { do: 'accepted', count: ACCEPTS })
   await ask(client, { do: 'close' })
   await ask(server, { do: 'forget' })
-  const before = await ask<number>(server, { do: 'memory', of })
+  const before = await ask<Memory>(server, { do: 'memory' })
   await ask(client, { do: 'open', port, count })
   await ask(server, { do: 'accepted', count })
+  const after = await ask<Memory>(server, { do: 'memory' })
 
-  return (await ask<number>(server, { do: 'memory', of }) - before) / count
+  return { resident: (after.resident - before.resident) / count, heap: (after.heap - before.heap) / count }
 }
 
 function forEach (measure: (subject: Subject) => Promise<number>): Record<Subject, () => Promise<number>> {

@@ -18,4 +18,16 @@ export type Question =
   /** Answered when all accepted connections are closed */
   { do: 'forget' } |
   /** In bytes, after the garbage is collected */
-  { do: 'memory', of: 'process' | 'heap' }
+  { do: 'memory' }
+
+/**
+ * In bytes
+ */
+export interface Memory {
+  resident: number
+
+  /**
+   * What JavaScript holds, with what its objects hold outside of the heap
+   */
+  heap: number
+}

@@ -13,7 +13,7 @@ import { pEvent } from 'p-event'
 import { tcpSTUN } from '../../src/index.ts'
 import { components, plainUpgrader } from '../../test/fixtures/components.ts'
 import { answer } from '../lib/child.ts'
-import type { Question } from './questions.ts'
+import type { Memory, Question } from './questions.ts'
 import type { MultiaddrConnection, Transport } from '@libp2p/interface'
 import type { Libp2p } from 'libp2p'
 
@@ -34,7 +34,7 @@ let node: Libp2p | undefined
 let onAccepted = (): void => {}
 let firstAccepted = 0
 
-answer(async (question: Question): Promise<string | number | undefined> => {
+answer(async (question: Question): Promise<string | number | Memory | undefined> => {
   switch (question.do) {
     case 'node':
       node = await createLibp2p({
@@ -107,13 +107,15 @@ answer(async (question: Question): Promise<string | number | undefined> => {
         global.gc?.()
       }
 
-      return question.of === 'process'
-        ? process.memoryUsage().rss
-        : process.memoryUsage().heapUsed + process.memoryUsage().external
+      return memory(process.memoryUsage())
     default:
       throw new Error('Unknown question')
   }
 })
+
+function memory ({ rss, heapUsed, external }: NodeJS.MemoryUsage): Memory {
+  return { resident: rss, heap: heapUsed + external }
+}
 
 /**
  * @returns the mean time of a dial, in ms

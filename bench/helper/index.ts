@@ -13,15 +13,14 @@ import { watchPage } from './page.ts'
 import { HelperProcess } from './process.ts'
 import type { Question } from './peers.ts'
 
-const STEPS = [100, 500, 2_000]
-
 /**
  * When the steady state is watched: from so long after the last peer has joined, and how long, in s
  */
-const SETTLE = 1.5
+const SETTLE = 3
 const WATCH = 3.5
 
 const options = benchOptions()
+const STEPS = [100, ...options.report ? [500] : [], 2_000]
 const board = new Scoreboard(
   'helper',
   'A helper and its peers',

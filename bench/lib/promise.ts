@@ -1,3 +1,5 @@
+import type { Ratio } from './side-by-side.ts'
+
 /**
  * What we promise about a value, in words, and whether it was kept this time
  */
@@ -15,19 +17,36 @@ export interface Promised {
 
 /**
  * Two runs of the same program differ by this fraction on a shared machine. A promise
- * is missed when the value is off by more.
+ * is missed when the value is off by more, and by more than `ERRORS` of its standard errors.
  */
 export const NOISE = 0.05
+const ERRORS = 2
 
 /**
  * The text says what the value is compared with, such as '@libp2p/tcp'
  */
-export function atLeast (value: number, limit: number, text: string): Promised {
-  return { text: `at least ${text} (${round(value)})`, kept: value >= limit * (1 - NOISE) }
+export function atLeast (value: number | Ratio, limit: number, text: string): Promised {
+  const { text: shown, number, margin } = toMargin(value)
+
+  return { text: `at least ${text} (${shown})`, kept: number >= limit * (1 - margin) }
 }
 
-export function atMost (value: number, limit: number, text: string): Promised {
-  return { text: `at most ${text} (${round(value)})`, kept: value <= limit * (1 + NOISE) }
+export function atMost (value: number | Ratio, limit: number, text: string): Promised {
+  const { text: shown, number, margin } = toMargin(value)
+
+  return { text: `at most ${text} (${shown})`, kept: number <= limit * (1 + margin) }
+}
+
+function toMargin (value: number | Ratio): { text: string, number: number, margin: number } {
+  if (typeof value === 'number') {
+    return { text: round(value), number: value, margin: NOISE }
+  }
+
+  return {
+    text: `${round(value.value)} ± ${round(value.value * value.error)}`,
+    number: value.value,
+    margin: Math.max(NOISE, ERRORS * value.error)
+  }
 }
 
 /**

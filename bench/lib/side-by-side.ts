@@ -28,11 +28,13 @@ const DEVIATIONS = 3
  * @param subjects
  * @param isKept - whether a round by itself keeps the promise that is made about the median. Once
  * it is sure that this one will keep it, no more rounds are measured.
+ * @param beforeRound - prepares the next round, counted from 0
  */
 export async function sideBySide<T extends string> (
   rounds: number,
   subjects: Record<T, () => Promise<number>>,
-  isKept: (round: Record<T, Sample>) => boolean = () => false
+  isKept: (round: Record<T, Sample>) => boolean = () => false,
+  beforeRound: (round: number) => Promise<void> = async () => {}
 ): Promise<Record<T, Sample>> {
   const names = Object.keys(subjects) as T[]
   const all: Array<Record<T, number>> = []
@@ -40,6 +42,7 @@ export async function sideBySide<T extends string> (
   await measureRound()
 
   while (all.length < rounds && !isSure(kept, all.length)) {
+    await beforeRound(all.length)
     const round = await measureRound()
     all.push(round)
     kept += isKept(toSamples([round])) ? 1 : 0
@@ -72,11 +75,34 @@ export function toSample (values: number[]): Sample {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values), values }
 }
 
+export interface Ratio {
+  value: number
+
+  /**
+   * The standard error of the value, as a part of it: 0.02 is 2 %
+   */
+  error: number
+}
+
 /**
  * The median of a / b over the rounds, in each of which both had the same conditions
  */
-export function ratio (a: Sample, b: Sample): number {
-  return median(a.values.map((value, round) => value / b.values[round]))
+export function ratio (a: Sample, b: Sample): Ratio {
+  const ratios = a.values.map((value, round) => value / b.values[round])
+
+  return { value: median(ratios), error: errorOfMedian(ratios.map(Math.log)) }
+}
+
+/**
+ * From the quartiles, which a few wild values do not change: the middle half of a normal distribution is 1.349
+ * standard deviations wide, and the error of a median is 1.253 times that of a mean
+ */
+function errorOfMedian (values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const quarter = (sorted.length - 1) / 4
+  const width = sorted[Math.ceil(3 * quarter)] - sorted[Math.floor(quarter)]
+
+  return 1.253 * width / 1.349 / Math.sqrt(sorted.length)
 }
 
 export function median (values: number[]): number {

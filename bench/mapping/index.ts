@@ -10,6 +10,7 @@ import { Scoreboard } from '../lib/scoreboard.ts'
 import { sideBySide } from '../lib/side-by-side.ts'
 import { assertLaboratory, setUpHome } from './laboratory.ts'
 import type { Way } from './lab-client.ts'
+import type { Home } from './laboratory.ts'
 import type { ListenersAnswer, ListenersQuestion } from './listeners.ts'
 
 /**
@@ -28,11 +29,6 @@ const LATE = 20
 const DEAD_SERVERS = { answering: 4, silent: 4, refusing: 3 }
 const DEAD_SERVERS_ROUND_TRIP = 50
 const DEAD_SERVERS_ROUNDS = 15
-
-/**
- * Natter takes more than 3 s each time
- */
-const NATTER_ROUNDS = 1
 
 /**
  * One keep-alive a second instead of one in 15 seconds: the same packets, 15 times as
@@ -86,35 +82,55 @@ const scoreboard = new Scoreboard('mapping', 'A mapping: how fast it is there, w
 assertLaboratory()
 
 await scoreboard.part('first address', async () => {
-  for (const roundTrip of ROUND_TRIPS) {
-    await firstAddress(roundTrip)
+  // Natter takes more than 3 s each time, most of which it waits: so all of them wait at the same time
+  const natter = await Promise.all(ROUND_TRIPS.map(async roundTrip => withHome(roundTrip, async home => {
+    // so that its process is warm
+    await first('natmap')(home)
+
+    return first('Natter')(home)
+  })))
+
+  for (const [i, roundTrip] of ROUND_TRIPS.entries()) {
+    await firstAddress(roundTrip, natter[i])
   }
 })
 await scoreboard.part('dead servers', deadServers)
-await scoreboard.part('traffic', traffic)
-await scoreboard.part('listeners', manyListeners)
+// packets and CPU time are counted, so both are measured at the same time
+await scoreboard.part('traffic and listeners', async () => { await Promise.all([traffic(), manyListeners()]) })
 await scoreboard.finish()
 
 /**
  * From `listen()` to its return, with the external address
  */
-async function firstAddress (roundTrip: number): Promise<void> {
-  const home = await setUpHome(roundTrip)
-
-  try {
-    const first = (way: Way) => async (): Promise<number> => (await home.client.ask('first', { way })).time
-    const results = await sideBySide(rounds, { ours: first('ours'), natmap: first('natmap'), limit: first('limit') })
-    const { Natter } = await sideBySide(NATTER_ROUNDS, { Natter: first('Natter') })
+async function firstAddress (roundTrip: number, natter: number): Promise<void> {
+  await withHome(roundTrip, async home => {
+    const results = await sideBySide(rounds, {
+      ours: async () => first('ours')(home),
+      natmap: async () => first('natmap')(home),
+      limit: async () => first('limit')(home)
+    })
     const limit = 2 * roundTrip
     scoreboard.add({
       what: `first address, ${roundTrip} ms round trip`,
       unit: 'ms',
-      results: { ...results, Natter },
+      results: { ...results, Natter: natter },
       promise: {
         text: `at most two round trips and ${LATE} ms (${limit + LATE})`,
         kept: results.ours.median <= limit + LATE
       }
     })
+  })
+}
+
+function first (way: Way): (home: Home) => Promise<number> {
+  return async ({ client }) => (await client.ask('first', { way })).time
+}
+
+async function withHome<T> (roundTrip: number, measure: (home: Home) => Promise<T>): Promise<T> {
+  const home = await setUpHome(roundTrip)
+
+  try {
+    return await measure(home)
   } finally {
     await home.close()
   }

@@ -26,7 +26,7 @@ const SILENT = 5_000
 const ACCEPT_ROUNDS = 300
 
 const options = benchOptions()
-const rounds = options.rounds ?? 31
+const rounds = options.rounds ?? (options.report ? 63 : 31)
 const board = new Scoreboard(
   'websockets',
   'One port for TCP and WebSockets',
