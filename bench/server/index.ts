@@ -1,7 +1,7 @@
 /**
  * Our server and coturn in turn, with `--report` stuntman and pion's too, under the same load:
  * `npm run bench:server`, with `-- --check --report --rounds 9 --part NAME --json FILE` as wanted, and
- * `--seconds 0.3 --workers 2 --connections 20000 --many 100000 --tls-connections 2000
+ * `--seconds 0.25 --workers 2 --connections 20000 --many 100000 --tls-connections 2000
  * --open-seconds 5 --burst 25000 --burst-workers 16` with these defaults.
  *
  * Ours has as many workers as the machine has cores, as coturn has threads.
@@ -16,7 +16,7 @@ import { requests } from './requests.ts'
 import { versions } from './subjects.ts'
 
 const options = benchOptions({
-  seconds: { type: 'string', default: '0.3' },
+  seconds: { type: 'string', default: '0.25' },
   workers: { type: 'string', default: String(os.cpus().length) },
   connections: { type: 'string', default: '20000' },
   many: { type: 'string', default: '100000' },
