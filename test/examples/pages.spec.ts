@@ -67,6 +67,7 @@ const RUN: Record<string, Outcome> = {
   'src/dcutr/index.ts': MAPPED,
   'src/index.ts': { prints: /^mapped$/ },
   'src/mapping/index.ts': { prints: /^public address 11\.1\.0\.1 \d+$/ },
+  'src/multiaddr/index.ts': { prints: /^\/ip4\/203\.0\.113\.1\/tcp\/4001 \{ .* port: 4001, family: 4 \}$/ },
   'src/nat-status.ts': MAPPED,
   'src/net/index.ts': { shows: '"server":"object"' },
   'src/server/index.ts': { shows: '"server":"object"' },
