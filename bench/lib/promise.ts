@@ -17,10 +17,12 @@ export interface Promised {
 
 /**
  * Two runs of the same program differ by this fraction on a shared machine. A promise
- * is missed when the value is off by more, and by more than `ERRORS` of its standard errors.
+ * is missed when the value is off by more, and by more than `ERRORS` of its standard errors,
+ * or by more than `MAX_MARGIN` however wide those are.
  */
 export const NOISE = 0.05
 const ERRORS = 2
+const MAX_MARGIN = 0.15
 
 /**
  * The text says what the value is compared with, such as '@libp2p/tcp'
@@ -45,7 +47,7 @@ function toMargin (value: number | Ratio): { text: string, number: number, margi
   return {
     text: `${round(value.value)} ± ${round(value.value * value.error)}`,
     number: value.value,
-    margin: Math.max(NOISE, ERRORS * value.error)
+    margin: Math.min(Math.max(NOISE, ERRORS * value.error), MAX_MARGIN)
   }
 }
 

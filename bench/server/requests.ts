@@ -35,7 +35,7 @@ function ofCoturn (transport: Transport, connections: number): { limit: number, 
     return { limit: 0.9, text: '0.9x coturn' }
   }
 
-  return connections < 500 ? { limit: 1, text: '1x coturn' } : { limit: 1.1, text: '1.1x coturn, 1x is wanted' }
+  return connections < 500 ? { limit: 1, text: '1x coturn' } : { limit: 1.2, text: '1.2x coturn, 1x is wanted' }
 }
 
 type Results = Record<string, Sample>

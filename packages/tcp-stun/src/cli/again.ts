@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import path from 'node:path'
+import { formatEndpoint } from 'libp2p-tcp-stun/net'
 import { parseSTUNURI } from 'libp2p-tcp-stun/stun'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -103,7 +104,7 @@ export function askNodeCommand (flags: Pick<CheckFlags, 'port'>): string {
 function hostAndPort (address: Multiaddr): string {
   const [host = '', port] = address.getComponents().map(({ value }) => value)
 
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+  return formatEndpoint({ host, port: Number(port) })
 }
 
 /**
